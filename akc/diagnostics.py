@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Diagnostics: what was found, where, the limit, and the way out.
+
+A `Diagnostic` is data. Only `render` in this file turns one into text, so every message of akc
+looks the same. Titles and long explanations live in the table of `akc.codes`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+from attrs import field, frozen
+
+from akc.codes import CODES
+
+
+@frozen(eq=False)
+class Source:
+    """A text that the user wrote, with the name to print for it."""
+
+    name: str
+    text: str = field(repr=False)
+    line_starts: tuple[int, ...] = field(init=False, repr=False)
+
+    @line_starts.default
+    def _find_line_starts(self) -> tuple[int, ...]:
+        starts = [0]
+        position = self.text.find("\n")
+        while position >= 0:
+            starts.append(position + 1)
+            position = self.text.find("\n", position + 1)
+        return tuple(starts)
+
+    def line_column(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character offset, both from 1."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def line_text(self, line: int) -> str:
+        """The text of a line (from 1), without its line break."""
+        start = self.line_starts[line - 1]
+        end = self.text.find("\n", start)
+        return self.text[start:] if end < 0 else self.text[start:end]
+
+
+@frozen(eq=False)
+class Span:
+    """Characters `start` to `end` (exclusive) of a source."""
+
+    source: Source
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        line, column = self.source.line_column(self.start)
+        return f"{self.source.name}:{line}:{column}"
+
+
+@frozen(kw_only=True)
+class Note:
+    """A second place that explains the first, such as the earlier definition of a name."""
+
+    message: str
+    span: Span | None = None
+
+
+@frozen(kw_only=True)
+class Diagnostic:
+    """One fault or warning.
+
+    code: a key of `akc.codes.CODES`; message: what was found, in one line; label: the words under
+    the caret (empty for none); help: the ways out; origin: names of the source network's nodes.
+    """
+
+    code: str
+    message: str
+    span: Span | None = None
+    label: str = ""
+    notes: tuple[Note, ...] = ()
+    help: tuple[str, ...] = field(default=(), converter=lambda h: (h,) if isinstance(h, str) else tuple(h))
+    origin: tuple[str, ...] = ()
+    severity: str = "error"
+
+    def __attrs_post_init__(self) -> None:
+        if self.code not in CODES:
+            raise KeyError(f"diagnostic code {self.code} has no row in akc.codes")
+
+
+class DiagnosticError(Exception):
+    """The input is at fault; carries every fault that was found."""
+
+    def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
+        items = (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
+        if not items:
+            raise ValueError("a DiagnosticError needs at least one diagnostic")
+        self.diagnostics: tuple[Diagnostic, ...] = items
+        super().__init__(render_all(items))
+
+
+def error(code: str, message: str, **fields: object) -> DiagnosticError:
+    """Shorthand: an exception with one diagnostic."""
+    return DiagnosticError(Diagnostic(code=code, message=message, **fields))  # type: ignore[arg-type]
+
+
+def render_all(diagnostics: Sequence[Diagnostic]) -> str:
+    """All diagnostics as text, a blank line between two."""
+    return "\n\n".join(render(d) for d in diagnostics)
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """One diagnostic as text: head line, place with carets, origin, notes, help."""
+    lines = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
+    if diagnostic.span is not None:
+        lines += _snippet(diagnostic.span, diagnostic.label)
+    elif diagnostic.label:
+        lines.append(f"  = found: {diagnostic.label}")
+    if diagnostic.origin:
+        lines.append("  = from: " + ", ".join(diagnostic.origin))
+    for note in diagnostic.notes:
+        if note.span is None:
+            lines.append(f"  = note: {note.message}")
+        else:
+            lines.append(f"note: {note.message}")
+            lines += _snippet(note.span, "")
+    lines += [f"  = help: {text}" for text in diagnostic.help]
+    return "\n".join(lines)
+
+
+_WIDEST_SNIPPET = 120
+
+
+def _snippet(span: Span, label: str) -> list[str]:
+    """The place, the line and the carets below it; long lines are cut around the carets."""
+    line, column = span.source.line_column(span.start)
+    text = span.source.line_text(line)
+    width = max(1, min(span.end - span.start, len(text) - column + 1))
+    cut = max(0, column - _WIDEST_SNIPPET // 2) if len(text) > _WIDEST_SNIPPET else 0
+    shown = text[cut : cut + _WIDEST_SNIPPET].replace("\t", " ")
+    carets = " " * (column - 1 - cut) + "^" * min(width, _WIDEST_SNIPPET - (column - 1 - cut))
+    margin = " " * len(str(line))
+    return [
+        f"{margin}--> {span}",
+        f"{margin} |",
+        f"{line} | {shown}".rstrip(),
+        f"{margin} | {carets} {label}".rstrip(),
+    ]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Targets: chips that akc assembles for. A second one is added by a folder and a row of `TARGETS`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Protocol
+
+from attrs import field, frozen
+
+from akc.diagnostics import Diagnostic
+from akc.ir.module import Module
+
+
+@frozen(kw_only=True)
+class ByteRange:
+    """Bytes [start, end) of `part` ("info" or "data") that hold one thing of one layer.
+
+    layer: name of the op's result; what: "weights", "thresholds", "registers", ...; place: the NP, as text.
+    """
+
+    part: str
+    start: int
+    end: int
+    layer: str
+    what: str
+    place: str = ""
+
+
+@frozen(kw_only=True)
+class Program:
+    """One assembled hardware sequence.
+
+    info, data: the two size-prefixed FlatBuffers exactly as the chip's driver wants them; `bytes` is
+    both in one piece; map: which bytes hold what.
+    """
+
+    sequence: str
+    info: bytes = field(repr=False)
+    data: bytes = field(repr=False)
+    map: tuple[ByteRange, ...] = field(default=(), repr=False)
+
+    @property
+    def bytes(self) -> bytes:
+        """program_info followed by program_data."""
+        return self.info + self.data
+
+
+class Target(Protocol):
+    """What the compiler asks of a chip."""
+
+    name: str
+
+    def check(self, module: Module) -> list[Diagnostic]:
+        """Every fault and warning of a quantised module that can be found without placing it."""
+
+    def place(self, module: Module, mode: str = "vendor") -> Module:
+        """Complete every `at`; raises DiagnosticError with all faults. Partial pins are honoured."""
+
+    def assemble(self, module: Module, engine_version: str | None = None) -> tuple[Program, ...]:
+        """Programs of a placed module, one per sequence, in order."""
+
+
+TARGETS = {"akd1000": "akc.targets.akd1000"}
+"""Name of each target and the module whose `TARGET` it is."""
+
+
+def load_target(name: str) -> Any:
+    """The target of this name; raises KeyError."""
+    return import_module(TARGETS[name]).TARGET
