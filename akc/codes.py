@@ -98,4 +98,19 @@ CODES: dict[str, Code] = {
         "a weight is not used",
         "The weights section holds an entry that no statement names. Passes drop it, fmt keeps it.",
     ),
+    # -- 04 passes and pipelines ----------------------------------------------------------------
+    "AKC0401": Code(
+        "this is not a pipeline",
+        "A pipeline is a list of passes, such as `fold-batchnorm,lower-int4{weights=4 scale=mse},place`.",
+    ),
+    "AKC0402": Code("there is no such pass", "`akc passes` lists them with their options."),
+    "AKC0403": Code("the pass has no such option", "`akc passes NAME` lists the options of a pass."),
+    "AKC0404": Code("an option has a value that it cannot take", "`akc passes NAME` says what each option takes."),
+    # -- 09 files and options -------------------------------------------------------------------
+    "AKC0901": Code("a file cannot be read", "The path does not exist, is a folder, or may not be read."),
+    "AKC0902": Code("a file is no text", "A UTF-8 text is needed here, such as an .akir file."),
+    "AKC0903": Code("a file cannot be written", "The folder does not exist or may not be written to."),
+    "AKC0904": Code("the kind of a file is not known", "akc goes by the ending of a name and by the first bytes."),
+    "AKC0905": Code("options do not go together", "The message names the two and says which to keep."),
+}
 }

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is a module well formed? Names, structure, types; every fault at once, each at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+import numpy as np
+from attrs import define, field
+
+from akc.diagnostics import Diagnostic, Note, Span
+from akc.ir.fields import fields_of
+from akc.ir.module import Module, Op, Sequence, Value
+from akc.ir.ops.akida import Layer
+from akc.ir.ops.nn import Opaque
+from akc.ir.signature import TypeFault, Types
+from akc.ir.types import TensorType
+
+
+def verify(module: Module) -> list[Diagnostic]:
+    """Faults and warnings (see `severity`) of a module, in text order."""
+    checker = _Checker(module)
+    checker.run()
+    return checker.found
+
+
+@define
+class _Checker:
+    module: Module
+    found: list[Diagnostic] = field(factory=list)
+    defined: dict[str, TensorType] = field(factory=dict)
+    places: dict[str, Span | None] = field(factory=dict)
+    later: dict[str, TensorType] = field(factory=dict)
+
+    def run(self) -> None:
+        net = self.module.net
+        self.later = net.types
+        for value in net.inputs:
+            self.define(value, net.spans.get(f"%{value.name}"))
+        names: set[str] = set()
+        for statement in net.statements:
+            if isinstance(statement, Sequence):
+                self.sequence(statement, names)
+            else:
+                if isinstance(statement, Layer):
+                    self.add("AKC0108", f"{statement.mnemonic} stands outside of a sequence", statement,
+                             help="put it into sequence @s0 { ... }")
+                self.op(statement)
+        self.outputs()
+        self.found += _unused_weights(self.module)
+
+    def add(self, code: str, message: str, op: Op | None, key: str = "op", **fields: object) -> None:
+        span = op.span(key) if op is not None else self.module.net.spans.get(key)
+        origin = op.origin if op is not None else ()
+        self.found.append(Diagnostic(code=code, message=message, span=span, origin=origin, **fields))  # type: ignore[arg-type]
+
+    def define(self, value: Value, span: Span | None) -> None:
+        if value.name in self.defined:
+            earlier = self.places.get(value.name)
+            note = (Note(message="the first definition", span=earlier),) if earlier else ()
+            self.found.append(Diagnostic(code="AKC0104", message=f"%{value.name} is defined twice", span=span, notes=note))
+        if value.range is not None and not value.range[0] <= value.range[1]:
+            self.found.append(
+                Diagnostic(code="AKC0107", message=f"the range of %{value.name} ends before it starts", span=span)
+            )
+        self.defined[value.name] = value.type
+        self.places[value.name] = span
+
+    def sequence(self, sequence: Sequence, names: set[str]) -> None:
+        span = sequence.spans.get("op")
+        if sequence.name in names:
+            self.found.append(Diagnostic(code="AKC0104", message=f"@{sequence.name} is defined twice", span=span))
+        if not sequence.ops:
+            self.found.append(Diagnostic(code="AKC0108", message=f"sequence @{sequence.name} is empty", span=span))
+        names.add(sequence.name)
+        previous: Op | None = None
+        for op in sequence.ops:
+            if not isinstance(op, Layer | Opaque):
+                self.add("AKC0108", f"{op.mnemonic} stands inside a sequence", op,
+                         help="a sequence is one chip program: only akida layers; move it outside")
+            elif previous is not None and isinstance(op, Layer) and op.x != previous.name:
+                self.add("AKC0108", f"the layer reads %{op.x}, not %{previous.name}, the layer before it", op, "x",
+                         help="a sequence is a chain; start another sequence here")
+            self.op(op)
+            previous = op
+        self.leaks(sequence)
+
+    def leaks(self, sequence: Sequence) -> None:
+        """Only the last layer's result leaves the chip."""
+        inside = {op.name for op in sequence.ops[:-1]}
+        local = {id(op) for op in sequence.ops}
+        for op in self.module.net.ops:
+            for name in op.operands if id(op) not in local else ():
+                if name in inside:
+                    self.add("AKC0108", f"%{name} is read outside of sequence @{sequence.name}", op,
+                             help="only the result of a sequence's last layer leaves the chip; split the sequence there")
+
+    def op(self, op: Op) -> None:
+        self.define(op.result, op.spans.get("result"))
+        known = self.operands(op) & self.weights(op)
+        right = self.types(op) if known else None
+        if right is not None:
+            # What follows is checked against the right type, so that one slip is one message.
+            self.defined[op.name] = right
+
+    def operands(self, op: Op) -> bool:
+        good = True
+        for info in fields_of(type(op)):
+            for name in info.kind.operands(getattr(op, info.name)):
+                known = self.later if info.kind.forward else self.defined
+                if name not in known or (name == op.name and not info.kind.forward):
+                    good = False
+                    self.add("AKC0102", f"%{name} is used before it is defined", op, info.name,
+                             label="not defined above this line", help=_suggest(name, self.defined, "%"))
+        return good
+
+    def weights(self, op: Op) -> bool:
+        good = True
+        for info in fields_of(type(op)):
+            for name in info.kind.weights(getattr(op, info.name)):
+                weight = self.module.weights.get(name)
+                if weight is None:
+                    good = False
+                    self.add("AKC0103", f"no weight is called #{name}", op, info.name,
+                             help=_suggest(name, self.module.weights, "#"))
+                elif info.dtypes and weight.type.dtype not in info.dtypes:
+                    good = False
+                    self.add("AKC0202", f"{info.name} of {op.mnemonic} takes {' or '.join(info.dtypes)}", op, info.name,
+                             label=f"this is {weight.type}")
+        return good
+
+    def types(self, op: Op) -> TensorType | None:
+        weight_types = {name: weight.type for name, weight in self.module.weights.items()}
+        try:
+            right = op.infer(Types({**self.later, **self.defined}, weight_types))
+        except TypeFault as fault:
+            self.add(fault.code, fault.message, op, fault.key or "op", help=fault.help or ())
+            return None
+        if right != op.type:
+            self.add("AKC0201", f"{op.mnemonic} gives {right} here", op, "type", label=f"the text says {op.type}")
+        if isinstance(op, Layer):
+            self.found += _cut_steps(self.module, op)
+        return right
+
+    def outputs(self) -> None:
+        net = self.module.net
+        if len(net.outputs) != len(net.output_types):
+            self.add("AKC0201", f"{len(net.outputs)} values are returned, the signature has {len(net.output_types)}",
+                     None, "return")
+        for name, declared in zip(net.outputs, net.output_types, strict=False):
+            if name not in self.defined:
+                self.add("AKC0102", f"%{name} is returned and not defined", None, "return",
+                         help=_suggest(name, self.defined, "%"))
+            elif self.later[name] != declared:
+                self.add("AKC0201", f"%{name} is {self.later[name]}, the signature says {declared}", None, "results")
+
+
+def _suggest(name: str, known: object, sign: str) -> tuple[str, ...]:
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)  # type: ignore[call-overload]
+    return (f"did you mean {sign}{close[0]}?",) if close else ()
+
+
+def _cut_steps(module: Module, op: Layer) -> Iterator[Diagnostic]:
+    """A warning where the chip keeps less of an act_step than the text says."""
+    if op.act_step is None or not op.activation or module.weights[op.act_step].elided:
+        return
+    weight = module.weights[op.act_step]
+    sixteenths = weight.array.astype(np.float64) * 16
+    cut = np.flatnonzero(sixteenths != np.floor(sixteenths))
+    if cut.size:
+        first = int(cut[0])
+        yield Diagnostic(
+            code="AKC0205", severity="warning", span=weight.span and Span(weight.span.source, weight.span.start, weight.span.start + 1),
+            message=f"#{op.act_step}: {cut.size} of {weight.type.size} steps are cut to sixteenths",
+            label=f"value {first}: {weight.array[first]} becomes {np.floor(sixteenths[first]) / 16:g}", origin=op.origin,
+        )
+
+
+def _unused_weights(module: Module) -> Iterator[Diagnostic]:
+    used = {name for op in module.net.ops for name in op.weights_used}
+    for name, weight in module.weights.items():
+        if name not in used and not any(isinstance(op, Opaque) for op in module.net.ops):
+            span = weight.span and Span(weight.span.source, weight.span.start, weight.span.start + 1)
+            yield Diagnostic(code="AKC0206", severity="warning", message=f"#{name} is not used", span=span,
+                             help="passes drop it; delete it here if it is not needed")
