@@ -113,4 +113,3 @@ CODES: dict[str, Code] = {
     "AKC0904": Code("the kind of a file is not known", "akc goes by the ending of a name and by the first bytes."),
     "AKC0905": Code("options do not go together", "The message names the two and says which to keep."),
 }
-}
