@@ -1,2 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
-"""akc: the open compiler for Akida."""
+"""akc: the open compiler for Akida. The whole Python API on one screen.
+
+    module = akc.lower("model.onnx", calibrate="samples.npz")    # or a live torch.nn.Module, example=x
+    module = akc.parse(open("net.akir").read())                  # text, at any level
+    module = akc.dense_network([w1, w2], [b1, b2], (784,))       # from plain matrices
+    print(akc.print_module(module))                              # the text, ready to edit
+    program = akc.build(module)                                  # place and assemble
+    program.info, program.data, program.bytes                    # what the chip takes
+    program.save("net.akd"); program = akc.load("net.akd")
+    y = program.run(x)                                           # the integer simulator
+    with akc.open_device("emulator") as device:                  # or "/dev/akida0"
+        device.program(program); y = device.predict(x)
+
+Faults of the input raise akc.DiagnosticError; `str` of it is the text that the command line prints.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from akc.arrays import dense_network
+    from akc.compiler import build, lower
+    from akc.devices import open_device
+    from akc.diagnostics import Diagnostic, DiagnosticError
+    from akc.ir.module import Module
+    from akc.ir.parser import parse
+    from akc.ir.printer import print_module
+    from akc.passmanager import Context, run_pipeline
+    from akc.program import Program, load
+
+_HOMES = {
+    "build": "akc.compiler",
+    "Context": "akc.passmanager",
+    "dense_network": "akc.arrays",
+    "Diagnostic": "akc.diagnostics",
+    "DiagnosticError": "akc.diagnostics",
+    "load": "akc.program",
+    "lower": "akc.compiler",
+    "Module": "akc.ir.module",
+    "open_device": "akc.devices",
+    "parse": "akc.ir.parser",
+    "print_module": "akc.ir.printer",
+    "Program": "akc.program",
+    "run_pipeline": "akc.passmanager",
+}
+"""Where each public name lives: they load on first use, so that `akc --help` stays fast."""
+
+__all__ = [
+    "Context",
+    "Diagnostic",
+    "DiagnosticError",
+    "Module",
+    "Program",
+    "build",
+    "dense_network",
+    "load",
+    "lower",
+    "open_device",
+    "parse",
+    "print_module",
+    "run_pipeline",
+]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module akc has no attribute {name}")
+    return getattr(import_module(_HOMES[name]), name)

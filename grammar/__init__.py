@@ -26,6 +26,7 @@ READABLE = {
     "INT": "a whole number",
     "FLOAT": "a number",
     "VERSION": "a version such as 1.0",
+    "WORD": "a value",
     "$END": "the end of the file",
 }
 """Names of terminals as a reader knows them; the others are literal texts."""

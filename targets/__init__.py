@@ -50,6 +50,8 @@ class Target(Protocol):
     """What the compiler asks of a chip."""
 
     name: str
+    engine_version: str
+    """The version of the vendor's engine that programs carry unless the user says otherwise."""
 
     def check(self, module: Module) -> list[Diagnostic]:
         """Every fault and warning of a quantised module that can be found without placing it."""

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two arrows of the compiler: `lower` (a source to quantised text) and `build` (text to a program)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from akc.diagnostics import error
+from akc.ir.levels import level_of, reaches
+from akc.ir.module import Module
+from akc.passmanager import Context, Pass, parse_pipeline, require_level, run_pipeline
+from akc.program import Program
+from akc.samples import SampleSet, load_samples, match_inputs
+from akc.sources import Options, read_source
+
+PassOptions = Mapping[str, Mapping[str, Any]]
+
+
+def lower(
+    source: Any, *, example: Any = None, target: str = "akd1000", calibrate: Any = None,
+    input_range: tuple[float, float] | None = None, pipeline: str | None = None, host: str = "refuse",
+    dump_dir: str | os.PathLike[str] | None = None, options: PassOptions | None = None,
+    context: Context | None = None,
+) -> Module:
+    """Import a network and lower it to integers.
+
+    source: a file name (.onnx, .fbz, .akir, file.py:factory ...), an onnx.ModelProto, a torch.nn.Module
+    (with example: a tensor, or the shape of one with its batch axis), or a Module. calibrate: a .npz or
+    .npy file, an array, or a dict of arrays by input name (`labels` optional). input_range: smallest and
+    largest input value. pipeline: passes in place of the default ones. options: values for pass options,
+    as {"lower-int4": {"weights": 2}}. context: to collect warnings, notes and timings.
+    Raises DiagnosticError with every fault.
+    """
+    module = source if isinstance(source, Module) else read_source(source, Options(example=_example(example)))
+    context = context or Context()
+    context.target_name, context.host = target, host
+    context.input_range = input_range or context.input_range
+    context.dump_dir = Path(dump_dir) if dump_dir is not None else context.dump_dir
+    if calibrate is not None:
+        samples = _samples(calibrate, module)
+        context.samples, context.labels = samples.inputs, samples.labels
+    return run_pipeline(module, configured(pipeline if pipeline is not None else default_pipeline(module), options), context)
+
+
+def default_pipeline(module: Module) -> str:
+    """The passes that take a module of its level to quantised, ready for placing."""
+    from akc.passes import LOWER, MERGE
+
+    return MERGE if reaches(level_of(module), "quantised") else LOWER
+
+
+def configured(pipeline: str, options: PassOptions | None) -> list[Pass]:
+    """The passes of a pipeline, with option values set; every named pass must be in it."""
+    passes = parse_pipeline(pipeline)
+    for name in options or {}:
+        if all(p.name != name for p in passes):
+            close = get_close_matches(name, [p.name for p in passes], n=1)
+            raise error("AKC0402", f"the pipeline has no pass {name}", help=f"did you mean {close[0]}?" if close else ())
+    return [attrs.evolve(p, **(options or {}).get(p.name, {})) for p in passes]  # type: ignore[type-var]
+
+
+def build(
+    module: Module | str, target: str = "akd1000", *, place: str = "vendor", host: str = "refuse",
+    engine_version: str | None = None, context: Context | None = None,
+) -> Program:
+    """Place and assemble a module of any level (what is still missing is run with default options).
+
+    module: a Module, or .akir text; place: "vendor", "vendor-minimal" or "compact"; engine_version: the
+    version that the vendor's engine will compare with its own. Raises DiagnosticError with every fault.
+    """
+    from akc.ir.parser import parse
+    from akc.passes import PLACE
+
+    module = parse(module) if isinstance(module, str) else module
+    context = context or Context()
+    context.target_name, context.host = target, host
+    refuse_elided(module)
+    if not reaches(level_of(module), "quantised"):
+        module = run_pipeline(module, default_pipeline(module), context)
+    module = run_pipeline(module, configured(PLACE, {"place": {"mode": place}}), context)
+    require_level(module, "placed", "the assembler")
+    chip = context.target
+    return Program(
+        module=module, sequences=chip.assemble(module, engine_version), target=target,
+        engine_version=engine_version or chip.engine_version,
+    )
+
+
+def refuse_elided(module: Module) -> None:
+    """Raise DiagnosticError AKC0204 that names every weight whose numbers are elided."""
+    names = [name for name, weight in module.weights.items() if weight.elided]
+    if names:
+        shown = ", ".join(f"#{n}" for n in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        raise error("AKC0204", f"the numbers of {shown} are elided", span=module.weights[names[0]].span,
+                    help="use the text with its numbers: lower the model again without --weights=elide")
+
+
+def _samples(calibrate: Any, module: Module) -> SampleSet:
+    if isinstance(calibrate, SampleSet):
+        return calibrate
+    if isinstance(calibrate, str | os.PathLike):
+        return load_samples(calibrate, module.net)
+    arrays = {k: np.asarray(v) for k, v in calibrate.items()} if isinstance(calibrate, Mapping) else {"": np.asarray(calibrate)}
+    labels = arrays.pop("labels", None)
+    return SampleSet(match_inputs(arrays, module.net, "calibrate"), labels)
+
+
+def _example(example: Any) -> Any:
+    """Shapes of the example inputs, or the tensors themselves."""
+    if example is None:
+        return ()
+    if isinstance(example, tuple | list) and example and all(isinstance(n, int) for n in example):
+        return (tuple(example),)
+    return example

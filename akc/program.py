@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""net.akd: a zip with the placed text (what the runner executes), the chip's bytes, and their map.
+
+    net.akir                    the placed network
+    sequences/<n>-<name>/info.bin, data.bin   program_info and program_data as the chip wants them
+    map.json                    which bytes hold what
+    meta.json                   target, akc version, engine version, SHA-256 of every other member
+
+Members have a fixed date and order, so the same network gives the same file on any machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+from attrs import asdict, frozen
+
+from akc.diagnostics import error
+from akc.files import read_bytes, write_bytes
+from akc.ir.module import Module
+from akc.ir.parser import parse
+from akc.ir.printer import print_module
+from akc.targets import ByteRange
+from akc.targets import Program as SequenceProgram
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@frozen(kw_only=True)
+class Program:
+    """A network that is ready to run: what `akc.build` gives and a .akd file holds.
+
+    module: the placed network; sequences: the bytes of each hardware sequence, in order.
+    """
+
+    module: Module
+    sequences: tuple[SequenceProgram, ...]
+    target: str
+    engine_version: str
+
+    @property
+    def info(self) -> bytes:
+        """program_info of the only sequence; raises DiagnosticError AKC0604 if there are several."""
+        return self._only().info
+
+    @property
+    def data(self) -> bytes:
+        """program_data of the only sequence; raises DiagnosticError AKC0604 if there are several."""
+        return self._only().data
+
+    @property
+    def bytes(self) -> bytes:
+        """info and data of the only sequence in one piece, as HardwareDevice.program takes them."""
+        return self._only().bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of all sequences."""
+        return sum(len(s.bytes) for s in self.sequences)
+
+    def _only(self) -> SequenceProgram:
+        if len(self.sequences) != 1:
+            names = ", ".join(s.sequence for s in self.sequences) or "none"
+            raise error("AKC0604", f"the network has {len(self.sequences)} hardware sequences ({names}), not one",
+                        help="take them one by one from Program.sequences, or save the .akd file")
+        return self.sequences[0]
+
+    def run(self, inputs: Any, raw: bool = False) -> Any:
+        """Run the network on the integer simulator.
+
+        inputs: an array, or a dict of arrays by input name, batch axis first, in the source network's
+        units; raw: the chip's own integers in and out. Returns an array, or a dict if there are several
+        outputs.
+        """
+        from akc.sim.run import run
+
+        single = not isinstance(inputs, dict)
+        named = {self.module.net.inputs[0].name: np.asarray(inputs)} if single else inputs
+        outputs = run(self.module, named, raw=raw)
+        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+    def map(self) -> dict[str, Any]:
+        """Which bytes of which sequence's program hold which layer's weights, thresholds and registers."""
+        return {
+            s.sequence: {
+                "info_bytes": len(s.info),
+                "data_bytes": len(s.data),
+                "ranges": [{k: v for k, v in asdict(r).items() if v != ""} for r in s.map],
+            }
+            for s in self.sequences
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a .akd file, whole or not at all."""
+        write_bytes(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the .akd file."""
+        members = {"net.akir": print_module(self.module).encode()}
+        for number, sequence in enumerate(self.sequences):
+            members[f"sequences/{number}-{sequence.sequence}/info.bin"] = sequence.info
+            members[f"sequences/{number}-{sequence.sequence}/data.bin"] = sequence.data
+        members["map.json"] = _json(self.map())
+        meta = {
+            "format": 1,
+            "target": self.target,
+            "engine_version": self.engine_version,
+            "sequences": [s.sequence for s in self.sequences],
+            "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
+        }
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+            for name, data in {"meta.json": _json(meta), **members}.items():
+                entry = zipfile.ZipInfo(name, _DATE)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, data)
+        return stream.getvalue()
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def load(path: str | os.PathLike[str]) -> Program:
+    """Read a .akd file; raises DiagnosticError AKC0601 to AKC0603 if it is none, damaged or too new."""
+    return from_bytes(read_bytes(path), str(path))
+
+
+def from_bytes(data: bytes, name: str = "<bytes>") -> Program:
+    """A Program from the bytes of a .akd file."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {entry: archive.read(entry) for entry in archive.namelist()}
+        meta = json.loads(members["meta.json"])
+        format_number, digests = meta["format"], meta["sha256"]
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, zlib.error) as fault:
+        raise error("AKC0601", f"{name} is no .akd file: {fault}", help="akc build net.akir -o net.akd writes one") from None
+    if format_number != 1:
+        raise error("AKC0602", f"{name} has format {format_number}, this akc reads 1", help="update akc")
+    damaged = [m for m, digest in digests.items() if hashlib.sha256(members.get(m, b"")).hexdigest() != digest]
+    if damaged:
+        raise error("AKC0603", f"{name} is damaged: {', '.join(damaged)} is not what was built",
+                    help="build it again; to change a network, edit its .akir text")
+    module = parse(members["net.akir"].decode(), f"{name}:net.akir")
+    byte_map = json.loads(members["map.json"])
+    sequences = tuple(
+        SequenceProgram(
+            sequence=sequence,
+            info=members[f"sequences/{number}-{sequence}/info.bin"],
+            data=members[f"sequences/{number}-{sequence}/data.bin"],
+            map=tuple(ByteRange(**row) for row in byte_map[sequence]["ranges"]),
+        )
+        for number, sequence in enumerate(meta["sequences"])
+    )
+    return Program(module=module, sequences=sequences, target=meta["target"], engine_version=meta["engine_version"])

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What akc can read, as a table: how each kind of source is recognised and which frontend reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from akc.diagnostics import error
+from akc.files import read_bytes, read_text
+from akc.ir.module import Module
+
+
+@frozen(kw_only=True)
+class Options:
+    """What a user may say about a source, beyond its name.
+
+    example: shape of one example input with its batch axis, for tracing PyTorch.
+    """
+
+    example: tuple[tuple[int, ...], ...] = ()
+
+
+def _read_akir(path: str, options: Options) -> Module:
+    from akc.ir.parser import parse
+
+    return parse(read_text(path), "<stdin>" if path == "-" else path)
+
+
+def _read_onnx(path: str, options: Options) -> Module:
+    from akc.frontends.onnx import read_onnx
+
+    return read_onnx(path)
+
+
+def _read_factory(path: str, options: Options) -> Module:
+    from akc.frontends.torch_export import load_factory, read_torch
+
+    module, example = load_factory(path, options.example)
+    return read_torch(module, example)
+
+
+def _read_fbz(path: str, options: Options) -> Module:
+    from akc.frontends.fbz import read
+
+    return read(read_bytes(path), path)
+
+
+def _read_program(path: str, options: Options) -> Module:
+    from akc.targets.akd1000.recover import recover
+
+    return recover(read_bytes(path))
+
+
+def _read_akd(path: str, options: Options) -> Module:
+    from akc.program import load
+
+    return load(path).module
+
+
+@frozen(kw_only=True)
+class SourceKind:
+    """A row: the ending that marks the kind, what to call it, who reads it."""
+
+    suffix: str
+    what: str
+    read: Callable[[str, Options], Module] = field(repr=False)
+
+
+SOURCES: tuple[SourceKind, ...] = (
+    SourceKind(suffix=".akir", what="akc's own text, at any level", read=_read_akir),
+    SourceKind(suffix=".onnx", what="ONNX, opset 11 and later", read=_read_onnx),
+    SourceKind(suffix=".py:", what="PyTorch, file.py:factory, with --example SHAPE", read=_read_factory),
+    SourceKind(suffix=".fbz", what="the vendor's model file", read=_read_fbz),
+    SourceKind(suffix=".akd", what="a network that akc built", read=_read_akd),
+    SourceKind(suffix=".bin", what="an AKD1000 program, info and data in one file", read=_read_program),
+)
+
+
+def find_kind(name: str) -> SourceKind:
+    """The row for a file name; `-` is .akir text. Raises DiagnosticError AKC0904."""
+    if name == "-":
+        return SOURCES[0]
+    lowered = name.lower()
+    for kind in SOURCES:
+        if kind.suffix.endswith(":") and kind.suffix in lowered:
+            return kind
+        if lowered.endswith(kind.suffix):
+            return kind
+    known = "; ".join(f"{kind.suffix.rstrip(':')} ({kind.what})" for kind in SOURCES)
+    help = [f"akc reads {known}"]
+    if lowered.endswith(".py"):
+        help.insert(0, f"name the function that makes the model: {name}:make_model --example 1,1,28,28")
+    raise error("AKC0904", f"{name}: the ending {Path(name).suffix or '(none)'} is not known", help=help)
+
+
+def read_source(source: Any, options: Options | None = None) -> Module:
+    """The module of a file name, an ONNX model, a live torch module, or a Module (given back as it is).
+
+    A live torch module needs options.example.
+    """
+    options = options or Options()
+    if isinstance(source, Module):
+        return source
+    if isinstance(source, str | Path):
+        return find_kind(str(source)).read(str(source), options)
+    if type(source).__module__.startswith("onnx"):
+        from akc.frontends.onnx import read_onnx
+
+        return read_onnx(source)
+    if any(base.__module__.startswith("torch.nn") for base in type(source).__mro__):
+        from akc.frontends.torch_export import read_torch
+
+        return read_torch(source, options.example)
+    raise TypeError(f"akc reads file names, onnx.ModelProto, torch.nn.Module and akc.Module, not {type(source).__name__}")
