@@ -255,5 +255,7 @@ CODES: dict[str, Code] = {
     "AKC0902": Code("a file is no text", "A UTF-8 text is needed here, such as an .akir file."),
     "AKC0903": Code("a file cannot be written", "The folder does not exist or may not be written to."),
     "AKC0904": Code("the kind of a file is not known", "akc goes by the ending of a name and by the first bytes."),
+    "AKC0906": Code("the text is not in canonical form", "`akc fmt` rewrites it; nothing but white space and order changes."),
+    "AKC0907": Code("there is no such diagnostic", "`akc explain` without a code lists them all."),
     "AKC0905": Code("options do not go together", "The message names the two and says which to keep."),
 }

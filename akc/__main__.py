@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m akc`."""
+
+from akc.cli import main
+
+main()

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line. stdout carries only the product, stderr the talk.
+
+Exit codes: 0 done, 1 the input is at fault, 2 usage, 3 a bug of akc (with a crash file).
+One function a verb, no logic: what a verb does lives in the package, and loads only when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from akc import __version__
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TARGETS = ("akd1000",)
+PLACES = ("vendor", "vendor-minimal", "compact")
+
+
+class Shape(click.ParamType[tuple[int, ...]]):
+    """`1,1,28,28`."""
+
+    name = "shape"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Comma-separated whole numbers."""
+        try:
+            return tuple(int(word) for word in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no shape; write it as 1,1,28,28", param, ctx)
+
+
+class Limits(click.ParamType[tuple[float, float]]):
+    """`-0.42,2.82`."""
+
+    name = "lo,hi"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        """Two numbers, the smaller first."""
+        try:
+            low, high = (float(word) for word in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no range; write it as 0,1", param, ctx)
+        if not low < high:
+            self.fail(f"{value!r} ends before it starts", param, ctx)
+        return low, high
+
+
+def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, for verbs that share them."""
+
+    def apply(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+TARGET = click.option("-t", "--target", type=click.Choice(TARGETS), default="akd1000", show_default=True, help="The chip.")
+OUTPUT = click.option("-o", "--output", default="-", metavar="FILE", help="Where the product goes; - is stdout.")
+HOST = click.option("--host", type=click.Choice(["refuse", "allow"]), default="refuse", show_default=True,
+                    help="Whether layers that the chip does not take may run on the host.")
+PIPELINE = click.option("-p", "--pipeline", metavar="PASSES", help="Passes, such as 'fold-batchnorm,lower-int4{weights=4}'.")
+DUMP = click.option("--dump-dir", metavar="DIR", help="Write NN-pass.akir after each pass that changed the text.")
+TIMINGS = click.option("--timings", is_flag=True, help="Print how long each pass took.")
+SAMPLES = click.option("-i", "--input", "inputs", required=True, metavar="X.npy|X.npz", help="Inputs, batch axis first.")
+CALIBRATE = option_group(
+    click.option("--calibrate", metavar="X.npz", help="Samples: arrays named like the inputs, `labels` if there are any."),
+    click.option("--input-range", type=Limits(), metavar="LO,HI", help="Smallest and largest input value."),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="akc")
+def cli() -> None:
+    """akc: trained networks to BrainChip Akida programs, through a text that you can read and edit.
+
+    \b
+    akc lower model.onnx > net.akir           import, optimise, quantise
+    akc build net.akir -o net.akd             place and assemble
+    akc run net.akd -i x.npy -o y.npy         run on the simulator
+
+    FILE may be - for stdin or stdout everywhere.
+    """
+
+
+@cli.command()
+@click.argument("source")
+@TARGET
+@click.option("--example", type=Shape(), multiple=True, metavar="SHAPE",
+              help="Shape of an example input with its batch axis, for PyTorch sources.")
+@CALIBRATE
+@HOST
+@PIPELINE
+@DUMP
+@TIMINGS
+@click.option("--weights", type=click.Choice(["inline", "elide"]), default="inline", show_default=True,
+              help="Whether the text holds the numbers, or digests of them.")
+@OUTPUT
+def lower(source: str, **options: Any) -> None:
+    """Import a network and lower it to integers.
+
+    SOURCE is an .onnx file, file.py:factory (PyTorch), an .fbz file, .akir text, an .akd file or a program (.bin).
+    """
+    from akc import verbs
+
+    verbs.lower(source, **options)
+
+
+@cli.command()
+@click.argument("file")
+@PIPELINE
+@TARGET
+@CALIBRATE
+@HOST
+@DUMP
+@TIMINGS
+@OUTPUT
+def opt(file: str, **options: Any) -> None:
+    """Run passes on a text."""
+    from akc import verbs
+
+    if options["pipeline"] is None:
+        raise click.UsageError("-p says which passes to run; `akc passes` lists them")
+    verbs.opt(file, **options)
+
+
+@cli.command()
+@click.argument("file")
+@TARGET
+def check(file: str, target: str) -> None:
+    """Check a text: syntax, names, types, and the chip's limits where it is quantised."""
+    from akc import verbs
+
+    verbs.check(file, target)
+
+
+@cli.command()
+@click.argument("file")
+@click.option("-o", "--output", metavar="FILE", help="Where the text goes; default: back into FILE.")
+@click.option("--check", "only_check", is_flag=True, help="Change nothing; exit 1 if the text is not in canonical form.")
+def fmt(file: str, output: str | None, only_check: bool) -> None:
+    """Rewrite a text in canonical form; comments and unused weights are kept."""
+    from akc import verbs
+
+    verbs.fmt(file, output, only_check)
+
+
+@cli.command()
+@click.argument("name", required=False)
+def passes(name: str | None) -> None:
+    """List the passes, or the options of one."""
+    from akc import verbs
+
+    verbs.passes(name)
+
+
+@cli.command()
+@click.argument("code", required=False)
+def explain(code: str | None) -> None:
+    """Explain a diagnostic code, such as AKC0203; without a code list them all."""
+    from akc import verbs
+
+    verbs.explain(code)
+
+
+@cli.command()
+@click.argument("file")
+@TARGET
+@click.option("-o", "--output", metavar="FILE", help="The .akd file; - is stdout.")
+@click.option("--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs.")
+@HOST
+@click.option("--program", metavar="F", help="Also write the bare program, info and data in one file.")
+@click.option("--program-info", metavar="F", help="Also write program_info alone (for program_external).")
+@click.option("--program-data", metavar="F", help="Also write program_data alone.")
+@click.option("--fbz", metavar="F", help="Also write the vendor's model file.")
+@click.option("--map", "byte_map", metavar="F", help="Also write which bytes hold which layer's weights, as JSON.")
+@click.option("--engine-version", metavar="V", help="Version that the vendor's engine compares with its own.")
+@TIMINGS
+def build(file: str, **options: Any) -> None:
+    """Place a network and assemble the chip's program; what is not lowered yet is lowered with defaults."""
+    from akc import verbs
+
+    if not any(options[key] for key in ("output", "program", "program_info", "program_data", "fbz", "byte_map")):
+        options["output"] = str(Path(file).with_suffix(".akd")) if file != "-" else "-"
+    verbs.build(file, **options)
+
+
+@cli.command()
+@click.argument("file")
+@SAMPLES
+@click.option("-o", "--output", metavar="Y.npy", help="Outputs; without it they are printed.")
+@click.option("--raw", is_flag=True, help="The chip's own integers in and out: levels or potentials.")
+@HOST
+def run(file: str, **options: Any) -> None:
+    """Run a network (.akd, or .akir at any level) on the integer simulator."""
+    from akc import verbs
+
+    verbs.run(file, **options)
+
+
+@cli.command()
+@click.argument("file")
+@click.argument("source")
+@SAMPLES
+@click.option("--example", type=Shape(), multiple=True, metavar="SHAPE", help="For PyTorch sources, as in lower.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare(file: str, source: str, **options: Any) -> None:
+    """Compare a lowered network with the float SOURCE it came from, layer by layer."""
+    from akc import verbs
+
+    verbs.compare(file, source, **options)
+
+
+@cli.command()
+@click.argument("file")
+@TARGET
+@click.option("--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@HOST
+def report(file: str, **options: Any) -> None:
+    """Show what stands where on the chip, and what memory it takes."""
+    from akc import verbs
+
+    verbs.report(file, **options)
+
+
+@cli.command()
+@click.argument("file")
+@OUTPUT
+def disasm(file: str, output: str) -> None:
+    """Show a program (.bin, .akd) as text: passes, records, NPs, registers, weights."""
+    from akc import verbs
+
+    verbs.disasm(file, output)
+
+
+@cli.command()
+@click.argument("first")
+@click.argument("second")
+def diff(first: str, second: str) -> None:
+    """Say in words how two programs (.bin, .akd) differ; exit 1 if they do."""
+    from akc import verbs
+
+    verbs.diff(first, second)
+
+
+def main() -> None:
+    """Entry point: turns faults into messages and exit codes."""
+    from akc.session import guarded
+
+    sys.exit(guarded(lambda: cli(standalone_mode=True, prog_name="akc")))
+
+
+if __name__ == "__main__":
+    main()

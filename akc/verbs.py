@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the verbs of the command line do; each takes the options of its namesake in `akc.cli`."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from akc import compiler
+from akc.codes import CODES
+from akc.diagnostics import Diagnostic, DiagnosticError, error, render
+from akc.files import read_bytes, read_text, write_bytes, write_text
+from akc.ir.levels import level_of, reaches
+from akc.ir.module import Array, Module
+from akc.ir.parser import parse
+from akc.ir.printer import print_module
+from akc.ir.verifier import verify
+from akc.passmanager import Context
+from akc.program import Program, from_bytes
+from akc.samples import load_samples
+from akc.session import say
+from akc.sources import Options, read_source
+
+
+def lower(source: str, *, example: Any, weights: str, output: str, timings: bool, **options: Any) -> None:
+    """A source to quantised text."""
+    context = Context()
+    module = read_source(source, Options(example=tuple(example)))
+    module = _talking(context, timings, lambda: compiler.lower(module, context=context, **options))
+    write_text(output, print_module(module, elide=weights == "elide"))
+
+
+def opt(file: str, *, pipeline: str, output: str, timings: bool, **options: Any) -> None:
+    """Passes on a text."""
+    context = Context()
+    module = read_source(file)
+    module = _talking(context, timings, lambda: compiler.lower(module, pipeline=pipeline, context=context, **options))
+    write_text(output, print_module(module))
+
+
+def check(file: str, target: str) -> None:
+    """All faults and warnings of a text; a summary line if there are no faults."""
+    module = parse(read_text(file), _shown(file))
+    found = [d for d in verify(module) if d.severity != "error"]
+    level = level_of(module)
+    for weight in module.weights.values():
+        if not weight.elided:
+            _ = weight.array
+    if reaches(level, "quantised"):
+        found += Context(target_name=target).target.check(module)
+    _print_warnings([d for d in found if d.severity != "error"])
+    faults = [d for d in found if d.severity == "error"]
+    if faults:
+        raise DiagnosticError(faults)
+    layers = sum(1 for _ in module.net.ops)
+    say(f"{_shown(file)}: {level}, {layers} operations, {len(module.weights)} weights, {len(found)} warnings")
+
+
+def fmt(file: str, output: str | None, only_check: bool) -> None:
+    """A text in canonical form."""
+    text = read_text(file)
+    module = parse(text, _shown(file))
+    _print_warnings([d for d in verify(module) if d.code == "AKC0206"])
+    new = print_module(module)
+    if only_check:
+        if new != text:
+            raise error("AKC0906", f"{_shown(file)} is not in canonical form", help=f"akc fmt {file}")
+    elif output is not None or new != text or file == "-":
+        write_text(file if output is None else output, new)
+
+
+def passes(name: str | None) -> None:
+    """The table of passes, or one with its options."""
+    from akc.passes import BUILD, LOWER, PASSES, describe_pass
+
+    if name is None:
+        width = max(len(n) for n in PASSES)
+        for key, one in PASSES.items():
+            print(f"{key:{width}}  {(one.__doc__ or '').strip().splitlines()[0]}")
+        print(f"\nakc lower runs  {LOWER}\nakc build adds  {BUILD}")
+        return
+    if name not in PASSES:
+        raise error("AKC0402", f"there is no pass {name}", help=_closest(name, PASSES) or "`akc passes` lists them")
+    print(describe_pass(PASSES[name]))
+
+
+def explain(code: str | None) -> None:
+    """A diagnostic code in full, or the list of codes."""
+    if code is None:
+        for key, row in CODES.items():
+            print(f"{key}  {row.title}")
+        return
+    key = code.upper()
+    if key not in CODES:
+        raise error("AKC0907", f"there is no diagnostic {code}", help=_closest(key, CODES) or "`akc explain` lists them")
+    print(f"{key}: {CODES[key].title}\n\n{CODES[key].explanation}")
+
+
+def build(
+    file: str, *, output: str | None, program: str | None, program_info: str | None, program_data: str | None,
+    fbz: str | None, byte_map: str | None, timings: bool, **options: Any,
+) -> None:
+    """A text to a program; nothing is written unless everything worked."""
+    context = Context()
+    module = read_source(file)
+    built = _talking(context, timings, lambda: compiler.build(module, context=context, **options))
+    products: dict[str | None, bytes] = {}
+    for path, make in (
+        (output, built.to_bytes),
+        (program, lambda: built.bytes),
+        (program_info, lambda: built.info),
+        (program_data, lambda: built.data),
+        (fbz, lambda: _fbz(built.module)),
+        (byte_map, lambda: (json.dumps(built.map(), indent=1) + "\n").encode()),
+    ):
+        if path is not None:
+            products[path] = make()
+    for path, data in products.items():
+        write_bytes(path or "-", data)
+    shown = ", ".join(f"{path} ({len(data)} bytes)" for path, data in products.items() if path != "-")
+    say(f"{_summary(built)}{': ' + shown if shown else ''}")
+
+
+def _fbz(module: Module) -> bytes:
+    from akc.targets.fbz import write
+
+    return write(module)
+
+
+def _summary(built: Program) -> str:
+    layers = [op for sequence in built.module.net.sequences for op in sequence.ops]
+    places = sum(len(getattr(op, "at", ())) for op in layers)
+    return f"{len(built.sequences)} sequence(s), {len(layers)} layers on {places} NPs, {built.size} program bytes"
+
+
+def run(file: str, *, inputs: str, output: str | None, raw: bool, host: str) -> None:
+    """A network on samples, on the simulator."""
+    from akc.sim.run import raw_inputs, run
+
+    module = read_source(file)
+    compiler.refuse_elided(module)
+    net = raw_inputs(module) if raw else module.net
+    samples = load_samples(inputs, net)
+    results = run(module, samples.inputs, raw=raw)
+    if output is None:
+        for name, values in results.items():
+            print(f"%{name}: {values.dtype}{list(values.shape)}")
+            print(np.array2string(values, threshold=200, max_line_width=110))
+        return
+    _save_arrays(output, results)
+
+
+def _save_arrays(path: str, arrays: dict[str, Array]) -> None:
+    stream = io.BytesIO()
+    if len(arrays) == 1 and not path.endswith(".npz"):
+        np.save(stream, next(iter(arrays.values())))
+    else:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, stream.getvalue())
+
+
+def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool) -> None:
+    """A lowered network beside its float source."""
+    from akc.sim.compare import compare
+
+    module, reference = read_source(file), read_source(source, Options(example=tuple(example)))
+    compiler.refuse_elided(module)
+    samples = load_samples(inputs, reference.net)
+    result = compare(module, reference, samples.inputs, samples.labels)
+    print(json.dumps(result.to_dict(), indent=1) if as_json else result.to_text())
+
+
+def report(file: str, *, target: str, place: str, as_json: bool, host: str) -> None:
+    """The report of a placed network."""
+    from akc.targets.akd1000.report import report, report_json
+
+    built = _built(file, target, place, host)
+    print(json.dumps(report_json(built.module, built.sequences), indent=1) if as_json else report(built.module, built.sequences))
+
+
+def _built(file: str, target: str, place: str, host: str) -> Program:
+    if file.endswith(".akd"):
+        return from_bytes(read_bytes(file), _shown(file))
+    context = Context()
+    module = read_source(file)
+    return _talking(context, False, lambda: compiler.build(module, target, place=place, host=host, context=context))
+
+
+def disasm(file: str, output: str) -> None:
+    """Programs as text."""
+    from akc.targets.akd1000.disassemble import disassemble
+
+    texts = [f"// sequence @{name}\n{disassemble(data)}" if name else disassemble(data) for name, data in _programs(file)]
+    write_text(output, "\n".join(texts))
+
+
+def diff(first: str, second: str) -> None:
+    """The difference of two programs; exit code 1 if there is one."""
+    from akc.targets.akd1000.diff import diff
+
+    texts = [diff(a, b) for (_, a), (_, b) in zip(_programs(first), _programs(second), strict=False)]
+    counts = len(_programs(first)), len(_programs(second))
+    if counts[0] != counts[1]:
+        texts.append(f"{first} has {counts[0]} sequences, {second} has {counts[1]}")
+    text = "\n".join(t for t in texts if t)
+    if text:
+        print(text)
+        sys.exit(1)
+
+
+def _programs(file: str) -> list[tuple[str, bytes]]:
+    """Name and bytes of each program in a .akd file, or the bare program."""
+    data = read_bytes(file)
+    if data[:2] == b"PK":
+        return [(s.sequence, s.bytes) for s in from_bytes(data, _shown(file)).sequences]
+    return [("", data)]
+
+
+def _talking(context: Context, timings: bool, work: Any) -> Any:
+    """Do the work, then print its warnings, faults or not, and its timings."""
+    try:
+        return work()
+    finally:
+        _print_warnings(context.warnings)
+        if timings:
+            for name, seconds in context.timings:
+                say(f"{seconds * 1000:9.1f} ms  {name}")
+
+
+def _print_warnings(warnings: list[Diagnostic]) -> None:
+    for warning in warnings:
+        say(render(warning) + "\n")
+
+
+def _closest(name: str, known: Any) -> str | None:
+    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else None
+
+
+def _shown(file: str) -> str:
+    return "<stdin>" if file == "-" else file
