@@ -84,3 +84,184 @@ class Dequantize(Op):
         x = types.value(self.x)
         need_dtype(x, "host.dequantize", "u1", "u2", "u3", "u4", "u8")
         return TensorType("f32", x.shape[2:] if x.shape[:2] == (1, 1) else x.shape, x.steps)
+
+
+# -- time ----------------------------------------------------------------------------------------
+
+
+def _need_steps(x: TensorType, what: str) -> int:
+    if x.steps is None:
+        raise TypeFault(f"{what} takes a value with a time axis, found {x}", "x")
+    return x.steps
+
+
+@frozen(kw_only=True)
+class Repeat(Op):
+    """The same value at every step: direct coding of an input current.
+
+    %t = host.repeat(%x, steps=15) : f32[T=15, 784]
+    """
+
+    mnemonic = "host.repeat"
+    border = True
+    x: str = operand("a value without time axis")
+    steps: int = integer("number of steps", low=1)
+
+    def infer(self, types: Types) -> TensorType:
+        """A time axis in front."""
+        x = types.value(self.x)
+        if x.steps is not None:
+            raise TypeFault(f"%{self.x} already has a time axis: {x}", "x")
+        return TensorType(x.dtype, x.shape, self.steps)
+
+
+@frozen(kw_only=True)
+class Time(Op):
+    """The time axis of a value that arrives as an ordinary first axis, as frameworks pass it.
+
+    %t = host.time(%x) : f32[T=15, 784]
+    """
+
+    mnemonic = "host.time"
+    border = True
+    x: str = operand("a value whose first axis is time")
+
+    def infer(self, types: Types) -> TensorType:
+        """The first axis becomes the time axis."""
+        x = types.value(self.x)
+        if x.steps is not None or not x.shape:
+            raise TypeFault(f"%{self.x} has no first axis that could be time: {x}", "x")
+        return TensorType(x.dtype, x.shape[1:], x.shape[0])
+
+
+@frozen(kw_only=True)
+class Sum(Op):
+    """The sum over time; with `weights` each step counts as much as its entry says.
+
+    A time-to-first-spike code becomes a level with one weight a step.
+
+    %n = host.sum(%s) : f32[10] from "count"
+    """
+
+    mnemonic = "host.sum"
+    border = True
+    x: str = operand("values over time")
+    weights: str | None = weight_ref("[steps]; 1 where absent", "f32", optional=True)
+
+    def infer(self, types: Types) -> TensorType:
+        """The time axis disappears."""
+        x = types.value(self.x)
+        types.check_vector(self.weights, _need_steps(x, "host.sum"), "weights")
+        return TensorType(x.dtype, x.shape)
+
+
+@frozen(kw_only=True)
+class Mean(Op):
+    """The mean over time.
+
+    %v = host.mean(%m) : f32[10] from "mean"
+    """
+
+    mnemonic = "host.mean"
+    border = True
+    x: str = operand("values over time, f32")
+
+    def infer(self, types: Types) -> TensorType:
+        """The time axis disappears."""
+        x = types.value(self.x)
+        need_dtype(x, "host.mean", "f32")
+        _need_steps(x, "host.mean")
+        return TensorType(x.dtype, x.shape)
+
+
+@frozen(kw_only=True)
+class Last(Op):
+    """The value at the last step.
+
+    %v = host.last(%m) : f32[10] from "membrane"
+    """
+
+    mnemonic = "host.last"
+    border = True
+    x: str = operand("values over time")
+
+    def infer(self, types: Types) -> TensorType:
+        """The time axis disappears."""
+        x = types.value(self.x)
+        _need_steps(x, "host.last")
+        return TensorType(x.dtype, x.shape)
+
+
+@frozen(kw_only=True)
+class Window(Op):
+    """Sums over `count` equal windows of the time axis; window k ends before step (k + 1) steps // count.
+
+    %w = host.window(%events, count=3) : f32[T=3, 34, 34, 2]
+    """
+
+    mnemonic = "host.window"
+    border = True
+    x: str = operand("values over time")
+    count: int = integer("number of windows", low=1)
+
+    def infer(self, types: Types) -> TensorType:
+        """As many steps as windows."""
+        x = types.value(self.x)
+        if self.count > _need_steps(x, "host.window"):
+            raise TypeFault(f"{x.steps} steps cannot be cut into {self.count} windows", "count")
+        return TensorType(x.dtype, x.shape, self.count)
+
+
+@frozen(kw_only=True)
+class Previous(Op):
+    """The value of the step before, zeros at the first step; the operand may be defined further down.
+
+    %before = host.previous(%spikes) : f32[T=100, 256] from "lif1"
+    """
+
+    mnemonic = "host.previous"
+    border = True
+    x: str = operand("values over time", forward=True)
+
+    def infer(self, types: Types) -> TensorType:
+        """Unchanged."""
+        x = types.value(self.x)
+        _need_steps(x, "host.previous")
+        return x
+
+
+@frozen(kw_only=True)
+class Add(Op):
+    """The sum of two values of one type.
+
+    %i = host.add(%input, %feedback) : f32[T=100, 256]
+    """
+
+    mnemonic = "host.add"
+    border = True
+    x: str = operand("f32")
+    y: str = operand("f32, the same type")
+
+    def infer(self, types: Types) -> TensorType:
+        """The type of both."""
+        x, y = types.value(self.x), types.value(self.y)
+        need_dtype(x, "host.add", "f32")
+        if x != y:
+            raise TypeFault(f"%{self.x} is {x}, %{self.y} is {y}", "y")
+        return x
+
+
+@frozen(kw_only=True)
+class Tanh(Op):
+    """The hyperbolic tangent, the neuron of an echo state network; runs on the host only.
+
+    %s = host.tanh(%i) : f32[T=100, 256]
+    """
+
+    mnemonic = "host.tanh"
+    x: str = operand("f32")
+
+    def infer(self, types: Types) -> TensorType:
+        """Unchanged."""
+        need_dtype(types.value(self.x), "host.tanh", "f32")
+        return types.value(self.x)
