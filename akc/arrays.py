@@ -18,8 +18,12 @@ from akc.ir.weights import Weight
 
 
 def dense_network(
-    weights: Sequence[Any], biases: Sequence[Any] | None = None, input_shape: Sequence[int] = (), bits: int = 4,
-    input_range: tuple[float, float] | None = None, calibrate: Any = None,
+    weights: Sequence[Any],
+    biases: Sequence[Any] | None = None,
+    input_shape: Sequence[int] = (),
+    bits: int = 4,
+    input_range: tuple[float, float] | None = None,
+    calibrate: Any = None,
 ) -> Module:
     """A quantised network of dense layers with ReLU in between, ready for `akc.build`.
 
@@ -29,7 +33,9 @@ def dense_network(
     Raises DiagnosticError AKC0202 if the matrices do not form a chain.
     """
     return lower(
-        float_network(weights, biases, input_shape), input_range=input_range, calibrate=calibrate,
+        float_network(weights, biases, input_shape),
+        input_range=input_range,
+        calibrate=calibrate,
         options={"lower-int4": {"weights": bits, "activations": bits}},
     )
 
@@ -60,25 +66,42 @@ def _dense(number: int, x: str, matrix: Any, vector: Any, pool: dict[str, Weight
     if vector is not None:
         pool[f"{name}.bias"] = Weight.of(vector, "f32")
     return Dense(
-        x=x, weight=f"{name}.weight", bias=f"{name}.bias" if vector is not None else None,
-        result=Value(name, TensorType("f32", (len(matrix),))), origin=(name,),
+        x=x,
+        weight=f"{name}.weight",
+        bias=f"{name}.bias" if vector is not None else None,
+        result=Value(name, TensorType("f32", (len(matrix),))),
+        origin=(name,),
     )
 
 
 def _check_chain(matrices: list[Any], vectors: list[Any], inputs: int) -> None:
     faults: list[Diagnostic] = []
     if not matrices or len(vectors) != len(matrices):
-        faults.append(Diagnostic(code="AKC0202", message=f"{len(matrices)} matrices and {len(vectors)} biases were given",
-                                 help="give one bias (or None) for each matrix, and at least one matrix"))
+        faults.append(
+            Diagnostic(
+                code="AKC0202",
+                message=f"{len(matrices)} matrices and {len(vectors)} biases were given",
+                help="give one bias (or None) for each matrix, and at least one matrix",
+            )
+        )
     for number, matrix in enumerate(matrices, 1):
         if matrix.ndim != 2 or matrix.shape[1] != inputs:
-            faults.append(Diagnostic(
-                code="AKC0202", message=f"weights {number} have shape {list(matrix.shape)}, {inputs} inputs come in",
-                help="matrices are [units, inputs]; transpose one that is [inputs, units]"))
+            faults.append(
+                Diagnostic(
+                    code="AKC0202",
+                    message=f"weights {number} have shape {list(matrix.shape)}, {inputs} inputs come in",
+                    help="matrices are [units, inputs]; transpose one that is [inputs, units]",
+                )
+            )
         inputs = matrix.shape[0] if matrix.ndim else 0
     for number, (matrix, vector) in enumerate(zip(matrices, vectors, strict=False), 1):
         if vector is not None and vector.shape != (matrix.shape[0],):
-            faults.append(Diagnostic(code="AKC0202", message=f"bias {number} has shape {list(vector.shape)}",
-                                     help=f"matrix {number} has {matrix.shape[0]} units"))
+            faults.append(
+                Diagnostic(
+                    code="AKC0202",
+                    message=f"bias {number} has shape {list(vector.shape)}",
+                    help=f"matrix {number} has {matrix.shape[0]} units",
+                )
+            )
     if faults:
         raise DiagnosticError(faults)

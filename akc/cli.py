@@ -62,16 +62,29 @@ def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-TARGET = click.option("-t", "--target", type=click.Choice(TARGETS), default="akd1000", show_default=True, help="The chip.")
+TARGET = click.option(
+    "-t", "--target", type=click.Choice(TARGETS), default="akd1000", show_default=True, help="The chip."
+)
 OUTPUT = click.option("-o", "--output", default="-", metavar="FILE", help="Where the product goes; - is stdout.")
-HOST = click.option("--host", type=click.Choice(["refuse", "allow"]), default="refuse", show_default=True,
-                    help="Whether layers that the chip does not take may run on the host.")
-PIPELINE = click.option("-p", "--pipeline", metavar="PASSES", help="Passes, such as 'fold-batchnorm,lower-int4{weights=4}'.")
+HOST = click.option(
+    "--host",
+    type=click.Choice(["refuse", "allow"]),
+    default="refuse",
+    show_default=True,
+    help="Whether layers that the chip does not take may run on the host.",
+)
+PIPELINE = click.option(
+    "-p", "--pipeline", metavar="PASSES", help="Passes, such as 'fold-batchnorm,lower-int4{weights=4}'."
+)
 DUMP = click.option("--dump-dir", metavar="DIR", help="Write NN-pass.akir after each pass that changed the text.")
 TIMINGS = click.option("--timings", is_flag=True, help="Print how long each pass took.")
-SAMPLES = click.option("-i", "--input", "inputs", required=True, metavar="X.npy|X.npz", help="Inputs, batch axis first.")
+SAMPLES = click.option(
+    "-i", "--input", "inputs", required=True, metavar="X.npy|X.npz", help="Inputs, batch axis first."
+)
 CALIBRATE = option_group(
-    click.option("--calibrate", metavar="X.npz", help="Samples: arrays named like the inputs, `labels` if there are any."),
+    click.option(
+        "--calibrate", metavar="X.npz", help="Samples: arrays named like the inputs, `labels` if there are any."
+    ),
     click.option("--input-range", type=Limits(), metavar="LO,HI", help="Smallest and largest input value."),
 )
 
@@ -93,15 +106,25 @@ def cli() -> None:
 @cli.command()
 @click.argument("source")
 @TARGET
-@click.option("--example", type=Shape(), multiple=True, metavar="SHAPE",
-              help="Shape of an example input with its batch axis, for PyTorch sources.")
+@click.option(
+    "--example",
+    type=Shape(),
+    multiple=True,
+    metavar="SHAPE",
+    help="Shape of an example input with its batch axis, for PyTorch sources.",
+)
 @CALIBRATE
 @HOST
 @PIPELINE
 @DUMP
 @TIMINGS
-@click.option("--weights", type=click.Choice(["inline", "elide"]), default="inline", show_default=True,
-              help="Whether the text holds the numbers, or digests of them.")
+@click.option(
+    "--weights",
+    type=click.Choice(["inline", "elide"]),
+    default="inline",
+    show_default=True,
+    help="Whether the text holds the numbers, or digests of them.",
+)
 @OUTPUT
 def lower(source: str, **options: Any) -> None:
     """Import a network and lower it to integers.
@@ -144,7 +167,9 @@ def check(file: str, target: str) -> None:
 @cli.command()
 @click.argument("file")
 @click.option("-o", "--output", metavar="FILE", help="Where the text goes; default: back into FILE.")
-@click.option("--check", "only_check", is_flag=True, help="Change nothing; exit 1 if the text is not in canonical form.")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Change nothing; exit 1 if the text is not in canonical form."
+)
 def fmt(file: str, output: str | None, only_check: bool) -> None:
     """Rewrite a text in canonical form; comments and unused weights are kept."""
     from akc import verbs
@@ -174,7 +199,9 @@ def explain(code: str | None) -> None:
 @click.argument("file")
 @TARGET
 @click.option("-o", "--output", metavar="FILE", help="The .akd file; - is stdout.")
-@click.option("--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs.")
+@click.option(
+    "--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs."
+)
 @HOST
 @click.option("--program", metavar="F", help="Also write the bare program, info and data in one file.")
 @click.option("--program-info", metavar="F", help="Also write program_info alone (for program_external).")
@@ -221,7 +248,9 @@ def compare(file: str, source: str, **options: Any) -> None:
 @cli.command()
 @click.argument("file")
 @TARGET
-@click.option("--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs.")
+@click.option(
+    "--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @HOST
 def report(file: str, **options: Any) -> None:

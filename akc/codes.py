@@ -119,7 +119,9 @@ CODES: dict[str, Code] = {
     ),
     # -- 07 running and data --------------------------------------------------------------------
     "AKC0701": Code("this is no sample file", "Samples are .npy or .npz files of numpy, without pickled objects."),
-    "AKC0702": Code("samples for an input are missing", "A .npz needs one array for each input of the net, by its name."),
+    "AKC0702": Code(
+        "samples for an input are missing", "A .npz needs one array for each input of the net, by its name."
+    ),
     "AKC0703": Code("samples do not fit the network", "The shape or the kind of numbers is not the input's."),
     # -- 05 limits of the chip ------------------------------------------------------------------
     "AKC0501": Code(
@@ -139,8 +141,7 @@ CODES: dict[str, Code] = {
     ),
     "AKC0504": Code(
         "the chip has no weights of this type",
-        "Convolutions and dense layers take weights of 1, 2 and 4 bits, separable convolutions of 2 and 4 "
-        "bits.",
+        "Convolutions and dense layers take weights of 1, 2 and 4 bits, separable convolutions of 2 and 4 bits.",
     ),
     "AKC0505": Code(
         "the image layer must have its activation",
@@ -186,8 +187,7 @@ CODES: dict[str, Code] = {
     ),
     "AKC0515": Code(
         "a one-channel convolution is cut into odd shares",
-        "With one input channel and more than 16 filters, every NP must hold an even number of groups of 8 "
-        "filters.",
+        "With one input channel and more than 16 filters, every NP must hold an even number of groups of 8 filters.",
     ),
     "AKC0516": Code(
         "a learning layer is not as the chip needs it",
@@ -219,8 +219,7 @@ CODES: dict[str, Code] = {
     ),
     "AKC0523": Code(
         "a pin names an NP that cannot compute the layer",
-        "Convolutions run as cnp1, dense layers as fnp3 or fnp2, the image layer as hrc. Only some NPs are "
-        "FNPs.",
+        "Convolutions run as cnp1, dense layers as fnp3 or fnp2, the image layer as hrc. Only some NPs are FNPs.",
     ),
     "AKC0524": Code(
         "two pins use the same NP",
@@ -234,6 +233,10 @@ CODES: dict[str, Code] = {
         "a pinned share is not one that an NP can compute",
         "The share is too large for the memories or the tile of an NP, or its edges are where the registers "
         "cannot put them.",
+    ),
+    "AKC0527": Code(
+        "there is no such way of placing",
+        "The ways are vendor (the SDK's default), vendor-minimal (its MapMode.Minimal) and compact.",
     ),
     "AKC0704": Code(
         "an operation cannot be run",
@@ -255,7 +258,9 @@ CODES: dict[str, Code] = {
     "AKC0902": Code("a file is no text", "A UTF-8 text is needed here, such as an .akir file."),
     "AKC0903": Code("a file cannot be written", "The folder does not exist or may not be written to."),
     "AKC0904": Code("the kind of a file is not known", "akc goes by the ending of a name and by the first bytes."),
-    "AKC0906": Code("the text is not in canonical form", "`akc fmt` rewrites it; nothing but white space and order changes."),
+    "AKC0906": Code(
+        "the text is not in canonical form", "`akc fmt` rewrites it; nothing but white space and order changes."
+    ),
     "AKC0907": Code("there is no such diagnostic", "`akc explain` without a code lists them all."),
     "AKC0905": Code("options do not go together", "The message names the two and says which to keep."),
 }

@@ -24,9 +24,16 @@ PassOptions = Mapping[str, Mapping[str, Any]]
 
 
 def lower(
-    source: Any, *, example: Any = None, target: str = "akd1000", calibrate: Any = None,
-    input_range: tuple[float, float] | None = None, pipeline: str | None = None, host: str = "refuse",
-    dump_dir: str | os.PathLike[str] | None = None, options: PassOptions | None = None,
+    source: Any,
+    *,
+    example: Any = None,
+    target: str = "akd1000",
+    calibrate: Any = None,
+    input_range: tuple[float, float] | None = None,
+    pipeline: str | None = None,
+    host: str = "refuse",
+    dump_dir: str | os.PathLike[str] | None = None,
+    options: PassOptions | None = None,
     context: Context | None = None,
 ) -> Module:
     """Import a network and lower it to integers.
@@ -46,7 +53,9 @@ def lower(
     if calibrate is not None:
         samples = _samples(calibrate, module)
         context.samples, context.labels = samples.inputs, samples.labels
-    return run_pipeline(module, configured(pipeline if pipeline is not None else default_pipeline(module), options), context)
+    return run_pipeline(
+        module, configured(pipeline if pipeline is not None else default_pipeline(module), options), context
+    )
 
 
 def default_pipeline(module: Module) -> str:
@@ -62,13 +71,20 @@ def configured(pipeline: str, options: PassOptions | None) -> list[Pass]:
     for name in options or {}:
         if all(p.name != name for p in passes):
             close = get_close_matches(name, [p.name for p in passes], n=1)
-            raise error("AKC0402", f"the pipeline has no pass {name}", help=f"did you mean {close[0]}?" if close else ())
-    return [attrs.evolve(p, **(options or {}).get(p.name, {})) for p in passes]  # type: ignore[type-var]
+            raise error(
+                "AKC0402", f"the pipeline has no pass {name}", help=f"did you mean {close[0]}?" if close else ()
+            )
+    return [attrs.evolve(p, **(options or {}).get(p.name, {})) for p in passes]  # type: ignore[misc]
 
 
 def build(
-    module: Module | str, target: str = "akd1000", *, place: str = "vendor", host: str = "refuse",
-    engine_version: str | None = None, context: Context | None = None,
+    module: Module | str,
+    target: str = "akd1000",
+    *,
+    place: str = "vendor",
+    host: str = "refuse",
+    engine_version: str | None = None,
+    context: Context | None = None,
 ) -> Program:
     """Place and assemble a module of any level (what is still missing is run with default options).
 
@@ -88,7 +104,9 @@ def build(
     require_level(module, "placed", "the assembler")
     chip = context.target
     return Program(
-        module=module, sequences=chip.assemble(module, engine_version), target=target,
+        module=module,
+        sequences=chip.assemble(module, engine_version),
+        target=target,
         engine_version=engine_version or chip.engine_version,
     )
 
@@ -98,8 +116,12 @@ def refuse_elided(module: Module) -> None:
     names = [name for name, weight in module.weights.items() if weight.elided]
     if names:
         shown = ", ".join(f"#{n}" for n in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        raise error("AKC0204", f"the numbers of {shown} are elided", span=module.weights[names[0]].span,
-                    help="use the text with its numbers: lower the model again without --weights=elide")
+        raise error(
+            "AKC0204",
+            f"the numbers of {shown} are elided",
+            span=module.weights[names[0]].span,
+            help="use the text with its numbers: lower the model again without --weights=elide",
+        )
 
 
 def _samples(calibrate: Any, module: Module) -> SampleSet:
@@ -107,7 +129,11 @@ def _samples(calibrate: Any, module: Module) -> SampleSet:
         return calibrate
     if isinstance(calibrate, str | os.PathLike):
         return load_samples(calibrate, module.net)
-    arrays = {k: np.asarray(v) for k, v in calibrate.items()} if isinstance(calibrate, Mapping) else {"": np.asarray(calibrate)}
+    arrays = (
+        {k: np.asarray(v) for k, v in calibrate.items()}
+        if isinstance(calibrate, Mapping)
+        else {"": np.asarray(calibrate)}
+    )
     labels = arrays.pop("labels", None)
     return SampleSet(match_inputs(arrays, module.net, "calibrate"), labels)
 

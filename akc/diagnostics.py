@@ -65,6 +65,10 @@ class Note:
     span: Span | None = None
 
 
+def _as_lines(help: str | Iterable[str]) -> tuple[str, ...]:
+    return (help,) if isinstance(help, str) else tuple(help)
+
+
 @frozen(kw_only=True)
 class Diagnostic:
     """One fault or warning.
@@ -78,7 +82,7 @@ class Diagnostic:
     span: Span | None = None
     label: str = ""
     notes: tuple[Note, ...] = ()
-    help: tuple[str, ...] = field(default=(), converter=lambda h: (h,) if isinstance(h, str) else tuple(h))
+    help: tuple[str, ...] = field(default=(), converter=_as_lines)
     origin: tuple[str, ...] = ()
     severity: str = "error"
 

@@ -58,7 +58,9 @@ def write_with(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object
     try:
         handle, name = tempfile.mkstemp(dir=target.parent or Path("."), prefix=f".{target.name}.")
     except OSError as fault:
-        raise error("AKC0903", f"{path}: {_reason(fault)}", help="check that the folder exists and can be written to") from None
+        raise error(
+            "AKC0903", f"{path}: {_reason(fault)}", help="check that the folder exists and can be written to"
+        ) from None
     try:
         with os.fdopen(handle, "wb") as stream:
             write(stream)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, get_args, get_type_hints
 import attrs
 import numpy as np
 from attrs import define, field
-from lark import Token, Tree
+from lark import Token
 
 from akc.diagnostics import Diagnostic, DiagnosticError, Source, Span, error
 from akc.files import write_text
@@ -82,7 +82,9 @@ class Context:
 def parse_pipeline(text: str, known: Mapping[str, type[Any]] | None = None) -> list[Pass]:
     """The passes of a pipeline string; raises DiagnosticError with every unknown name and bad value."""
     if known is None:
-        from akc.passes import PASSES as known
+        from akc.passes import PASSES
+
+        known = PASSES
     source = Source("<pipeline>", text)
     tree = parse_tree("pipeline", source, "AKC0401")
     faults: list[Diagnostic] = []
@@ -92,9 +94,7 @@ def parse_pipeline(text: str, known: Mapping[str, type[Any]] | None = None) -> l
     return [p for p in passes if p is not None]
 
 
-def _read_pass(
-    node: Tree[Token], source: Source, known: Mapping[str, type[Any]], faults: list[Diagnostic]
-) -> Pass | None:
+def _read_pass(node: Any, source: Source, known: Mapping[str, type[Any]], faults: list[Diagnostic]) -> Pass | None:
     name, options = node.children
     if name not in known:
         faults.append(_pipeline_fault("AKC0402", f"there is no pass {name}", name, source, list(known), "akc passes"))
@@ -217,9 +217,12 @@ def require_level(module: Module, needed: str, what: str) -> None:
     obstacle = first_obstacle(module, needed)
     op, rule = obstacle if obstacle else (None, None)
     raise error(
-        "AKC0203", f"{what} needs a {needed} network, this one is {level}",
-        span=op.span() if op else None, label=f"{op.mnemonic} {rule.message}" if op and rule else "",
-        origin=op.origin if op else (), help=(f"run -p {rule.passes} first",) if rule else ("the net has no layer",),
+        "AKC0203",
+        f"{what} needs a {needed} network, this one is {level}",
+        span=op.span() if op else None,
+        label=f"{op.mnemonic} {rule.message}" if op and rule else "",
+        origin=op.origin if op else (),
+        help=(f"run -p {rule.passes} first",) if rule else ("the net has no layer",),
     )
 
 
@@ -227,7 +230,8 @@ def describe(one: Pass) -> str:
     """A pass as it stands in a pipeline string, options that differ from their default included."""
     changed = [
         f"{f.alias}={_option_text(getattr(one, f.name))}"
-        for f in attrs.fields(type(one)) if getattr(one, f.name) != f.default  # type: ignore[misc]
+        for f in attrs.fields(type(one))  # type: ignore[arg-type]
+        if getattr(one, f.name) != f.default
     ]
     return one.name + (f"{{{' '.join(changed)}}}" if changed else "")
 

@@ -11,6 +11,7 @@ Members have a fixed date and order, so the same network gives the same file on 
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import io
 import json
@@ -68,8 +69,11 @@ class Program:
     def _only(self) -> SequenceProgram:
         if len(self.sequences) != 1:
             names = ", ".join(s.sequence for s in self.sequences) or "none"
-            raise error("AKC0604", f"the network has {len(self.sequences)} hardware sequences ({names}), not one",
-                        help="take them one by one from Program.sequences, or save the .akd file")
+            raise error(
+                "AKC0604",
+                f"the network has {len(self.sequences)} hardware sequences ({names}), not one",
+                help="take them one by one from Program.sequences, or save the .akd file",
+            )
         return self.sequences[0]
 
     def run(self, inputs: Any, raw: bool = False) -> Any:
@@ -101,7 +105,7 @@ class Program:
         """Write a .akd file, whole or not at all."""
         write_bytes(path, self.to_bytes())
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self) -> builtins.bytes:
         """The bytes of the .akd file."""
         members = {"net.akir": print_module(self.module).encode()}
         for number, sequence in enumerate(self.sequences):
@@ -142,13 +146,18 @@ def from_bytes(data: bytes, name: str = "<bytes>") -> Program:
         meta = json.loads(members["meta.json"])
         format_number, digests = meta["format"], meta["sha256"]
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, zlib.error) as fault:
-        raise error("AKC0601", f"{name} is no .akd file: {fault}", help="akc build net.akir -o net.akd writes one") from None
+        raise error(
+            "AKC0601", f"{name} is no .akd file: {fault}", help="akc build net.akir -o net.akd writes one"
+        ) from None
     if format_number != 1:
         raise error("AKC0602", f"{name} has format {format_number}, this akc reads 1", help="update akc")
     damaged = [m for m, digest in digests.items() if hashlib.sha256(members.get(m, b"")).hexdigest() != digest]
     if damaged:
-        raise error("AKC0603", f"{name} is damaged: {', '.join(damaged)} is not what was built",
-                    help="build it again; to change a network, edit its .akir text")
+        raise error(
+            "AKC0603",
+            f"{name} is damaged: {', '.join(damaged)} is not what was built",
+            help="build it again; to change a network, edit its .akir text",
+        )
     module = parse(members["net.akir"].decode(), f"{name}:net.akir")
     byte_map = json.loads(members["map.json"])
     sequences = tuple(

@@ -44,9 +44,13 @@ def match_inputs(arrays: dict[str, Array], net: Net, path: str) -> dict[str, Arr
     if len(arrays) == len(wanted) == 1 and set(arrays) != set(wanted):
         arrays = dict(zip(wanted, arrays.values(), strict=True))
     faults = [
-        Diagnostic(code="AKC0702", message=f"{path} has no array for the input %{name}",
-                   help=f"name an array {name}; the file holds {', '.join(arrays) or 'none'}")
-        for name in wanted if name not in arrays
+        Diagnostic(
+            code="AKC0702",
+            message=f"{path} has no array for the input %{name}",
+            help=f"name an array {name}; the file holds {', '.join(arrays) or 'none'}",
+        )
+        for name in wanted
+        if name not in arrays
     ]
     shaped: dict[str, Array] = {}
     for name, value in wanted.items():
@@ -56,11 +60,17 @@ def match_inputs(arrays: dict[str, Array], net: Net, path: str) -> dict[str, Arr
         if array.shape == shape:
             array = array[None]
         if array.shape[1:] != shape or not len(array):
-            faults.append(Diagnostic(
-                code="AKC0703", message=f"{path}: the array for %{name} has shape {list(array.shape)}",
-                help=f"a sample is {list(shape)}, the file needs [samples, {', '.join(map(str, shape))}]"))
+            faults.append(
+                Diagnostic(
+                    code="AKC0703",
+                    message=f"{path}: the array for %{name} has shape {list(array.shape)}",
+                    help=f"a sample is {list(shape)}, the file needs [samples, {', '.join(map(str, shape))}]",
+                )
+            )
         elif array.dtype.kind not in "fiub":
-            faults.append(Diagnostic(code="AKC0703", message=f"{path}: the array for %{name} holds {array.dtype}, not numbers"))
+            faults.append(
+                Diagnostic(code="AKC0703", message=f"{path}: the array for %{name} holds {array.dtype}, not numbers")
+            )
         elif array.dtype.kind == "f" and not np.isfinite(array).all():
             faults.append(Diagnostic(code="AKC0703", message=f"{path}: the array for %{name} holds nan or inf"))
         else:
@@ -81,5 +91,8 @@ def _read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
             return {"": loaded}
         return {name: loaded[name] for name in loaded.files}
     except (ValueError, OSError, EOFError, KeyError) as fault:
-        raise error("AKC0701", f"{path} is no .npy or .npz file: {str(fault).splitlines()[0]}",
-                    help="save one with numpy.save or numpy.savez; arrays of Python objects are not read") from None
+        raise error(
+            "AKC0701",
+            f"{path} is no .npy or .npz file: {str(fault).splitlines()[0]}",
+            help="save one with numpy.save or numpy.savez; arrays of Python objects are not read",
+        ) from None

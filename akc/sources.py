@@ -115,4 +115,5 @@ def read_source(source: Any, options: Options | None = None) -> Module:
         from akc.frontends.torch_export import read_torch
 
         return read_torch(source, options.example)
-    raise TypeError(f"akc reads file names, onnx.ModelProto, torch.nn.Module and akc.Module, not {type(source).__name__}")
+    known = "file names, onnx.ModelProto, torch.nn.Module and akc.Module"
+    raise TypeError(f"akc reads {known}, not {type(source).__name__}")

@@ -97,13 +97,23 @@ def explain(code: str | None) -> None:
         return
     key = code.upper()
     if key not in CODES:
-        raise error("AKC0907", f"there is no diagnostic {code}", help=_closest(key, CODES) or "`akc explain` lists them")
+        raise error(
+            "AKC0907", f"there is no diagnostic {code}", help=_closest(key, CODES) or "`akc explain` lists them"
+        )
     print(f"{key}: {CODES[key].title}\n\n{CODES[key].explanation}")
 
 
 def build(
-    file: str, *, output: str | None, program: str | None, program_info: str | None, program_data: str | None,
-    fbz: str | None, byte_map: str | None, timings: bool, **options: Any,
+    file: str,
+    *,
+    output: str | None,
+    program: str | None,
+    program_info: str | None,
+    program_data: str | None,
+    fbz: str | None,
+    byte_map: str | None,
+    timings: bool,
+    **options: Any,
 ) -> None:
     """A text to a program; nothing is written unless everything worked."""
     context = Context()
@@ -180,7 +190,11 @@ def report(file: str, *, target: str, place: str, as_json: bool, host: str) -> N
     from akc.targets.akd1000.report import report, report_json
 
     built = _built(file, target, place, host)
-    print(json.dumps(report_json(built.module, built.sequences), indent=1) if as_json else report(built.module, built.sequences))
+    print(
+        json.dumps(report_json(built.module, built.sequences), indent=1)
+        if as_json
+        else report(built.module, built.sequences)
+    )
 
 
 def _built(file: str, target: str, place: str, host: str) -> Program:
@@ -195,7 +209,9 @@ def disasm(file: str, output: str) -> None:
     """Programs as text."""
     from akc.targets.akd1000.disassemble import disassemble
 
-    texts = [f"// sequence @{name}\n{disassemble(data)}" if name else disassemble(data) for name, data in _programs(file)]
+    texts = [
+        f"// sequence @{name}\n{disassemble(data)}" if name else disassemble(data) for name, data in _programs(file)
+    ]
     write_text(output, "\n".join(texts))
 
 

@@ -8,7 +8,6 @@ generated reference page know nothing else about it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 import attrs
@@ -125,14 +124,18 @@ class FieldInfo:
         return self.default is attrs.NOTHING
 
 
-@cache
-def fields_of(op_class: type) -> tuple[FieldInfo, ...]:
+_FIELDS: dict[type, tuple[FieldInfo, ...]] = {}
+
+
+def fields_of(op_class: type[Any]) -> tuple[FieldInfo, ...]:
     """The declared fields of an operation class, in text order."""
-    return tuple(
-        FieldInfo(f.name, f.metadata["kind"], f.default, f.metadata["doc"], f.metadata.get("dtypes", ()))
-        for f in attrs.fields(op_class)
-        if "kind" in f.metadata
-    )
+    if op_class not in _FIELDS:
+        _FIELDS[op_class] = tuple(
+            FieldInfo(f.name, f.metadata["kind"], f.default, f.metadata["doc"], f.metadata.get("dtypes", ()))
+            for f in attrs.fields(op_class)
+            if "kind" in f.metadata
+        )
+    return _FIELDS[op_class]
 
 
 def _expect(condition: bool, message: str) -> None:
@@ -147,16 +150,28 @@ def _read_value_name(raw: Any) -> str:
 
 def operand(doc: str, forward: bool = False) -> Any:
     """A value that the operation reads. `forward`: it may be defined further down."""
-    kind = Kind("value", _read_value_name, lambda v: f"%{v}", positional=True, operands=lambda v: (v,),
-                rename=lambda v, names: names.get(v, v), forward=forward)
+    kind = Kind(
+        "value",
+        _read_value_name,
+        lambda v: f"%{v}",
+        positional=True,
+        operands=lambda v: (v,),
+        rename=lambda v, names: names.get(v, v),
+        forward=forward,
+    )
     return _field(kind, doc)
 
 
 def operand_list(doc: str) -> Any:
     """All remaining positional values."""
-    kind = Kind("values", lambda raw: tuple(_read_value_name(r) for r in raw),
-                lambda vs: ", ".join(f"%{v}" for v in vs), positional=True, operands=tuple,
-                rename=lambda vs, names: tuple(names.get(v, v) for v in vs))
+    kind = Kind(
+        "values",
+        lambda raw: tuple(_read_value_name(r) for r in raw),
+        lambda vs: ", ".join(f"%{v}" for v in vs),
+        positional=True,
+        operands=tuple,
+        rename=lambda vs, names: tuple(names.get(v, v) for v in vs),
+    )
     return _field(kind, doc, default=())
 
 
@@ -180,8 +195,7 @@ def number_or_weight(doc: str, default: Any = attrs.NOTHING) -> Any:
         _expect(isinstance(raw, int | float), "takes a number, or a weight such as #lif1.beta")
         return float(raw)
 
-    kind = Kind("number or weight", read, print_raw,
-                weights=lambda v: (str(v),) if isinstance(v, WeightName) else ())
+    kind = Kind("number or weight", read, print_raw, weights=lambda v: (str(v),) if isinstance(v, WeightName) else ())
     return _field(kind, doc, default=default, dtypes=("f32",))
 
 

@@ -32,12 +32,24 @@ class Rule:
 
 
 RULES = (
-    Rule("mappable", "is no operation of a mappable network", lambda op, module: not isinstance(op, Opaque | _Recurrent),
-         "fold-batchnorm,fold-layout,legalize"),
-    Rule("quantised", "is not quantised", lambda op, module: isinstance(op, Layer) or op.border or _beside_chip(module),
-         "lower-int4"),
-    Rule("placed", "has no complete place", lambda op, module: not isinstance(op, Layer) or is_placed(op, module),
-         "place"),
+    Rule(
+        "mappable",
+        "is no operation of a mappable network",
+        lambda op, module: not isinstance(op, Opaque | _Recurrent),
+        "fold-batchnorm,fold-layout,legalize",
+    ),
+    Rule(
+        "quantised",
+        "is not quantised",
+        lambda op, module: isinstance(op, Layer) or op.border or _beside_chip(module),
+        "lower-int4",
+    ),
+    Rule(
+        "placed",
+        "has no complete place",
+        lambda op, module: not isinstance(op, Layer) or is_placed(op, module),
+        "place",
+    ),
 )
 
 

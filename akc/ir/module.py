@@ -9,6 +9,7 @@ helpers of `Module`; what a pass does not touch stays the same object.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from attrs import evolve, field, frozen
@@ -186,7 +187,7 @@ class Module:
         return self.weights[str(name)].array
 
     def with_statements(
-        self, statements: Iterable[Statement], weights: Mapping[str, Weight] | None = None, **net_changes: object
+        self, statements: Iterable[Statement], weights: Mapping[str, Weight] | None = None, **net_changes: Any
     ) -> Module:
         """The module with other statements and weights; weights that nothing names are dropped."""
         net = evolve(self.net, statements=tuple(statements), **net_changes)

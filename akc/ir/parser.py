@@ -24,7 +24,8 @@ from akc.ir.weights import Weight
 
 VERSIONS = ("1.0",)
 
-Node = Tree[Token]
+Node = Any
+"""A lark tree; whether a child is a tree, a token or None is fixed by the grammar."""
 
 
 def parse(text: str, name: str = "<text>") -> Module:
@@ -104,8 +105,12 @@ class _Builder:
             weights_comments = self.comments.through_line(weights_node.meta.start_pos)
             weights = self.weights(weights_node)
         module = Module(
-            net=net, weights=weights, version=str(version), comments=head_comments,
-            weights_comments=weights_comments, trailing_comments=self.comments.before(len(self.source.text)),
+            net=net,
+            weights=weights,
+            version=str(version),
+            comments=head_comments,
+            weights_comments=weights_comments,
+            trailing_comments=self.comments.before(len(self.source.text)),
         )
         return module, self.faults
 
@@ -117,27 +122,36 @@ class _Builder:
         comments = self.comments.through_line(opening)
         statements = tuple(
             self.op(c) if c.data == "op" else self.sequence(c)
-            for c in children if isinstance(c, Tree) and c.data in ("op", "sequence")
+            for c in children
+            if isinstance(c, Tree) and c.data in ("op", "sequence")
         )
         spans = {"op": self.span(name), "return": self.span(returned), "results": self.span(results)}
         spans |= {f"%{c.children[0][1:]}": self.span(c.children[0]) for c in _all(node, "input")}
         return_comments = self.comments.through_line(returned.meta.end_pos)
         return Net(
-            name=name[1:], inputs=inputs, statements=statements, outputs=tuple(v[1:] for v in returned.children),
-            output_types=tuple(self.type(c) for c in results.children if c is not None), comments=comments,
-            return_comments=return_comments, trailing_comments=self.comments.before(node.meta.end_pos - 1), spans=spans,
+            name=name[1:],
+            inputs=inputs,
+            statements=statements,
+            outputs=tuple(v[1:] for v in returned.children),
+            output_types=tuple(self.tensor_type(c) for c in results.children if c is not None),
+            comments=comments,
+            return_comments=return_comments,
+            trailing_comments=self.comments.before(node.meta.end_pos - 1),
+            spans=spans,
         )
 
     def value(self, name: Token, kind: Node, bounds: Node | None) -> Value:
         limits = None if bounds is None else tuple(float(n) for n in bounds.children)
-        return Value(name[1:], self.type(kind), limits)  # type: ignore[arg-type]
+        return Value(name[1:], self.tensor_type(kind), limits)  # type: ignore[arg-type]
 
-    def type(self, node: Node) -> TensorType:
+    def tensor_type(self, node: Node) -> TensorType:
         name, dims = node.children[0], [c for c in node.children[1:] if c is not None]
         if name not in ELEMENT_TYPES:
-            self.fault("AKC0201", f"there is no element type {name}", name, help=f"the types are {', '.join(ELEMENT_TYPES)}")
+            self.fault(
+                "AKC0201", f"there is no element type {name}", name, help=f"the types are {', '.join(ELEMENT_TYPES)}"
+            )
             name = Token("NAME", "f32")
-        steps = next((int(d.children[0]) for d in dims if isinstance(d, Tree)), None)
+        steps = next((int(str(d.children[0])) for d in dims if isinstance(d, Tree)), None)
         shape = tuple(int(d) for d in dims if isinstance(d, Token))
         if any(n < 0 for n in shape) or steps == 0:
             self.fault("AKC0201", "an axis has a negative length, or time no steps", node)
@@ -157,7 +171,7 @@ class _Builder:
     def op(self, node: Node) -> Op:
         name, mnemonic, arguments, kind, bounds, origin = node.children
         comments = self.comments.through_line(node.meta.end_pos)
-        common = {
+        common: dict[str, Any] = {
             "result": self.value(name, kind, bounds),
             "origin": () if origin is None else tuple(_unquote(s) for s in origin.children),
             "comments": comments,
@@ -193,8 +207,12 @@ class _Builder:
         return _RAW[node.type](node) if isinstance(node, Token) else _RAW_TREES[node.data](self, node)
 
     def fields(
-        self, op_class: type[Op], mnemonic: Token, positional: list[tuple[Any, Node | Token]],
-        keyed: dict[str, tuple[Any, Node | Token]], spans: dict[str, Span],
+        self,
+        op_class: type[Op],
+        mnemonic: Token,
+        positional: list[tuple[Any, Node | Token]],
+        keyed: dict[str, tuple[Any, Node | Token]],
+        spans: dict[str, Span],
     ) -> dict[str, Any] | None:
         """The fields of an operation from its arguments; None (and faults) if they do not do."""
         before = len(self.faults)
@@ -209,17 +227,25 @@ class _Builder:
                 self._read(info, raw, place, values)
             elif info.required:
                 self.fault("AKC0106", f"{mnemonic} needs {info.name}=", mnemonic, help=f"{info.name}: {info.doc}")
-        for raw, place in positional:
+        for _, place in positional:
             self.fault("AKC0105", f"{mnemonic} takes no further value", place)
         names = [info.name for info in infos if not info.kind.positional]
         for key, (_, place) in keyed.items():
-            self.fault("AKC0105", f"{mnemonic} has no attribute {key}", place,
-                       help=_did_you_mean(key, names) or f"its attributes are {', '.join(names) or 'none'}")
+            self.fault(
+                "AKC0105",
+                f"{mnemonic} has no attribute {key}",
+                place,
+                help=_did_you_mean(key, names) or f"its attributes are {', '.join(names) or 'none'}",
+            )
         return values if len(self.faults) == before else None
 
     def _take_positional(
-        self, info: FieldInfo, mnemonic: Token, positional: list[tuple[Any, Node | Token]],
-        values: dict[str, Any], spans: dict[str, Span],
+        self,
+        info: FieldInfo,
+        mnemonic: Token,
+        positional: list[tuple[Any, Node | Token]],
+        values: dict[str, Any],
+        spans: dict[str, Span],
     ) -> None:
         if info.kind.doc == "values":
             self._read(info, [raw for raw, _ in positional], mnemonic, values)
@@ -247,8 +273,9 @@ class _Builder:
             comments = self.comments.through_line(payload.meta.start_pos)
             if name[1:] in weights:
                 note = Note(message="the first one", span=places[name[1:]])
-                self.faults.append(Diagnostic(code="AKC0104", message=f"{name} is defined twice",
-                                              span=self.span(name), notes=(note,)))
+                self.faults.append(
+                    Diagnostic(code="AKC0104", message=f"{name} is defined twice", span=self.span(name), notes=(note,))
+                )
             places[name[1:]] = self.span(name)
             weights[name[1:]] = self.weight(kind, payload, comments)
         return weights
@@ -257,10 +284,12 @@ class _Builder:
         token = payload.children[-1]
         span = self.span(token)
         if payload.data == "elided":
-            return Weight(type=self.type(kind), codec="elided", payload=str(token), comments=comments, span=span)
+            return Weight(type=self.tensor_type(kind), codec="elided", payload=str(token), comments=comments, span=span)
         inside = Span(self.source, span.start + 1, span.end - 1)
         codec = str(payload.children[0])
-        return Weight(type=self.type(kind), codec=codec, payload=str(token[1:-1]), comments=comments, span=inside)
+        return Weight(
+            type=self.tensor_type(kind), codec=codec, payload=str(token[1:-1]), comments=comments, span=inside
+        )
 
 
 _RAW: dict[str, Callable[[Token], Any]] = {
@@ -300,5 +329,3 @@ def _unquote(token: Token) -> str:
 def _did_you_mean(name: str, known: Any) -> str | None:
     close = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else None
-
-

@@ -44,8 +44,12 @@ class _Checker:
                 self.sequence(statement, names)
             else:
                 if isinstance(statement, Layer):
-                    self.add("AKC0108", f"{statement.mnemonic} stands outside of a sequence", statement,
-                             help="put it into sequence @s0 { ... }")
+                    self.add(
+                        "AKC0108",
+                        f"{statement.mnemonic} stands outside of a sequence",
+                        statement,
+                        help="put it into sequence @s0 { ... }",
+                    )
                 self.op(statement)
         self.outputs()
         self.found += _unused_weights(self.module)
@@ -59,7 +63,9 @@ class _Checker:
         if value.name in self.defined:
             earlier = self.places.get(value.name)
             note = (Note(message="the first definition", span=earlier),) if earlier else ()
-            self.found.append(Diagnostic(code="AKC0104", message=f"%{value.name} is defined twice", span=span, notes=note))
+            self.found.append(
+                Diagnostic(code="AKC0104", message=f"%{value.name} is defined twice", span=span, notes=note)
+            )
         if value.range is not None and not value.range[0] <= value.range[1]:
             self.found.append(
                 Diagnostic(code="AKC0107", message=f"the range of %{value.name} ends before it starts", span=span)
@@ -77,11 +83,20 @@ class _Checker:
         previous: Op | None = None
         for op in sequence.ops:
             if not isinstance(op, Layer | Opaque):
-                self.add("AKC0108", f"{op.mnemonic} stands inside a sequence", op,
-                         help="a sequence is one chip program: only akida layers; move it outside")
+                self.add(
+                    "AKC0108",
+                    f"{op.mnemonic} stands inside a sequence",
+                    op,
+                    help="a sequence is one chip program: only akida layers; move it outside",
+                )
             elif previous is not None and isinstance(op, Layer) and op.x != previous.name:
-                self.add("AKC0108", f"the layer reads %{op.x}, not %{previous.name}, the layer before it", op, "x",
-                         help="a sequence is a chain; start another sequence here")
+                self.add(
+                    "AKC0108",
+                    f"the layer reads %{op.x}, not %{previous.name}, the layer before it",
+                    op,
+                    "x",
+                    help="a sequence is a chain; start another sequence here",
+                )
             self.op(op)
             previous = op
         self.leaks(sequence)
@@ -93,8 +108,12 @@ class _Checker:
         for op in self.module.net.ops:
             for name in op.operands if id(op) not in local else ():
                 if name in inside:
-                    self.add("AKC0108", f"%{name} is read outside of sequence @{sequence.name}", op,
-                             help="only the result of a sequence's last layer leaves the chip; split the sequence there")
+                    self.add(
+                        "AKC0108",
+                        f"%{name} is read outside of sequence @{sequence.name}",
+                        op,
+                        help="only the result of a sequence's last layer leaves the chip; split the sequence there",
+                    )
 
     def op(self, op: Op) -> None:
         self.define(op.result, op.spans.get("result"))
@@ -111,8 +130,14 @@ class _Checker:
                 known = self.later if info.kind.forward else self.defined
                 if name not in known or (name == op.name and not info.kind.forward):
                     good = False
-                    self.add("AKC0102", f"%{name} is used before it is defined", op, info.name,
-                             label="not defined above this line", help=_suggest(name, self.defined, "%"))
+                    self.add(
+                        "AKC0102",
+                        f"%{name} is used before it is defined",
+                        op,
+                        info.name,
+                        label="not defined above this line",
+                        help=_suggest(name, self.defined, "%"),
+                    )
         return good
 
     def weights(self, op: Op) -> bool:
@@ -122,12 +147,22 @@ class _Checker:
                 weight = self.module.weights.get(name)
                 if weight is None:
                     good = False
-                    self.add("AKC0103", f"no weight is called #{name}", op, info.name,
-                             help=_suggest(name, self.module.weights, "#"))
+                    self.add(
+                        "AKC0103",
+                        f"no weight is called #{name}",
+                        op,
+                        info.name,
+                        help=_suggest(name, self.module.weights, "#"),
+                    )
                 elif info.dtypes and weight.type.dtype not in info.dtypes:
                     good = False
-                    self.add("AKC0202", f"{info.name} of {op.mnemonic} takes {' or '.join(info.dtypes)}", op, info.name,
-                             label=f"this is {weight.type}")
+                    self.add(
+                        "AKC0202",
+                        f"{info.name} of {op.mnemonic} takes {' or '.join(info.dtypes)}",
+                        op,
+                        info.name,
+                        label=f"this is {weight.type}",
+                    )
         return good
 
     def types(self, op: Op) -> TensorType | None:
@@ -146,12 +181,21 @@ class _Checker:
     def outputs(self) -> None:
         net = self.module.net
         if len(net.outputs) != len(net.output_types):
-            self.add("AKC0201", f"{len(net.outputs)} values are returned, the signature has {len(net.output_types)}",
-                     None, "return")
+            self.add(
+                "AKC0201",
+                f"{len(net.outputs)} values are returned, the signature has {len(net.output_types)}",
+                None,
+                "return",
+            )
         for name, declared in zip(net.outputs, net.output_types, strict=False):
             if name not in self.defined:
-                self.add("AKC0102", f"%{name} is returned and not defined", None, "return",
-                         help=_suggest(name, self.defined, "%"))
+                self.add(
+                    "AKC0102",
+                    f"%{name} is returned and not defined",
+                    None,
+                    "return",
+                    help=_suggest(name, self.defined, "%"),
+                )
             elif self.later[name] != declared:
                 self.add("AKC0201", f"%{name} is {self.later[name]}, the signature says {declared}", None, "results")
 
@@ -171,9 +215,12 @@ def _cut_steps(module: Module, op: Layer) -> Iterator[Diagnostic]:
     if cut.size:
         first = int(cut[0])
         yield Diagnostic(
-            code="AKC0205", severity="warning", span=weight.span and Span(weight.span.source, weight.span.start, weight.span.start + 1),
+            code="AKC0205",
+            severity="warning",
+            span=weight.span and Span(weight.span.source, weight.span.start, weight.span.start + 1),
             message=f"#{op.act_step}: {cut.size} of {weight.type.size} steps are cut to sixteenths",
-            label=f"value {first}: {weight.array[first]} becomes {np.floor(sixteenths[first]) / 16:g}", origin=op.origin,
+            label=f"value {first}: {weight.array[first]} becomes {np.floor(sixteenths[first]) / 16:g}",
+            origin=op.origin,
         )
 
 
@@ -182,5 +229,10 @@ def _unused_weights(module: Module) -> Iterator[Diagnostic]:
     for name, weight in module.weights.items():
         if name not in used and not any(isinstance(op, Opaque) for op in module.net.ops):
             span = weight.span and Span(weight.span.source, weight.span.start, weight.span.start + 1)
-            yield Diagnostic(code="AKC0206", severity="warning", message=f"#{name} is not used", span=span,
-                             help="passes drop it; delete it here if it is not needed")
+            yield Diagnostic(
+                code="AKC0206",
+                severity="warning",
+                message=f"#{name} is not used",
+                span=span,
+                help="passes drop it; delete it here if it is not needed",
+            )

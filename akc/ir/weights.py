@@ -61,8 +61,12 @@ class Weight:
     def array(self) -> Array:
         """The numbers, read-only. Raises DiagnosticError AKC0002 (bad payload) or AKC0204 (elided)."""
         if self.elided:
-            raise error("AKC0204", "the numbers of this weight are elided", span=self.span,
-                        help="lower the model again without --weights=elide")
+            raise error(
+                "AKC0204",
+                "the numbers of this weight are elided",
+                span=self.span,
+                help="lower the model again without --weights=elide",
+            )
         values = _DECODERS[self.codec](self)
         values.flags.writeable = False
         return values
@@ -77,7 +81,9 @@ class Weight:
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
-            isinstance(other, Weight) and self.type == other.type and self.comments == other.comments
+            isinstance(other, Weight)
+            and self.type == other.type
+            and self.comments == other.comments
             and self.digest == other.digest
         )
 
@@ -126,9 +132,13 @@ def _decode_hex(weight: Weight) -> Array:
         index = int(np.argmax(bad))
         at = int(positions[index * per_value])
         shown = weight.payload[at : at + per_value]
-        raise _fail(weight, f"digit {shown!r} is no {element.name} value", at,
-                    f"value {index} of row {index // max(_row_length(weight.type), 1)}",
-                    f"{element.name} holds {element.low} to {element.high}, two's complement")
+        raise _fail(
+            weight,
+            f"digit {shown!r} is no {element.name} value",
+            at,
+            f"value {index} of row {index // max(_row_length(weight.type), 1)}",
+            f"{element.name} holds {element.low} to {element.high}, two's complement",
+        )
     return values.astype(element.numpy).reshape(weight.type.full_shape)
 
 
@@ -184,8 +194,12 @@ def _decode_dec(weight: Weight) -> Array:
         raise _bad_word(weight, words) from None
     for index, number in enumerate(numbers):
         if not element.low <= number <= (element.high or 0):
-            raise _fail(weight, f"{number} is no {element.name} value", _word_offset(weight.payload, index),
-                        help=f"{element.name} holds {element.low} to {element.high}")
+            raise _fail(
+                weight,
+                f"{number} is no {element.name} value",
+                _word_offset(weight.payload, index),
+                help=f"{element.name} holds {element.low} to {element.high}",
+            )
     return np.array(numbers, element.numpy).reshape(kind.full_shape)
 
 

@@ -15,7 +15,17 @@ from typing import Any
 from attrs import frozen
 
 from akc.ir.fields import (
-    Call, FieldError, Range, flag, integer, integers, keyword, operand, structure, structures, weight_ref,
+    Call,
+    FieldError,
+    Range,
+    flag,
+    integer,
+    integers,
+    keyword,
+    operand,
+    structure,
+    structures,
+    weight_ref,
 )
 from akc.ir.module import Op
 from akc.ir.signature import TypeFault, Types, need_dtype, need_rank
@@ -71,7 +81,7 @@ class Learning:
     plasticity_decay: float = 0.25
 
     def __str__(self) -> str:
-        names = [n for n in self.__attrs_attrs__]  # type: ignore[attr-defined]
+        names = self.__attrs_attrs__  # type: ignore[attr-defined]
         given = tuple((a.name, getattr(self, a.name)) for a in names if getattr(self, a.name) != a.default)
         return str(Call("akida_unsupervised", (), given))
 
@@ -88,7 +98,8 @@ def read_learning(raw: Any) -> Learning:
             raise FieldError(f"{key} takes {'a whole number from 1' if whole else 'a number from 0 to 1'}")
     if "num_weights" not in given:
         raise FieldError("akida_unsupervised needs num_weights")
-    return Learning(**{k: v if type(v) is int and k.startswith("num") else float(v) for k, v in given.items()})
+    numbers: dict[str, Any] = {k: v if k.startswith("num") else float(v) for k, v in given.items()}
+    return Learning(**numbers)
 
 
 LEVELS = ("u1", "u2", "u3", "u4")
@@ -121,9 +132,12 @@ class _Spatial(Layer):
     """Stride, padding and pooling."""
 
     stride: tuple[int, ...] = integers("steps on d0 and d1", 2, (1, 1), low=1)
-    padding: str = keyword("same: ceil(n / stride) outputs, odd cell after; valid: none", "same", "valid", default="same")
-    pool: str = keyword("on potentials, before the activation; average is a global sum", "none", "max", "average",
-                        default="none")
+    padding: str = keyword(
+        "same: ceil(n / stride) outputs, odd cell after; valid: none", "same", "valid", default="same"
+    )
+    pool: str = keyword(
+        "on potentials, before the activation; average is a global sum", "none", "max", "average", default="none"
+    )
     pool_size: tuple[int, ...] = integers("max pooling window", 2, (1, 1), low=1)
     pool_stride: tuple[int, ...] = integers("max pooling steps", 2, (1, 1), low=1)
 
@@ -146,7 +160,8 @@ class _Spatial(Layer):
 class InputConvolutional(_Spatial):
     """The image front end (HRC): 8-bit pixels in, levels out.
 
-    %s = akida.input_convolutional(%x, weights=#c.weights, threshold=#c.threshold, act_step=#c.act_step, act_bits=4) : u4[28, 28, 8] from "c"
+    %s = akida.input_convolutional(%x, weights=#c.weights, threshold=#c.threshold,
+      act_step=#c.act_step, act_bits=4) : u4[28, 28, 8] from "c"
     """
 
     mnemonic = "akida.input_convolutional"
@@ -165,7 +180,8 @@ class InputConvolutional(_Spatial):
 class Convolutional(_Spatial):
     """A convolution on the mesh; the vendor stores the kernel flipped, the text does not.
 
-    %s = akida.convolutional(%x, weights=#c.weights, threshold=#c.threshold, act_step=#c.act_step, act_bits=4) : u4[28, 28, 8] from "c"
+    %s = akida.convolutional(%x, weights=#c.weights, threshold=#c.threshold,
+      act_step=#c.act_step, act_bits=4) : u4[28, 28, 8] from "c"
     """
 
     mnemonic = "akida.convolutional"
@@ -189,7 +205,8 @@ def _convolved(op: _Spatial, x: TensorType, w: TensorType) -> tuple[int, int, in
 class SeparableConvolutional(_Spatial):
     """A depthwise convolution and a pointwise one with nothing in between.
 
-    %s = akida.separable_convolutional(%x, weights=#d.weights, pointwise=#p.weights, threshold=#p.threshold, act_step=#p.act_step, act_bits=4) : u4[28, 28, 8] from "d", "p"
+    %s = akida.separable_convolutional(%x, weights=#d.weights, pointwise=#p.weights,
+      threshold=#p.threshold, act_step=#p.act_step, act_bits=4) : u4[28, 28, 8] from "d", "p"
     """
 
     mnemonic = "akida.separable_convolutional"
@@ -213,7 +230,8 @@ class SeparableConvolutional(_Spatial):
 class FullyConnected(Layer):
     """A fully connected layer; the potential is cut to 20 bits after the full sum.
 
-    %s = akida.fully_connected(%x, weights=#fc.weights, threshold=#fc.threshold, act_step=#fc.act_step, act_bits=4) : u4[1, 1, 256] from "fc"
+    %s = akida.fully_connected(%x, weights=#fc.weights, threshold=#fc.threshold,
+      act_step=#fc.act_step, act_bits=4) : u4[1, 1, 256] from "fc"
     """
 
     mnemonic = "akida.fully_connected"

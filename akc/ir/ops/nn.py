@@ -12,8 +12,17 @@ from math import ceil
 from attrs import frozen
 
 from akc.ir.fields import (
-    WeightName, flag, integer, integers, keyword, number, number_or_weight, operand, operand_list,
-    text, weight_ref,
+    WeightName,
+    flag,
+    integer,
+    integers,
+    keyword,
+    number,
+    number_or_weight,
+    operand,
+    operand_list,
+    text,
+    weight_ref,
 )
 from akc.ir.module import Op
 from akc.ir.signature import TypeFault, Types, need_rank
@@ -76,8 +85,9 @@ class Conv(Op):
             raise TypeFault(f"#{self.weight} is {w} in {self.groups} groups, %{self.x} is {x}", "weight")
         types.check_vector(self.bias, w.shape[0], "bias")
         out = [
-            window_outputs(x.shape[a], (w.shape[1 + a] - 1) * self.dilation[a] + 1, self.stride[a],
-                           self.pad[a], self.pad[2 + a])
+            window_outputs(
+                x.shape[a], (w.shape[1 + a] - 1) * self.dilation[a] + 1, self.stride[a], self.pad[a], self.pad[2 + a]
+            )
             for a in (0, 1)
         ]
         if min(out) < 1:
@@ -127,9 +137,7 @@ class AveragePool(Op):
 def _pool_type(op: MaxPool | AveragePool, types: Types) -> TensorType:
     x = types.value(op.x)
     need_rank(x, 3, op.mnemonic)
-    out = [
-        window_outputs(x.shape[a], op.size[a], op.stride[a], op.pad[a], op.pad[2 + a], op.ceil_mode) for a in (0, 1)
-    ]
+    out = [window_outputs(x.shape[a], op.size[a], op.stride[a], op.pad[a], op.pad[2 + a], op.ceil_mode) for a in (0, 1)]
     if min(out) < 1:
         raise TypeFault(f"the window {op.size[0]}x{op.size[1]} is larger than the padded {x}", "size")
     return x.with_shape(*out, x.shape[2])
