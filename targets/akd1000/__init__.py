@@ -1,1 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The AKD1000: what it takes, where layers go, and its programs. `TARGET` is what the compiler uses."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from akc.diagnostics import Diagnostic, error
+from akc.ir.module import Module
+from akc.targets import Program
+
+
+@frozen
+class Akd1000:
+    """BrainChip's AKD1000 (akc.targets.Target)."""
+
+    name: str = "akd1000"
+
+    def check(self, module: Module) -> list[Diagnostic]:
+        """Every fault and warning of a quantised module that can be found without placing it."""
+        from akc.targets.akd1000 import limits
+
+        return limits.check(module)
+
+    def place(self, module: Module, mode: str = "vendor") -> Module:
+        """Complete every `at`; raises DiagnosticError with all faults. mode: a key of PLACERS."""
+        from akc.targets.akd1000.placement import place_module
+        from akc.targets.akd1000.placers import PLACERS
+
+        if mode not in PLACERS:
+            raise error("AKC0527", f"there is no way of placing called {mode}", help=f"take one of {', '.join(PLACERS)}")
+        return place_module(module, PLACERS[mode])
+
+    def partition(self, module: Module, way: str = "crossings") -> Module:
+        """Cut what the chip does not take in one piece into sequences and host layers; places included.
+
+        way: "vendor" for the SDK's own cut (hw_only=False), "crossings" for the fewest border crossings.
+        """
+        from akc.targets.akd1000.partition import PARTITIONS
+
+        return PARTITIONS[way](module)
+
+    def assemble(self, module: Module, engine_version: str | None = None) -> tuple[Program, ...]:
+        """Programs of a placed module, one per sequence, in order."""
+        from akc.targets.akd1000.assemble import assemble
+
+        return assemble(module) if engine_version is None else assemble(module, engine_version)
+
+
+TARGET = Akd1000()
+
+__all__ = ["TARGET", "Akd1000"]

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which NP computes which share of which layer: the vendor's two ways, and pins (docs/akd1000/placement.md).
+
+A sequence has the whole mesh to itself. Layers get their NPs front to back from one free list; a
+convolution takes as many as its tiles and pieces of filters need, a dense layer exactly one FNP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from attrs import define, evolve, field, frozen
+
+from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.ir.fields import Range
+from akc.ir.module import Module, Op
+from akc.ir.module import Sequence as Block
+from akc.ir.ops.akida import Layer, Location
+from akc.targets.akd1000.layers import LayerFacts, layers_of
+from akc.targets.akd1000.limits import NO_FNP, NO_ROOM, ONE_CHANNEL, Limit, check
+from akc.targets.akd1000.memory import FNP3_BYTES, cdiv, filters_fit, weight_bytes
+from akc.targets.akd1000.mesh import CNP_ORDER, FNP_ORDER, Processor
+from akc.targets.akd1000.pins import gaps, pin_faults
+from akc.targets.akd1000.shares import Share, canonical
+from akc.targets.akd1000.tiles import cut, tiling
+
+FILTER_LIMIT = 504
+"""Filters that a CNP may hold at most."""
+
+Place = tuple[int, int, int]
+LimitOf = Callable[[LayerFacts], int]
+
+
+class NoPlace(Exception):
+    """A layer found no NPs; carries the diagnostic and the number of layers placed before it."""
+
+    def __init__(self, row: Limit, layer: LayerFacts, found: str, placed: int = 0) -> None:
+        super().__init__(found)
+        self.row, self.layer, self.found, self.placed = row, layer, found, placed
+
+    @property
+    def diagnostic(self) -> Diagnostic:
+        """The fault as a diagnostic."""
+        return self.row.fault(self.layer.op, self.found)
+
+
+@define
+class Room:
+    """The free NPs of a mesh, in the order in which they are given out.
+
+    keep_fnps: NPs that convolutions leave alone, for the dense layers behind them.
+    """
+
+    used: set[Place] = field(factory=set)
+    keep_fnps: set[Place] = field(factory=set)
+
+    def free(self, order: Iterable[Processor]) -> list[Processor]:
+        """The free ones of `order`."""
+        return [p for p in order if p.place not in self.used]
+
+    def take_cnps(self, count: int, layer: LayerFacts) -> list[Processor]:
+        """The first `count` free NPs; raises NoPlace."""
+        free = [p for p in self.free(CNP_ORDER) if p.place not in self.keep_fnps]
+        if count > len(free):
+            raise NoPlace(NO_ROOM, layer, f"{count} where {len(free)} of {len(CNP_ORDER)} are free")
+        self.used |= {p.place for p in free[:count]}
+        return free[:count]
+
+    def take_fnp(self, layer: LayerFacts) -> tuple[str, Processor]:
+        """The first free FNP3 if the weights fit one, else the first free FNP2; raises NoPlace."""
+        size = weight_bytes(layer, layer.filters)
+        for kind in ("fnp3", "fnp2") if size <= FNP3_BYTES else ("fnp2",):
+            for processor in self.free(FNP_ORDER[kind]):
+                self.used.add(processor.place)
+                return kind, processor
+        wanted = "an FNP3 or FNP2" if size <= FNP3_BYTES else "an FNP2"
+        raise NoPlace(NO_FNP, layer, f"{wanted} for {size:,} bytes of weights where none is free")
+
+
+def filter_pieces(layer: LayerFacts, limit: int, start: int = 0, stop: int | None = None) -> tuple[tuple[int, int], ...]:
+    """[start, stop) filters in the fewest equal pieces of at most `limit` that fit the filter memory."""
+    stop = layer.filters if stop is None else stop
+    count = cdiv(stop - start, limit)
+    while not filters_fit(layer, cdiv(stop - start, count)):
+        count += 1
+    return cut(start, stop, count)
+
+
+def shares_of(layer: LayerFacts, limit: int) -> tuple[Share, ...]:
+    """The shares of a convolution: tiles along d0, along d1, then filters."""
+    whole = Share((0, layer.filters), (0, layer.size[0]), (0, layer.size[1]))
+    return _cut_share(layer, whole, limit)
+
+
+def _cut_share(layer: LayerFacts, box: Share, limit: int) -> tuple[Share, ...]:
+    tiles = tiling(layer, (box.d0, box.d1))
+    if tiles is None:
+        raise NoPlace(NO_ROOM, layer, f"more than {len(CNP_ORDER)}")
+    pieces = filter_pieces(layer, limit, *box.filters)
+    return tuple(Share(piece, d0, d1) for d0, d1 in tiles.tiles for piece in pieces)
+
+
+def odd_share(layer: LayerFacts, shares: Iterable[Share]) -> str | None:
+    """What breaks the rule for one-channel convolutions: an odd number of groups of 8 filters on an NP."""
+    if layer.kind != "conv" or layer.channels != 1 or layer.filters <= 16:
+        return None
+    odd = [s.filters[1] - s.filters[0] for s in shares if cdiv(s.filters[1] - s.filters[0], 8) % 2]
+    return f"{odd[0]} of {layer.filters} filters" if odd else None
+
+
+def place_layer(layer: LayerFacts, limit: int, room: Room) -> tuple[Location, ...]:
+    """The places of one layer, pins first; raises NoPlace."""
+    if layer.kind == "image":
+        return (Location("hrc"),)
+    if layer.kind == "dense":
+        return _place_dense(layer, room)
+    shares = _missing_shares(layer, limit)
+    processors = room.take_cnps(len(shares), layer)
+    new = (share.at("cnp1", p.place, layer) for share, p in zip(shares, processors, strict=True))
+    places = canonical((*layer.op.at, *new), layer)
+    odd = odd_share(layer, (Share.of(place, layer) for place in places))
+    if odd is not None:
+        raise NoPlace(ONE_CHANNEL, layer, odd)
+    return places
+
+
+def _place_dense(layer: LayerFacts, room: Room) -> tuple[Location, ...]:
+    if layer.op.at:
+        return canonical(layer.op.at, layer)
+    kind, processor = room.take_fnp(layer)
+    return (Location(kind, *processor.place, filters=Range(0, layer.filters)),)
+
+
+def _missing_shares(layer: LayerFacts, limit: int) -> tuple[Share, ...]:
+    """The shares that no pin covers."""
+    if not layer.op.at:
+        return shares_of(layer, limit)
+    return tuple(share for gap in gaps(layer) for share in _cut_share(layer, gap, limit))
+
+
+Placement = tuple[tuple[Location, ...], ...]
+"""The places of each layer of a sequence."""
+
+
+def place_chain(layers: Sequence[LayerFacts], limit_of: LimitOf, room: Room | None = None) -> Placement:
+    """Places of all layers with a limit of filters for each; pinned NPs are kept free. Raises NoPlace."""
+    room = room or Room()
+    room.used |= pinned_places(layers)
+    found: list[tuple[Location, ...]] = []
+    for layer in layers:
+        try:
+            found.append(place_layer(layer, limit_of(layer), room))
+        except NoPlace as fault:
+            fault.placed = len(found)
+            raise
+    return tuple(found)
+
+
+def pinned_places(layers: Iterable[LayerFacts]) -> set[Place]:
+    """The NPs that pins name."""
+    return {(at.column, at.row, at.id) for layer in layers for at in layer.op.at if at.kind != "hrc"}
+
+
+def count_nps(placement: Placement) -> int:
+    """NPs used; the image front end is none."""
+    return sum(place.kind != "hrc" for places in placement for place in places)
+
+
+# -- the vendor's ways --------------------------------------------------------------------------------
+
+
+def place_minimal(layers: Sequence[LayerFacts]) -> Placement:
+    """The vendor's MapMode.Minimal: as few NPs as the memories allow. Raises NoPlace."""
+    return place_chain(layers, lambda layer: FILTER_LIMIT)
+
+
+def place_all_nps(layers: Sequence[LayerFacts]) -> Placement:
+    """The vendor's MapMode.AllNps: one limit of filters for all layers, found by bisection. Raises NoPlace."""
+    best = bisect_limit(lambda limit: _attempt(layers, limit), any(layer.splittable for layer in layers))
+    if isinstance(best.placement, NoPlace):
+        raise best.placement
+    return best.placement
+
+
+@frozen
+class Attempt:
+    """The outcome of mapping with one limit; `score` tells what the vendor compares, `failed` loses to all."""
+
+    score: tuple[int, int, int]
+    placement: Placement | NoPlace
+
+    def better_than(self, other: Attempt) -> bool:
+        """At least as many layers, no more sequences, at least as many NPs; a failure is as good as another."""
+        if isinstance(other.placement, NoPlace):
+            return True
+        if isinstance(self.placement, NoPlace):
+            return False
+        return all(mine >= theirs for mine, theirs in zip(self.score, other.score, strict=True))
+
+
+def _attempt(layers: Sequence[LayerFacts], limit: int) -> Attempt:
+    try:
+        placement = place_chain(layers, lambda layer: limit)
+    except NoPlace as fault:
+        return Attempt((fault.placed, 0, 0), fault)
+    return Attempt((len(layers), -1, count_nps(placement)), placement)
+
+
+def bisect_limit(attempt: Callable[[int], Attempt], splittable: bool) -> Attempt:
+    """The vendor's search: halve the limit while that is no worse, else look between. Not exhaustive."""
+    best = attempt(FILTER_LIMIT)
+    low, high = 0, FILTER_LIMIT
+    while splittable and low + 2 <= high:
+        middle = (low + high) // 2
+        found = attempt(middle)
+        if found.better_than(best):
+            best, high = found, middle
+        else:
+            low = middle
+    return best
+
+
+# -- whole modules ------------------------------------------------------------------------------------
+
+Placer = Callable[[Sequence[LayerFacts]], Placement]
+
+
+def on_host(sequence: Block) -> bool:
+    """Whether the layers of a sequence are pinned to the host: `at=[host()]`."""
+    return any(place.kind == "host" for op in sequence.ops if isinstance(op, Layer) for place in op.at)
+
+
+def place_module(module: Module, placer: Placer) -> Module:
+    """Complete every `at`; the same object if nothing was missing.
+
+    Raises DiagnosticError with all faults: limits, pins, and sequences without room.
+    """
+    chains = {s.name: layers_of(module, s) for s in module.net.sequences if not on_host(s)}
+    faults = [d for d in check(module) if d.severity == "error"]
+    faults += [d for layers in chains.values() for d in pin_faults(layers)]
+    if faults:
+        raise DiagnosticError(faults)
+    placed: dict[str, tuple[Location, ...]] = {}
+    for layers in chains.values():
+        try:
+            placed |= {layer.op.name: at for layer, at in zip(layers, placer(layers), strict=True)}
+        except NoPlace as fault:
+            faults.append(fault.diagnostic)
+    if faults:
+        raise DiagnosticError(faults)
+    return with_places(module, placed)
+
+
+def with_places(module: Module, placed: Mapping[str, tuple[Location, ...]]) -> Module:
+    """The module with these `at` lists."""
+
+    def change(op: Op) -> Op:
+        at = placed.get(op.name)
+        return op if at is None or not isinstance(op, Layer) or op.at == at else evolve(op, at=at)
+
+    return module.map_ops(change)
+
+

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of ways to place a sequence: what `--place` takes."""
+
+from __future__ import annotations
+
+from akc.targets.akd1000.placement import Placer, place_all_nps, place_minimal
+
+PLACERS: dict[str, Placer] = {
+    "vendor": place_all_nps,
+    "vendor-minimal": place_minimal,
+}
+"""vendor: as the SDK places by default (MapMode.AllNps); vendor-minimal: as its MapMode.Minimal."""
