@@ -3,7 +3,7 @@
 
 The equations are those of snnTorch 1.0.0, Norse 1.1.0, BindsNET 0.3.4, lava 0.10.0 and NIR 1.0.8; given
 the same currents, the spikes are theirs bit for bit. `NEURONS` maps each operation to its equations,
-`scan` runs one over time, `step` once (for loops through host.previous).
+`Prepared` runs one step by step, `scan` over all steps.
 """
 
 from __future__ import annotations
@@ -49,27 +49,30 @@ def parameters_of(op: snn.Neuron, module: Module) -> Parameters:
     return {**others, **numbers}
 
 
-def start(op: snn.Neuron, module: Module, current: Floats) -> State:
-    """The state of a neuron before the first step, for currents of this shape."""
-    return NEURONS[type(op)].start(parameters_of(op, module), current)
+class Prepared:
+    """A neuron ready to run: its equations and its numbers."""
 
+    def __init__(self, op: snn.Neuron, module: Module) -> None:
+        self.op, self.equations, self.parameters = op, NEURONS[type(op)], parameters_of(op, module)
 
-def step(op: snn.Neuron, module: Module, state: State, current: Floats, feedback: Floats | None = None) -> Floats:
-    """One time step: changes the state in place, returns what the op outputs."""
-    equations = NEURONS[type(op)]
-    parameters = parameters_of(op, module)
-    if feedback is not None:
-        parameters = {**parameters, "feedback": feedback}
-    spikes, membrane = equations.step(parameters, state, current)
-    return membrane if op.output == "membrane" else spikes
+    def start(self, batch: int) -> State:
+        """The state of `batch` samples before the first step."""
+        return self.equations.start(self.parameters, np.zeros((batch, *self.op.type.shape), np.float32))
+
+    def step(self, state: State, current: Floats, feedback: Floats | None = None) -> tuple[Floats, State]:
+        """Spikes (or membranes) [batch, ...] of one step, and the state, which is changed in place."""
+        parameters = self.parameters if feedback is None else {**self.parameters, "feedback": feedback}
+        spikes, membrane = self.equations.step(parameters, state, current)
+        return (membrane if self.op.output == "membrane" else spikes), state
 
 
 def scan(op: snn.Neuron, currents: Floats, module: Module, feedback: Floats | None = None) -> Floats:
     """Spikes (or membranes) [T, batch, ...] for currents [T, batch, ...], from rest."""
-    state = start(op, module, currents[0])
+    neuron = Prepared(op, module)
+    state = neuron.start(currents.shape[1])
     outputs = np.empty_like(currents, dtype=np.float32)
     for t, current in enumerate(currents):
-        outputs[t] = step(op, module, state, current, None if feedback is None else feedback[t])
+        outputs[t], state = neuron.step(state, current, None if feedback is None else feedback[t])
     return outputs
 
 

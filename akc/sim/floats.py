@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The float layers in numpy, in float32: the reference that quantised networks are compared with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from akc.ir.fields import WeightName
+from akc.ir.module import Module
+from akc.ir.ops import nn
+from akc.sim.registry import Array, Kernel, evaluate_op, mapped
+from akc.sim.windows import flat_windows, padded, windows
+
+__all__ = ["evaluate_op"]
+
+
+def number_or_vector(module: Module, value: float | WeightName) -> Array:
+    """An attribute that is one number or the name of a vector, as float32."""
+    return np.asarray(module.array(value) if isinstance(value, WeightName) else value, np.float32)
+
+
+def bias_of(module: Module, name: str | None, length: int) -> Array:
+    """A bias vector; zeros where it is absent."""
+    return np.zeros(length, np.float32) if name is None else module.array(name)
+
+
+@mapped(nn.Dense)
+def _dense(op: nn.Dense, module: Module) -> Kernel:
+    weight = np.ascontiguousarray(module.array(op.weight).T)
+    bias = bias_of(module, op.bias, weight.shape[1])
+    return lambda x: x.reshape(-1, x.shape[-1]).__matmul__(weight).reshape(*x.shape[:-1], -1) + bias
+
+
+@mapped(nn.Conv)
+def _conv(op: nn.Conv, module: Module) -> Kernel:
+    weight = module.array(op.weight)
+    filters, size = weight.shape[0], weight.shape[1:3]
+    bias = bias_of(module, op.bias, filters)
+    matrices = [np.ascontiguousarray(part.reshape(len(part), -1).T) for part in np.split(weight, op.groups)]
+
+    def kernel(x: Array) -> Array:
+        x = padded(x, op.pad[:2], op.pad[2:], 0.0)
+        results = []
+        for part, matrix in zip(np.split(x, op.groups, axis=3), matrices):
+            rows, shape = flat_windows(part, size, op.stride, op.dilation)
+            results.append((rows @ matrix).reshape(*shape, -1))
+        return np.concatenate(results, axis=3) + bias
+
+    return kernel
+
+
+def _pool_windows(op: nn.MaxPool | nn.AveragePool, x: Array, value: float) -> Array:
+    """Windows of the padded input; with ceil_mode the last ones stick out over cells that hold `value`."""
+    need = [(op.type.shape[a] - 1) * op.stride[a] + op.size[a] for a in (0, 1)]
+    after = tuple(max(need[a] - x.shape[1 + a] - op.pad[a], op.pad[2 + a]) for a in (0, 1))
+    view = windows(padded(x, op.pad[:2], after, value), op.size, op.stride)
+    return view[:, : op.type.shape[0], : op.type.shape[1]]
+
+
+@mapped(nn.MaxPool)
+def _max_pool(op: nn.MaxPool, module: Module) -> Kernel:
+    return lambda x: _pool_windows(op, x, -np.inf).max(axis=(3, 4))
+
+
+@mapped(nn.AveragePool)
+def _average_pool(op: nn.AveragePool, module: Module) -> Kernel:
+    def kernel(x: Array) -> Array:
+        counted = np.ones((1, *x.shape[1:3], 1), np.float32)
+        if op.count_include_pad:
+            counted = padded(counted, op.pad[:2], op.pad[2:], 1.0)
+            counts = _counts_with_padding(op, counted)
+        else:
+            counts = _pool_windows(op, counted, 0.0).sum(axis=(3, 4))
+        return _pool_windows(op, x, 0.0).sum(axis=(3, 4), dtype=np.float32) / counts
+
+    return kernel
+
+
+def _counts_with_padding(op: nn.AveragePool, counted: Array) -> Array:
+    """Cells of each window that lie in the input or its padding, not beyond."""
+    need = [(op.type.shape[a] - 1) * op.stride[a] + op.size[a] for a in (0, 1)]
+    after = tuple(max(need[a] - counted.shape[1 + a], 0) for a in (0, 1))
+    view = windows(padded(counted, (0, 0), after, 0.0), op.size, op.stride)
+    return view[:, : op.type.shape[0], : op.type.shape[1]].sum(axis=(3, 4))
+
+
+@mapped(nn.Mean)
+def _mean(op: nn.Mean, module: Module) -> Kernel:
+    return lambda x: x.mean(axis=tuple(a + 1 for a in op.axes), dtype=np.float32)
+
+
+@mapped(nn.BatchNorm)
+def _batch_norm(op: nn.BatchNorm, module: Module) -> Kernel:
+    scale, shift, mean, variance = (module.array(n) for n in (op.scale, op.shift, op.mean, op.variance))
+    factor = scale / np.sqrt(variance + np.float32(op.epsilon))
+    return lambda x: (x - mean) * factor + shift
+
+
+@mapped(nn.Affine)
+def _affine(op: nn.Affine, module: Module) -> Kernel:
+    scale, shift = number_or_vector(module, op.scale), number_or_vector(module, op.shift)
+    return lambda x: x * scale + shift
+
+
+@mapped(nn.Relu)
+def _relu(op: nn.Relu, module: Module) -> Kernel:
+    return lambda x: np.maximum(x, np.float32(0))
+
+
+@mapped(nn.Clip)
+def _clip(op: nn.Clip, module: Module) -> Kernel:
+    low, high = np.float32(op.low), np.float32(op.high)
+    return lambda x: np.minimum(np.maximum(x, low), high)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)
+
+
+@mapped(nn.Sigmoid)
+def _sigmoid(op: nn.Sigmoid, module: Module) -> Kernel:
+    return sigmoid
+
+
+def _batch_axis(axis: int) -> int:
+    return axis + 1 if axis >= 0 else axis
+
+
+@mapped(nn.Softmax)
+def _softmax(op: nn.Softmax, module: Module) -> Kernel:
+    axis = _batch_axis(op.axis)
+
+    def kernel(x: Array) -> Array:
+        powers = np.exp(x - x.max(axis=axis, keepdims=True))
+        return powers / powers.sum(axis=axis, keepdims=True)
+
+    return kernel
+
+
+@mapped(nn.LogSoftmax)
+def _log_softmax(op: nn.LogSoftmax, module: Module) -> Kernel:
+    axis = _batch_axis(op.axis)
+
+    def kernel(x: Array) -> Array:
+        shifted = x - x.max(axis=axis, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+    return kernel
+
+
+@mapped(nn.Argmax)
+def _argmax(op: nn.Argmax, module: Module) -> Kernel:
+    axis = _batch_axis(op.axis)
+    return lambda x: np.asarray(x.argmax(axis=axis, keepdims=op.keep_axis), np.int64)
+
+
+@mapped(nn.Reshape)
+def _reshape(op: nn.Reshape, module: Module) -> Kernel:
+    return lambda x: x.reshape(len(x), *op.shape)
+
+
+@mapped(nn.Permute)
+def _permute(op: nn.Permute, module: Module) -> Kernel:
+    order = (0, *(axis + 1 for axis in op.order))
+    return lambda x: np.ascontiguousarray(x.transpose(order))
+
+
+@mapped(nn.Pad)
+def _pad(op: nn.Pad, module: Module) -> Kernel:
+    return lambda x: padded(x, op.pad[:2], op.pad[2:], op.value)
