@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+from attrs import evolve
 
 from akc.ir.fields import WeightName
 from akc.ir.module import Module
@@ -12,6 +13,11 @@ from akc.sim.registry import Array, Kernel, evaluate_op, mapped
 from akc.sim.windows import flat_windows, padded, windows
 
 __all__ = ["evaluate_op"]
+
+
+def array_of(module: Module, name: str) -> Array:
+    """A weight's numbers."""
+    return module.array(name)
 
 
 def number_or_vector(module: Module, value: float | WeightName) -> Array:
@@ -28,7 +34,7 @@ def bias_of(module: Module, name: str | None, length: int) -> Array:
 def _dense(op: nn.Dense, module: Module) -> Kernel:
     weight = np.ascontiguousarray(module.array(op.weight).T)
     bias = bias_of(module, op.bias, weight.shape[1])
-    return lambda x: x.reshape(-1, x.shape[-1]).__matmul__(weight).reshape(*x.shape[:-1], -1) + bias
+    return lambda x: (x.reshape(-1, x.shape[-1]) @ weight + bias).reshape(*x.shape[:-1], -1)
 
 
 @mapped(nn.Conv)
@@ -59,39 +65,39 @@ def _pool_windows(op: nn.MaxPool | nn.AveragePool, x: Array, value: float) -> Ar
 
 @mapped(nn.MaxPool)
 def _max_pool(op: nn.MaxPool, module: Module) -> Kernel:
-    return lambda x: _pool_windows(op, x, -np.inf).max(axis=(3, 4))
-
-
-@mapped(nn.AveragePool)
-def _average_pool(op: nn.AveragePool, module: Module) -> Kernel:
     def kernel(x: Array) -> Array:
-        counted = np.ones((1, *x.shape[1:3], 1), np.float32)
-        if op.count_include_pad:
-            counted = padded(counted, op.pad[:2], op.pad[2:], 1.0)
-            counts = _counts_with_padding(op, counted)
-        else:
-            counts = _pool_windows(op, counted, 0.0).sum(axis=(3, 4))
-        return _pool_windows(op, x, 0.0).sum(axis=(3, 4), dtype=np.float32) / counts
+        largest: Array = _pool_windows(op, x, -np.inf).max(axis=(3, 4))
+        return largest
 
     return kernel
 
 
-def _counts_with_padding(op: nn.AveragePool, counted: Array) -> Array:
-    """Cells of each window that lie in the input or its padding, not beyond."""
-    need = [(op.type.shape[a] - 1) * op.stride[a] + op.size[a] for a in (0, 1)]
-    after = tuple(max(need[a] - counted.shape[1 + a], 0) for a in (0, 1))
-    view = windows(padded(counted, (0, 0), after, 0.0), op.size, op.stride)
-    return view[:, : op.type.shape[0], : op.type.shape[1]].sum(axis=(3, 4))
+@mapped(nn.AveragePool)
+def _average_pool(op: nn.AveragePool, module: Module) -> Kernel:
+    """Cells count that lie in the input or, with count_include_pad, in its padding; never those beyond."""
+    counted = np.ones((1, *module.net.types[op.x].shape[:2], 1), np.float32)
+    if op.count_include_pad:
+        counted = padded(counted, op.pad[:2], op.pad[2:], 1.0)
+        counts = _pool_windows(evolve(op, pad=(0, 0, 0, 0)), counted, 0.0).sum(axis=(3, 4))
+    else:
+        counts = _pool_windows(op, counted, 0.0).sum(axis=(3, 4))
+
+    def kernel(x: Array) -> Array:
+        sums: Array = _pool_windows(op, x, 0.0).sum(axis=(3, 4), dtype=np.float32)
+        return sums / counts
+
+    return kernel
 
 
 @mapped(nn.Mean)
 def _mean(op: nn.Mean, module: Module) -> Kernel:
-    return lambda x: x.mean(axis=tuple(a + 1 for a in op.axes), dtype=np.float32)
+    axes = tuple(a + 1 for a in op.axes)
+    return lambda x: np.asarray(x.mean(axis=axes, dtype=np.float32))
 
 
 @mapped(nn.BatchNorm)
 def _batch_norm(op: nn.BatchNorm, module: Module) -> Kernel:
-    scale, shift, mean, variance = (module.array(n) for n in (op.scale, op.shift, op.mean, op.variance))
+    scale, shift, mean, variance = (array_of(module, n) for n in (op.scale, op.shift, op.mean, op.variance))
     factor = scale / np.sqrt(variance + np.float32(op.epsilon))
     return lambda x: (x - mean) * factor + shift
 
@@ -133,8 +139,9 @@ def _softmax(op: nn.Softmax, module: Module) -> Kernel:
     axis = _batch_axis(op.axis)
 
     def kernel(x: Array) -> Array:
-        powers = np.exp(x - x.max(axis=axis, keepdims=True))
-        return powers / powers.sum(axis=axis, keepdims=True)
+        powers: Array = np.exp(x - x.max(axis=axis, keepdims=True))
+        sums: Array = powers.sum(axis=axis, keepdims=True)
+        return powers / sums
 
     return kernel
 
@@ -144,8 +151,9 @@ def _log_softmax(op: nn.LogSoftmax, module: Module) -> Kernel:
     axis = _batch_axis(op.axis)
 
     def kernel(x: Array) -> Array:
-        shifted = x - x.max(axis=axis, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+        shifted: Array = x - x.max(axis=axis, keepdims=True)
+        sums: Array = np.exp(shifted).sum(axis=axis, keepdims=True)
+        return shifted - np.log(sums)
 
     return kernel
 

@@ -55,7 +55,7 @@ def layer_numbers(op: akida.Layer, module: Module) -> LayerNumbers:
 def _steps(op: akida.Layer, module: Module, filters: int) -> Array:
     if op.act_step is None:
         return np.full(filters, 16, np.int64)
-    act_step = module.array(op.act_step)
+    act_step: Array = module.array(op.act_step)
     bad = ~((act_step >= 1 / 16) & (act_step < 2**24))
     if bad.any():
         first = int(np.argmax(bad))
@@ -67,7 +67,8 @@ def _steps(op: akida.Layer, module: Module, filters: int) -> Array:
             origin=op.origin,
             help="an act_step is at least 0.0625 and below 16777216",
         )
-    return np.floor(act_step * np.float32(16)).astype(np.int64)
+    steps: Array = np.floor(act_step * np.float32(16)).astype(np.int64)
+    return steps
 
 
 def largest_input(op: akida.Layer, module: Module) -> int:

@@ -282,7 +282,7 @@ class _Loop:
             for name in self.results:
                 kept[name].append(now[name])
             now.update({u.op.name: now[u.op.operands[0]] for u in self.units if u.delayed is not None})
-        values.update({name: np.stack(parts, axis=1) for name, parts in kept.items()})
+        values.update({n: np.stack(parts, axis=1) if n in timed else parts[-1] for n, parts in kept.items()})
 
     def _step(self, now: Values, states: dict[str, Any]) -> None:
         for unit in self.units:
