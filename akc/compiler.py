@@ -12,9 +12,10 @@ from typing import Any
 import attrs
 import numpy as np
 
-from akc.diagnostics import error
+from akc.diagnostics import Diagnostic, DiagnosticError, error
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Module
+from akc.ir.verifier import verify_numbers
 from akc.passmanager import Context, Pass, parse_pipeline, require_level, run_pipeline
 from akc.program import Program
 from akc.samples import SampleSet, load_samples, match_inputs
@@ -98,6 +99,7 @@ def build(
     context = context or Context()
     context.target_name, context.host = target, host
     refuse_elided(module)
+    _raise_or_warn(verify_numbers(module), context)
     if not reaches(level_of(module), "quantised"):
         module = run_pipeline(module, default_pipeline(module), context)
     module = run_pipeline(module, configured(PLACE, {"place": {"mode": place}}), context)
@@ -109,6 +111,14 @@ def build(
         target=target,
         engine_version=engine_version or chip.engine_version,
     )
+
+
+def _raise_or_warn(found: list[Diagnostic], context: Context) -> None:
+    faults = [d for d in found if d.severity == "error"]
+    if faults:
+        raise DiagnosticError(faults)
+    for warning in found:
+        context.warn(warning)
 
 
 def refuse_elided(module: Module) -> None:

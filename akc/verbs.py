@@ -19,7 +19,7 @@ from akc.ir.levels import level_of, reaches
 from akc.ir.module import Array, Module
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
-from akc.ir.verifier import verify
+from akc.ir.verifier import verify, verify_numbers
 from akc.passmanager import Context
 from akc.program import Program, from_bytes
 from akc.samples import load_samples
@@ -48,10 +48,8 @@ def check(file: str, target: str) -> None:
     module = parse(read_text(file), _shown(file))
     found = [d for d in verify(module) if d.severity != "error"]
     level = level_of(module)
-    for weight in module.weights.values():
-        if not weight.elided:
-            _ = weight.array
-    if reaches(level, "quantised"):
+    found += verify_numbers(module)
+    if reaches(level, "quantised") and all(d.severity != "error" for d in found):
         found += Context(target_name=target).target.check(module)
     _print_warnings([d for d in found if d.severity != "error"])
     faults = [d for d in found if d.severity == "error"]

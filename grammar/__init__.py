@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
@@ -73,7 +74,15 @@ def _explain(name: str, source: Source, code: str, fault: UnexpectedInput) -> Di
         message=f"{TITLES[name]}: {found}",
         span=Span(source, start, start + width),
         label=f"expected {expected}" if expected else "",
+        help=_suggestion(name, source.text[start : start + width], fault),
     )
+
+
+def _suggestion(name: str, found: str, fault: UnexpectedInput) -> tuple[str, ...]:
+    """A keyword that is close to what stands there."""
+    literals = [t.pattern.value for t in grammar(name).terminals if t.name in (getattr(fault, "accepts", None) or ())]
+    close = get_close_matches(found, literals, n=1, cutoff=0.7)
+    return (f"did you mean {close[0]}?",) if close else ()
 
 
 TITLES = {"akir": "this is not .akir syntax", "pipeline": "this is not a pipeline"}

@@ -31,3 +31,20 @@ class AkirExtension(SingleFileSnapshotExtension):
 def akir_snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """`assert module == akir_snapshot(name="after")` compares with tests/.../__snapshots__/..."""
     return snapshot.use_extension(AkirExtension)
+
+
+class TextExtension(SingleFileSnapshotExtension):
+    """One .txt file a snapshot: what a user reads."""
+
+    file_extension = "txt"
+    _write_mode = WriteMode.TEXT
+
+    def serialize(self, data: Any, **kwargs: Any) -> str:
+        """The text itself."""
+        return str(data)
+
+
+@pytest.fixture
+def text_snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """`assert message == text_snapshot(name="bad")`."""
+    return snapshot.use_extension(TextExtension)

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import numpy as np
 from attrs import define, field
 
-from akc.diagnostics import Diagnostic, Note, Span
+from akc.diagnostics import Diagnostic, DiagnosticError, Note, Span
 from akc.ir.fields import fields_of
 from akc.ir.module import Module, Op, Sequence, Value
 from akc.ir.ops.akida import Layer
@@ -174,8 +174,6 @@ class _Checker:
             return None
         if right != op.type:
             self.add("AKC0201", f"{op.mnemonic} gives {right} here", op, "type", label=f"the text says {op.type}")
-        if isinstance(op, Layer):
-            self.found += _cut_steps(self.module, op)
         return right
 
     def outputs(self) -> None:
@@ -203,6 +201,20 @@ class _Checker:
 def _suggest(name: str, known: object, sign: str) -> tuple[str, ...]:
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)  # type: ignore[call-overload]
     return (f"did you mean {sign}{close[0]}?",) if close else ()
+
+
+def verify_numbers(module: Module) -> list[Diagnostic]:
+    """Faults and warnings in the numbers of the weights; decodes every payload, which `verify` does not."""
+    found: list[Diagnostic] = []
+    for weight in module.weights.values():
+        try:
+            _ = None if weight.elided else weight.array
+        except DiagnosticError as fault:
+            found += fault.diagnostics
+    if not found:
+        for op in module.net.ops:
+            found += _cut_steps(module, op) if isinstance(op, Layer) else ()
+    return found
 
 
 def _cut_steps(module: Module, op: Layer) -> Iterator[Diagnostic]:

@@ -1,0 +1,46 @@
+# Each target sets up what it needs: a virtual environment in .venv, then the work.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help example test lint types conformance docs
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+
+.venv/.example: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable '.[onnx]'
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps norse==1.1.0
+	@touch $@
+
+.venv/.vendor: .venv/.dev
+	$(BIN)/pip install --quiet akida==2.19.3
+	@touch $@
+
+example: .venv/.example  ## Compile the MNIST network and run it on the simulator
+	$(BIN)/python examples/mnist_mlp/run.py
+
+test: .venv/.dev  ## Run the tests (without the vendor's SDK)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not conformance"
+
+lint: .venv/.dev  ## ruff, rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Type checkers do not see the hook of an editable install, so they get an installed copy.
+types: .venv/.dev  ## mypy, strict, on an installed copy
+	rm -rf build/types && mkdir -p build/types
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/types .
+	cd build/types && MYPYPATH=. ../../.venv/bin/mypy --config-file ../../pyproject.toml -p akc
+
+conformance: .venv/.vendor  ## Compare with the vendor's SDK, which this installs under its own licence
+	$(BIN)/python -m pytest -n auto --dist worksteal -m conformance

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package list equals the folders, imports go one way, and the command line starts light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+PLACES = {"akc": "akc", "passes": "akc.passes", "targets": "akc.targets", "grammar": "akc.grammar"}
+
+
+def _packages_on_disk() -> set[str]:
+    found = set()
+    for folder, package in PLACES.items():
+        for init in (ROOT / folder).rglob("__init__.py"):
+            parts = init.parent.relative_to(ROOT / folder).parts
+            found.add(".".join([package, *parts]))
+    return found
+
+
+def test_the_package_list_equals_the_folders() -> None:
+    assert set(SETTINGS["packages"]) == _packages_on_disk()
+    assert SETTINGS["package-dir"] == {package: folder for folder, package in PLACES.items()}
+
+
+ALLOWED = {
+    "akc.ir": {"akc.ir", "akc.diagnostics", "akc.codes", "akc.grammar"},
+    "akc.grammar": {"akc.diagnostics"},
+    "akc.sim": {"akc.sim", "akc.ir", "akc.diagnostics"},
+    "akc.passes": {"akc.passes", "akc.sim", "akc.ir", "akc.diagnostics", "akc.passmanager"},
+    "akc.targets": {"akc.targets", "akc.sim", "akc.ir", "akc.diagnostics"},
+    "akc.frontends": {"akc.frontends", "akc.targets", "akc.ir", "akc.diagnostics", "akc.files", "akc.sim"},
+}
+"""What the files of a room may import from akc."""
+
+SOURCES = sorted(p for folder in PLACES for p in (ROOT / folder).rglob("*.py"))
+
+
+def _module_of(path: Path) -> str:
+    folder, *rest = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join([PLACES[folder], *rest]).removesuffix(".__init__")
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_module_of)
+def test_imports_go_one_way(path: Path) -> None:
+    room = next((r for r in ALLOWED if _module_of(path).startswith(r)), None)
+    ours = {name for name in _imports(path) if name.startswith("akc.")}
+    if room is not None:
+        bad = {name for name in ours if not any(name == ok or name.startswith(ok + ".") for ok in ALLOWED[room])}
+        assert not bad
+    elif _module_of(path) not in ("akc.sources", "akc.verbs", "akc.devices"):
+        assert not {name for name in ours if name.startswith("akc.frontends")}
+
+
+HEAVY = {"torch", "onnx", "numpy", "snntorch", "norse", "nir", "h5py", "lark", "akida"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_module_of)
+def test_frameworks_load_lazily(path: Path) -> None:
+    """No file imports a framework at its top."""
+    top = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    names = {alias.name for n in top if isinstance(n, ast.Import) for alias in n.names}
+    names |= {n.module or "" for n in top if isinstance(n, ast.ImportFrom)}
+    assert not {n.split(".")[0] for n in names} & (HEAVY - {"numpy", "lark"})
+
+
+def test_help_loads_no_framework_and_no_numpy() -> None:
+    code = "import sys, akc.cli; from click.testing import CliRunner; r = CliRunner().invoke(akc.cli.cli, ['--help'])\n"
+    code += f"assert r.exit_code == 0 and 'lower' in r.output; print(sorted({HEAVY!r} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_every_file_names_its_licence() -> None:
+    for path in SOURCES:
+        assert path.read_text().startswith("# SPDX-License-Identifier: Apache-2.0"), path
