@@ -78,7 +78,7 @@ def _average_pool(op: nn.AveragePool, module: Module) -> Kernel:
     counted = np.ones((1, *module.net.types[op.x].shape[:2], 1), np.float32)
     if op.count_include_pad:
         counted = padded(counted, op.pad[:2], op.pad[2:], 1.0)
-        counts = _pool_windows(evolve(op, pad=(0, 0, 0, 0)), counted, 0.0).sum(axis=(3, 4))
+        counts: Array = _pool_windows(evolve(op, pad=(0, 0, 0, 0)), counted, 0.0).sum(axis=(3, 4))
     else:
         counts = _pool_windows(op, counted, 0.0).sum(axis=(3, 4))
 

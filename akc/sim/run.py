@@ -55,13 +55,17 @@ class Runner:
         self.module = module
         self.rules = {**MAPPED, **_backend_rules(backend)}
         self.units: dict[str, _Unit] = {}
+        self.plans: dict[bool, list[_Unit | _Loop]] = {}
+        self.timed = {v.name for v in module.net.values.values() if v.type.steps is not None}
 
     def run(self, inputs: Inputs, raw: bool = False, keep: bool = False) -> Values:
         """See `run`."""
         entries = self.raw_entries if raw else self.module.net.inputs
         wanted = (self.raw_exit,) if raw else self.module.net.outputs
         values = bind_inputs(entries, inputs)
-        statements = self._plan(tuple(values), wanted)
+        if raw not in self.plans:
+            self.plans[raw] = self._plan(tuple(values), wanted)
+        statements = self.plans[raw]
         pieces = [self._run_piece(statements, piece) for piece in _pieces(values, entries)]
         joined = {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]} if pieces[1:] else pieces[0]
         return joined if keep else {name: joined[name] for name in wanted}
@@ -116,9 +120,8 @@ class Runner:
     def _run_piece(self, statements: Sequence[_Unit | _Loop], values: Values) -> Values:
         values = dict(values)
         batch = len(next(iter(values.values())))
-        timed = {v.name for v in self.module.net.values.values() if v.type.steps is not None}
         for statement in statements:
-            statement.run(values, timed, batch)
+            statement.run(values, self.timed, batch)
         return values
 
 
@@ -203,11 +206,16 @@ class _Unit:
     whole: Kernel | None = None
     stateful: Stateful | None = None
     delayed: Any = None
+    operands: tuple[str, ...] = field(init=False)
+
+    @operands.default
+    def _operand_names(self) -> tuple[str, ...]:
+        return self.op.operands
 
     def run(self, values: Values, timed: set[str], batch: int) -> None:
         """Compute the result from `values` for the whole batch and all time steps."""
-        operands = [values[name] for name in self.op.operands]
-        over_time = [name in timed for name in self.op.operands]
+        operands = [values[name] for name in self.operands]
+        over_time = [name in timed for name in self.operands]
         if self.mapped is not None:
             values[self.op.name] = _map_over_time(self.mapped, operands, over_time)
         elif self.whole is not None:
@@ -221,7 +229,7 @@ class _Unit:
 
     def step(self, values: Values, state: Any) -> Any:
         """Compute one time step, from and into `values`; gives the new state."""
-        operands = [values[name] for name in self.op.operands]
+        operands = [values[name] for name in self.operands]
         if self.stateful is not None:
             values[self.op.name], state = self.stateful.step(state, *operands)
         elif self.mapped is not None:
@@ -273,7 +281,7 @@ class _Loop:
             if unit.delayed is not None:
                 now[unit.op.name] = unit.delayed(batch)
         states = {unit.op.name: unit.start(batch) for unit in self.units}
-        outside = {name for unit in self.units for name in unit.op.operands} - self.results
+        outside = {name for unit in self.units for name in unit.operands} - self.results
         kept: dict[str, list[Array]] = {name: [] for name in self.results}
         steps = max(unit.op.type.steps or 1 for unit in self.units)
         for t in range(steps):
@@ -281,7 +289,7 @@ class _Loop:
             self._step(now, states)
             for name in self.results:
                 kept[name].append(now[name])
-            now.update({u.op.name: now[u.op.operands[0]] for u in self.units if u.delayed is not None})
+            now.update({u.op.name: now[u.operands[0]] for u in self.units if u.delayed is not None})
         values.update({n: np.stack(parts, axis=1) if n in timed else parts[-1] for n, parts in kept.items()})
 
     def _step(self, now: Values, states: dict[str, Any]) -> None:
@@ -306,7 +314,7 @@ def _check_sources(units: Sequence[_Unit], given: tuple[str, ...]) -> None:
     """In a raw run every operand must come from the chip's inputs."""
     known = {*given, *(unit.op.name for unit in units)}
     for unit in units:
-        for name in unit.op.operands:
+        for name in unit.operands:
             if name not in known:
                 raise error("AKC0705", f"%{unit.op.name} needs %{name}, which no chip input gives",
                             span=unit.op.span(), origin=unit.op.origin, help="run the network without --raw")
