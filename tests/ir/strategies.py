@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def quantised_modules(draw: Any) -> Module:
     )
     sequences = []
     x = "x"
-    for number, (inputs, units) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for number, (inputs, units) in enumerate(pairwise(sizes)):
         last = number == len(sizes) - 2
         layer = draw(_layer(f"fc{number}", x, inputs, units, last, pool))
         x = layer.name

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from akc.ir.module import Module
+from akc.diagnostics import DiagnosticError
+from akc.ir.module import Module, Op
 from akc.ir.ops import OPS
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
@@ -102,20 +104,19 @@ def test_every_text_of_the_repository_is_canonical(path: Path) -> None:
     assert print_module(parse(text, str(path))) == text
 
 
-def _sample(op_class: type) -> str:
-    return "\n".join((op_class.__doc__ or "").split("\n\n", 1)[1].strip().splitlines())
+def _sample(op_class: type[Op]) -> str:
+    """The statement in a docstring: from the first line that starts with % to the next empty line."""
+    text = inspect.cleandoc(op_class.__doc__ or "")
+    return next(block for block in text.split("\n\n") if block.lstrip().startswith("%"))
 
 
 @pytest.mark.parametrize("mnemonic", sorted(OPS))
 def test_the_sample_in_each_docstring_is_syntax(mnemonic: str) -> None:
     """Names in a sample are not defined, so only faults of names and types may be found."""
-    from akc.diagnostics import DiagnosticError
-
     sample = _sample(OPS[mnemonic])
     assert f"= {mnemonic}(" in sample
-    text = f"akir 1.0\nnet @n(%x: f32[1]) -> f32[1] {{\n{'sequence @s {' if mnemonic.startswith('akida') else ''}\n{sample}\n"
-    text += f"{'}' if mnemonic.startswith('akida') else ''}\nreturn %x\n}}\n"
+    body = f"sequence @s {{\n{sample}\n}}" if mnemonic.startswith("akida") else sample
     try:
-        parse(text)
+        parse(f"akir 1.0\nnet @n(%in: f32[1]) -> f32[1] {{\n{body}\nreturn %in\n}}\n")
     except DiagnosticError as fault:
         assert {d.code for d in fault.diagnostics} <= {"AKC0102", "AKC0103", "AKC0201", "AKC0202"}, str(fault)
