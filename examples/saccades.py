@@ -9,6 +9,8 @@ last event. This is a stand-in for the recordings, not a copy of them.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ def saccade_path(amplitude: float = AMPLITUDE) -> Floats:
     t = np.arange(1, SACCADE_STEPS + 1) / SACCADE_STEPS
     # the speed sin^2(pi t) has this integral
     travelled = (t - np.sin(2 * np.pi * t) / (2 * np.pi))[:, None]
-    legs = [start + travelled * (end - start) for start, end in zip(corners[:-1], corners[1:])]
+    legs = [start + travelled * (end - start) for start, end in pairwise(corners)]
     return np.concatenate([corners[:1], *legs]).astype(np.float32)
 
 
@@ -83,4 +85,5 @@ def _brightness(images: Bytes, corner: Floats) -> Floats:
         for shift1, weight1 in ((0, 1 - d1), (1, d1)):
             top, left = whole[0] + shift0, whole[1] + shift1
             canvas[:, top : top + 28, left : left + 28] += weight0 * weight1 * picture
-    return np.log(np.float32(BACKGROUND) + canvas[:, :SENSOR, :SENSOR])
+    brightness: Floats = np.log(np.float32(BACKGROUND) + canvas[:, :SENSOR, :SENSOR])
+    return brightness

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from examples.data import Bytes, DataError, Floats, cached, need_command
 
@@ -25,6 +24,8 @@ COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go
 FILLERS = ("house", "bird", "happy", "marvin", "tree", "wow", "visual", "learn")
 TRAIN_VOICES = ("m1", "m2", "m3", "m4", "m5", "m6", "f1", "f2", "f3", "f4")
 TEST_VOICES = ("m7", "f5")
+TEST_FACTOR = 3
+"""How much more often each test voice says a word than a training voice does."""
 
 
 class Utterance(NamedTuple):
@@ -37,15 +38,15 @@ class Utterance(NamedTuple):
 
 
 class Spoken(NamedTuple):
-    """A data set of sounds turned into arrays [n, ...] of whatever the listener makes, labels u8 [n]."""
+    """A data set of sounds as the listener hears them: u8 [n, time, channels], labels u8 [n]."""
 
-    train: NDArray[np.generic]
+    train: Bytes
     train_labels: Bytes
-    test: NDArray[np.generic]
+    test: Bytes
     test_labels: Bytes
 
 
-Listener = Callable[[Floats, np.random.Generator], NDArray[np.generic]]
+Listener = Callable[[Floats, np.random.Generator], Bytes]
 
 
 def speak(word: str, language: str, voice: str, pitch: int, speed: int) -> Floats:
@@ -59,7 +60,8 @@ def speak(word: str, language: str, voice: str, pitch: int, speed: int) -> Float
     if done.returncode or len(done.stdout) < 46:
         raise DataError(f"espeak-ng could not speak '{word}': {done.stderr.decode(errors='replace').strip()}")
     # a WAVE header of 44 bytes, then 16-bit samples; the sizes in the header are not filled in for a pipe
-    return np.frombuffer(done.stdout[44 : len(done.stdout) // 2 * 2], "<i2").astype(np.float32) / 32768
+    samples = np.frombuffer(done.stdout[44 : len(done.stdout) // 2 * 2], "<i2")
+    return samples.astype(np.float32) / np.float32(32768)
 
 
 def shd_like() -> Spoken:
@@ -75,7 +77,8 @@ def tidigits_like() -> Spoken:
 
     def listen(sound: Floats, _: np.random.Generator) -> Bytes:
         spikes = cochlea_spikes(sound, 320, 64, step=0.0025)
-        return spikes.reshape(64, 5, 64).sum(axis=1).astype(np.uint8)
+        counts: Bytes = spikes.reshape(64, 5, 64).sum(axis=1, dtype=np.uint8)
+        return counts
 
     return _spoken("spoken_tidigits", words, listen)
 
@@ -112,33 +115,32 @@ def log_mel(sound: Floats, generator: np.random.Generator) -> Bytes:
     start = int(generator.integers(0, max(SOUND_RATE - len(sound), 1)))
     clipped = sound[:SOUND_RATE]
     second[start : start + len(clipped)] += clipped
-    second += generator.standard_normal(SOUND_RATE).astype(np.float32) * np.float32(10 ** generator.uniform(-3.5, -1.5))
+    second += generator.standard_normal(SOUND_RATE).astype(np.float32) * np.float32(10 ** generator.uniform(-2.5, -0.3))
     energy = _frames(second, 50, 0.020, 0.040) @ _mel(20, _bins(0.040))
     decibel = 10 * np.log10(np.maximum(energy, 1e-9))
-    return np.clip((decibel + 40) / 80 * 255, 0, 255).astype(np.uint8)
+    picture: Bytes = np.clip((decibel + 40) / 80 * 255, 0, 255).astype(np.uint8)
+    return picture
 
 
 def _spoken(name: str, words: Sequence[Utterance], listen: Listener) -> Spoken:
-    def make() -> dict[str, NDArray[np.generic]]:
-        train = _record(words, TRAIN_VOICES, listen, seed=1)
-        test = _record(words, TEST_VOICES, listen, seed=2)
+    def make() -> dict[str, Bytes]:
+        train = _record(words, TRAIN_VOICES, listen, 1, seed=1)
+        test = _record(words, TEST_VOICES, listen, TEST_FACTOR, seed=2)
         return dict(zip(Spoken._fields, (*train, *test)))
 
     arrays = cached(name, make)
-    return Spoken(
-        arrays["train"], arrays["train_labels"].astype(np.uint8), arrays["test"], arrays["test_labels"].astype(np.uint8)
-    )
+    return Spoken(*(arrays[field].astype(np.uint8, copy=False) for field in Spoken._fields))
 
 
 def _record(
-    words: Sequence[Utterance], voices: Sequence[str], listen: Listener, seed: int
-) -> tuple[NDArray[np.generic], Bytes]:
+    words: Sequence[Utterance], voices: Sequence[str], listen: Listener, factor: int, seed: int
+) -> tuple[Bytes, Bytes]:
     """Every word in every voice, in shuffled order."""
     generator = np.random.default_rng(seed)
     heard, labels = [], []
     for utterance in words:
         for voice in voices:
-            for _ in range(utterance.repeats):
+            for _ in range(utterance.repeats * factor):
                 heard.append(listen(_perform(utterance, voice, generator), generator))
                 labels.append(utterance.label)
     order = generator.permutation(len(labels))

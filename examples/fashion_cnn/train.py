@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains three convolutional networks on Fashion-MNIST and writes an ONNX file of each.
 
-    python examples/fashion_cnn/train.py            # all three
-    python examples/fashion_cnn/train.py lenet      # one of lenet, vgg, ds_cnn
+python examples/fashion_cnn/train.py            # all three
+python examples/fashion_cnn/train.py lenet      # one of lenet, vgg, ds_cnn
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Recipe(NamedTuple):
     epochs: int
 
 
-RECIPES = {"lenet": Recipe(lenet, 6), "vgg": Recipe(vgg, 4), "ds_cnn": Recipe(ds_cnn, 4)}
+RECIPES = {"lenet": Recipe(lenet, 6), "vgg": Recipe(vgg, 4), "ds_cnn": Recipe(ds_cnn, 6)}
 
 
 def onnx_file(name: str) -> Path:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains a depthwise-separable keyword network on spoken commands and writes keyword_cnn.pt, a state_dict.
 
-    python examples/keyword_cnn/train.py
+python examples/keyword_cnn/train.py
 """
 
 from __future__ import annotations

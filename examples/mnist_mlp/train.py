@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the MNIST network 784-256-128-10 and writes mnist_mlp.onnx.
 
-    python examples/mnist_mlp/train.py
+python examples/mnist_mlp/train.py
 """
 
 from __future__ import annotations

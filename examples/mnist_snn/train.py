@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the spiking MNIST network 784-256-10 of snn.Leaky neurons and writes mnist_snn.pt (a state_dict).
 
-    python examples/mnist_snn/train.py
+python examples/mnist_snn/train.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains a convolutional spiking network on saccade events (34x34x2) and writes nmnist_conv_snn.pt, a state_dict.
 
-    python examples/nmnist_conv_snn/train.py
+python examples/nmnist_conv_snn/train.py
 """
 
 from __future__ import annotations
