@@ -98,6 +98,55 @@ CODES: dict[str, Code] = {
         "a weight is not used",
         "The weights section holds an entry that no statement names. Passes drop it, fmt keeps it.",
     ),
+    # -- 03 frontends ---------------------------------------------------------------------------
+    "AKC0301": Code(
+        "this is no ONNX file",
+        "The bytes are not an ONNX model, or the file was cut short on its way here.",
+    ),
+    "AKC0302": Code(
+        "weights of the ONNX file are missing",
+        "Large models keep their weights in a second file. It belongs beside the .onnx file, under the name it"
+        " was exported with.",
+    ),
+    "AKC0303": Code(
+        "the ONNX file is too old",
+        "Operators changed their meaning before opset 11. Newer exporters and onnx.version_converter write"
+        " newer opsets.",
+    ),
+    "AKC0304": Code(
+        "an axis has no fixed length",
+        "A program for the chip is made for one size of input. Only the batch axis may stay open; every other"
+        " axis is fixed when the model is exported.",
+    ),
+    "AKC0306": Code("the network has several inputs", "A program for the chip reads one input."),
+    "AKC0307": Code(
+        "the input does not hold floats",
+        "A network for the chip is imported as float layers. Tokens and other integers have no way onto it.",
+    ),
+    "AKC0308": Code(
+        "weights are not stored in the file",
+        "The weights of a layer are an input of the network. The model was exported without its parameters.",
+    ),
+    "AKC0309": Code(
+        "your Python file failed",
+        "akc ran the file and the function that you named, and one of them raised. The message and the line are"
+        " those of your own code.",
+    ),
+    "AKC0310": Code(
+        "torch.export cannot trace the model",
+        "The forward method does something that cannot be traced: it decides by values of tensors, prints them,"
+        " or leaves PyTorch. The line is the one in your own code.",
+    ),
+    "AKC0311": Code(
+        "shapes do not go together",
+        "The shapes inside the network cannot be found with a batch of one sample.",
+    ),
+    "AKC0312": Code(
+        "an example input is needed, or does not fit",
+        "PyTorch models are traced with an example. Its shape has the batch axis in front: --example 1,1,28,28.",
+    ),
+    "AKC0313": Code("a package is not installed", "Frontends load the package of their source only when it is used."),
+    "AKC0314": Code("a result does not depend on the input", "The network, as exported, computes a constant."),
     # -- 04 passes and pipelines ----------------------------------------------------------------
     "AKC0401": Code(
         "this is not a pipeline",
@@ -106,6 +155,75 @@ CODES: dict[str, Code] = {
     "AKC0402": Code("there is no such pass", "`akc passes` lists them with their options."),
     "AKC0403": Code("the pass has no such option", "`akc passes NAME` lists the options of a pass."),
     "AKC0404": Code("an option has a value that it cannot take", "`akc passes NAME` says what each option takes."),
+    "AKC0410": Code(
+        "calibration samples do not fit the network",
+        "Samples are arrays named like the network's inputs, with the batch axis first and one sample in the"
+        " shape of the input.",
+    ),
+    "AKC0411": Code(
+        "ranges were estimated without samples",
+        "The range of every activation decides how its levels are spread. Without samples akc estimates them"
+        " from the weights and from the range of the input; a few hundred samples give better networks.",
+    ),
+    "AKC0412": Code(
+        "samples are needed",
+        "Error-feedback rounding measures what rounding does to the sums of a layer, on calibration samples.",
+    ),
+    "AKC0413": Code(
+        "a value has no recorded range",
+        "Quantising needs to know between which numbers an activation lies. The pass calibrate writes it into"
+        " the text as `in [lo, hi]`; it can also be written by hand.",
+    ),
+    "AKC0414": Code(
+        "results are too large for the decoder",
+        "The vendor's tools refuse an act_step below 1/16. That of a last layer is one over what a unit of its"
+        " potential is worth, so results of several thousand are out of reach.",
+    ),
+    "AKC0420": Code(
+        "the chip has no such layer",
+        "AKD1000 computes convolutions, depthwise separable convolutions and dense layers, each followed by"
+        " a pool and a ReLU. The help line says what can be done about this operation.",
+    ),
+    "AKC0421": Code(
+        "a recurrent layer is in the way",
+        "A program of the chip keeps no state from one input to the next. The pass drop-lstm can replace a"
+        " recurrent layer, with a loss.",
+    ),
+    "AKC0422": Code(
+        "the chip has no such convolution",
+        "Kernels are square and odd, up to 7x7; the stride is 1, or 2 with 3x3; the border is the one of"
+        " padding=same. The image layer, which takes pictures of one or three channels, allows more.",
+    ),
+    "AKC0423": Code(
+        "the chip has no such pool",
+        "Max pools have a 2x2 window behind a convolution; averages are taken over the whole map.",
+    ),
+    "AKC0424": Code(
+        "an activation is missing",
+        "Between two layers the chip hands over levels that are 0 or more, as behind a ReLU.",
+    ),
+    "AKC0425": Code(
+        "the network branches",
+        "Layers of AKD1000 stand in a row: one input, one output, no second use of a value in between.",
+    ),
+    "AKC0426": Code(
+        "a normalisation cannot be folded",
+        "Scale and shift go into the layer in front of them, or into a layer behind them that does not pad."
+        " A shift in front of padding cannot be folded, since the border holds zeros.",
+    ),
+    "AKC0427": Code(
+        "a layer has a shape that the chip cannot take",
+        "Chip layers take maps [d0, d1, channels] or vectors.",
+    ),
+    "AKC0430": Code(
+        "a recurrent layer was dropped",
+        "drop-lstm was asked to leave it out. What the layer remembered over time is lost, and the layers"
+        " behind it see other numbers than they were trained on: train them again, or measure.",
+    ),
+    "AKC0431": Code(
+        "a recurrent layer cannot be dropped",
+        "What replaces it must have the shape of its result: as many features as hidden states.",
+    ),
     # -- 06 building and containers -------------------------------------------------------------
     "AKC0601": Code("this is no .akd file", "A .akd file is the zip that `akc build` writes, with meta.json inside."),
     "AKC0602": Code("the .akd file has a newer format", "It was written by a later akc."),

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""calibrate: the range of every value, from samples or by propagation, written into the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from attrs import evolve, field, frozen, validators
+
+from akc.ir.module import Module, Op, Value
+from akc.ir.ops import nn
+from akc.passes.evaluate import Array, sample_inputs, values
+from akc.passes.propagate import propagated
+
+Ranges = dict[str, tuple[float, float]]
+
+
+@frozen
+class Calibrate:
+    """Record the range of the net's inputs and of every float value.
+
+    With samples the float network runs on them. Without, ranges are derived from the range of the
+    input (the one in the text, else the one the user promises, else an assumed one) and from the
+    weights; a warning says what was assumed.
+    """
+
+    name = "calibrate"
+    requires = "mappable"
+    ensures = None
+
+    method: str = field(default="mse", validator=validators.in_(("max", "percentile", "mse")))
+    """How samples give the top of an activation's range: max, the largest value; percentile, see there;
+    mse, the top with the smallest mean square error after rounding to 2**bits - 1 levels."""
+
+    percentile: float = field(default=99.9, validator=[validators.gt(50), validators.le(100)])
+    """The share of values, in percent, that method=percentile keeps inside the range."""
+
+    bits: int = field(default=4, validator=validators.in_((1, 2, 4)))
+    """Bits of a level that method=mse rounds to."""
+
+    samples: int = field(default=1024, validator=validators.gt(0))
+    """How many of the samples are used, from the first."""
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The module with ranges; raises DiagnosticError AKC0410 if samples do not fit the inputs."""
+        if context.samples is None:
+            return with_ranges(module, propagated(module, context))
+        return with_ranges(module, self.measured(module, context.samples))
+
+    def measured(self, module: Module, samples: Mapping[str, Array]) -> Ranges:
+        """Ranges of all float values on the samples."""
+        tops = {op.name: op for op in module.net.ops if isinstance(op, nn.Relu | nn.Clip)}
+        pooled = {op.name for op in module.net.ops if isinstance(op, nn.MaxPool) and op.x in tops}
+        ranges: Ranges = {}
+        for name, array in values(module, sample_inputs(module, samples, self.samples)):
+            if array.dtype != np.float32:
+                continue
+            low, high = float(array.min()), float(array.max())
+            if name in tops or name in pooled:
+                low, high = min(low, 0.0), self.top(array)
+            ranges[name] = (low, high)
+        return ranges
+
+    def top(self, array: Array) -> float:
+        """The top of the range of values that are 0 or more."""
+        high = float(array.max())
+        if self.method == "max" or high <= 0:
+            return high
+        positive = array[array > 0]
+        if self.method == "percentile":
+            return float(np.percentile(positive, self.percentile))
+        return least_error_top(positive, 2**self.bits - 1)
+
+
+CANDIDATES = np.linspace(0.3, 1.0, 36)
+"""Shares of the largest value that are tried as the top."""
+
+SUBSET = 200_000
+"""Values beyond this number are thinned out evenly before the search."""
+
+
+def least_error_top(positive: Array, levels: int) -> float:
+    """The top whose `levels` even steps leave the smallest mean square error on these values."""
+    thinned = positive[:: max(1, len(positive) // SUBSET)].astype(np.float64)
+    high = float(positive.max())
+    errors = [float(((thinned - rounded(thinned, high * share / levels, levels)) ** 2).mean()) for share in CANDIDATES]
+    return high * float(CANDIDATES[int(np.argmin(errors))])
+
+
+def rounded(x: Array, step: float, levels: int) -> Array:
+    """x rounded to 0, step, ... levels * step."""
+    nearest: Array = np.clip(np.rint(x / step), 0, levels) * step
+    return nearest
+
+
+def with_ranges(module: Module, ranges: Ranges) -> Module:
+    """The module with these ranges on its inputs and results; six digits are kept, so that they read well."""
+
+    def ranged(value: Value) -> Value:
+        if value.name not in ranges:
+            return value
+        low, high = ranges[value.name]
+        return evolve(value, range=(_short(low), _short(high)))
+
+    def change(op: Op) -> Op:
+        new = ranged(op.result)
+        return op if new == op.result else evolve(op, result=new)
+
+    inputs = tuple(ranged(v) for v in module.net.inputs)
+    changed = module.map_ops(change)
+    if inputs == module.net.inputs:
+        return changed
+    return evolve(changed, net=evolve(changed.net, inputs=inputs))
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.6g}")

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running a net on calibration samples, value by value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from akc.diagnostics import error
+from akc.ir.module import Module
+from akc.sim.registry import evaluate_op
+
+Array = npt.NDArray[Any]
+
+
+def sample_inputs(module: Module, samples: Mapping[str, Array], limit: int) -> dict[str, Array]:
+    """The first `limit` samples of each input of the net, float32, [batch, ...]; raises AKC0410."""
+    arrays: dict[str, Array] = {}
+    for value in module.net.inputs:
+        array = samples.get(value.name)
+        if array is None or array.shape[1:] != value.type.full_shape:
+            found = "no samples" if array is None else f"samples of shape {list(array.shape[1:])}"
+            raise error("AKC0410", f"%{value.name} is {value.type}, there are {found} for it",
+                        help="give arrays named like the inputs, batch axis first")
+        arrays[value.name] = np.asarray(array[:limit], np.float32)
+    return arrays
+
+
+def values(module: Module, inputs: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """Every value of a net by name, in order, for inputs [batch, ...].
+
+    A value is forgotten after its last reader has run.
+    """
+    net = module.net
+    last_reader = {name: op.name for op in net.ops for name in op.operands}
+    kept: dict[str, Array] = dict(inputs)
+    yield from inputs.items()
+    for op in net.ops:
+        result = evaluate_op(op, [kept[name] for name in op.operands], module)
+        kept = {name: array for name, array in kept.items() if last_reader.get(name) != op.name}
+        kept[op.name] = result
+        yield op.name, result

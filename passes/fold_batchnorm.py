@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fold-batchnorm: batch normalisation and other scalings disappear into the weights of a neighbour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from akc.ir.module import Module, Op
+from akc.passes.affine import fold_back, fold_forward, is_leading
+from akc.passes.rewrite import Editor, rewrite
+
+
+@frozen
+class FoldBatchnorm:
+    """Fold nn.batch_norm and nn.affine into the dense or convolutional layer before or behind them.
+
+    Exact in real numbers. The layer in front is preferred; the layer behind takes a shift only if it
+    does not pad, since its border holds zeros. The statistics of a folded batch normalisation are
+    kept as the recorded range of the layer's result, for use when there are no calibration samples.
+    A scaling of the net's input is left to fold-input.
+    """
+
+    name = "fold-batchnorm"
+    requires = None
+    ensures = None
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The module without the scalings that could be folded."""
+        return rewrite(module, fold_back, _fold_inner_forward)
+
+
+def _fold_inner_forward(editor: Editor, op: Op) -> bool:
+    return bool(op.operands) and not is_leading(editor, op) and fold_forward(editor, op)

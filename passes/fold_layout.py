@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fold-layout: permutations and reshapes between layers disappear into dense weights."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from attrs import evolve, frozen
+
+from akc.ir.module import Module, Op
+from akc.ir.ops import nn
+from akc.passes.rewrite import Editor, rewrite
+
+Layout = nn.Reshape | nn.Permute
+Indices = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@frozen
+class FoldLayout:
+    """Remove nn.permute and nn.reshape between layers.
+
+    Layout in front of a dense layer reorders the columns of its weights; layout that cancels out
+    disappears; layout in front of an elementwise operation moves behind it. What remains is at most one
+    plain reshape in front of a dense layer, and layout at the net's own inputs and outputs. Exact.
+    """
+
+    name = "fold-layout"
+    requires = None
+    ensures = None
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The module with layout folded."""
+        return rewrite(module, _sink, _sink_below_mean, _drop_idle, _join, _absorb, _flatten_dense, _dense_as_conv)
+
+
+def _sink(editor: Editor, op: Op) -> bool:
+    """layout, elementwise -> elementwise, layout."""
+    behind = editor.user(op.name) if isinstance(op, Layout) else None
+    plain = isinstance(behind, nn.Relu | nn.Clip) or (
+        isinstance(behind, nn.Affine) and isinstance(behind.scale, float) and isinstance(behind.shift, float)
+    )
+    if behind is None or not plain:
+        return False
+    first = editor.retyped(evolve(behind, x=op.operands[0], result=evolve(op.result, range=behind.result.range)))
+    second = evolve(op, x=first.name, result=behind.result)
+    editor.replace((op, behind), first, second)
+    return True
+
+
+def _sink_below_mean(editor: Editor, op: Op) -> bool:
+    """permute, mean -> mean over the axes where they were, and a permutation of what is left."""
+    behind = editor.user(op.name) if isinstance(op, nn.Permute) else None
+    if not isinstance(op, nn.Permute) or not isinstance(behind, nn.Mean):
+        return False
+    axes = tuple(sorted(op.order[a] for a in behind.axes))
+    kept = [a for i, a in enumerate(op.order) if i not in behind.axes]
+    order = tuple(sorted(kept).index(a) for a in kept)
+    mean = editor.retyped(evolve(behind, x=op.x, axes=axes, result=op.result))
+    editor.replace((op, behind), mean, evolve(op, x=mean.name, order=order, result=behind.result))
+    return True
+
+
+def _drop_idle(editor: Editor, op: Op) -> bool:
+    """Layout that changes nothing."""
+    idle = isinstance(op, nn.Permute) and op.order == tuple(range(len(op.order)))
+    idle |= isinstance(op, nn.Reshape) and op.type == editor.type(op.x)
+    if idle:
+        editor.replace((op,))
+    return idle
+
+
+def gathered(editor: Editor, chain: tuple[Op, ...]) -> Indices:
+    """Which element of the first operand, flat, comes where in the result of a chain of layout ops."""
+    shape = editor.type(chain[0].operands[0]).shape
+    indices = np.arange(prod(shape)).reshape(shape)
+    for op in chain:
+        indices = indices.transpose(op.order) if isinstance(op, nn.Permute) else indices.reshape(op.type.shape)
+    return indices
+
+
+def _join(editor: Editor, op: Op) -> bool:
+    """Two layout ops that together keep the row-major order are one reshape."""
+    behind = editor.user(op.name) if isinstance(op, Layout) else None
+    if behind is None or not isinstance(behind, Layout):
+        return False
+    indices = gathered(editor, (op, behind))
+    if not (indices.ravel() == np.arange(indices.size)).all():
+        return _join_permutes(editor, op, behind)
+    shape = behind.type.shape
+    editor.replace((op, behind), editor.make(nn.Reshape, behind.name, (op, behind), x=op.operands[0], shape=shape))
+    return True
+
+
+def _join_permutes(editor: Editor, op: Op, behind: Op) -> bool:
+    if not (isinstance(op, nn.Permute) and isinstance(behind, nn.Permute)):
+        return False
+    order = tuple(op.order[a] for a in behind.order)
+    editor.replace((op, behind), editor.make(nn.Permute, behind.name, (op, behind), x=op.x, order=order))
+    return True
+
+
+def _absorb(editor: Editor, op: Op) -> bool:
+    """permute, reshape to a vector, dense -> reshape, dense with its columns reordered."""
+    if not isinstance(op, nn.Dense) or len(editor.type(op.x).shape) != 1:
+        return False
+    chain = _layout_before(editor, op)
+    if not any(isinstance(c, nn.Permute) for c in chain):
+        return False
+    indices = gathered(editor, chain).ravel()
+    weight = editor.array(op.weight)
+    columns = np.empty_like(weight)
+    columns[:, indices] = weight
+    flat = editor.make(nn.Reshape, chain[-1].name, chain, x=chain[0].operands[0], shape=(indices.size,))
+    layer = evolve(op, weight=editor.weight(op.weight, columns, op))
+    editor.replace(chain, flat)
+    editor.replace((op,), layer)
+    return True
+
+
+def _layout_before(editor: Editor, op: Op) -> tuple[Op, ...]:
+    chain: list[Op] = []
+    here = editor.producer(op.operands[0])
+    while here is not None and isinstance(here, Layout) and editor.user(here.name) is not None:
+        chain.insert(0, here)
+        here = editor.producer(here.operands[0])
+    return tuple(chain)
+
+
+def _flatten_dense(editor: Editor, op: Op) -> bool:
+    """A dense layer on [1, ..., 1, n] is one on [n] between two reshapes."""
+    shape = editor.type(op.x).shape if isinstance(op, nn.Dense) else ()
+    if not isinstance(op, nn.Dense) or len(shape) < 2 or prod(shape[:-1]) != 1:
+        return False
+    flat = editor.make(nn.Reshape, editor.name(f"{op.name}_in"), (), x=op.x, shape=shape[-1:])
+    dense = evolve(op, x=flat.name, result=evolve(op.result, name=editor.name(f"{op.name}_flat")))
+    dense = editor.retyped(dense, flat)
+    editor.replace((op,), flat, dense, editor.make(
+        nn.Reshape, op.name, (op,), x=dense.name, shape=op.type.shape, after=(dense,),
+    ))
+    return True
+
+
+def _dense_as_conv(editor: Editor, op: Op) -> bool:
+    """A dense layer at every position of a map is a 1x1 convolution."""
+    if not isinstance(op, nn.Dense) or len(editor.type(op.x).shape) != 3:
+        return False
+    weight = editor.weight(op.weight, editor.array(op.weight)[:, None, None, :], op)
+    editor.replace((op,), editor.make(nn.Conv, op.name, (op,), x=op.x, weight=weight, bias=op.bias))
+    return True

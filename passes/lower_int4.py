@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lower-int4: float layers become chip layers with whole-number weights, thresholds and steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from attrs import evolve, field, frozen, validators
+
+from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.ir.fields import WeightName
+from akc.ir.module import Module, Op, Sequence, Statement, Value, fresh_name, merged_comments, merged_origin
+from akc.ir.ops import akida, host, nn
+from akc.ir.types import TensorType
+from akc.ir.weights import Weight
+from akc.passes.chains import Chain, Group, Segment, split
+from akc.passes.evaluate import Array, sample_inputs, values
+from akc.passes.geometry import ImagePlan, image_plan
+from akc.passes.quantisation import Levels, input_levels, quantized
+from akc.passes.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
+
+BITS = validators.in_((1, 2, 4))
+
+
+@frozen
+class LowerInt4:
+    """Quantise: host.quantize in front, an akida layer for each float layer, host.decode behind.
+
+    Each layer stands in a sequence of its own. Needs the ranges that calibrate records. With samples, the
+    layers already quantised run on them, and rounding and biases of the next layer make up for what they lost.
+    """
+
+    name = "lower-int4"
+    requires = "mappable"
+    ensures = "quantised"
+
+    weights: int = field(default=4, validator=BITS)
+    """Bits of a weight: 1 (0 and 1), 2 (-1 to 1) or 4 (-7 to 7). The image layer always has 8."""
+
+    activations: int = field(default=4, validator=BITS)
+    """Bits of a level."""
+
+    input: int | None = field(default=None, validator=validators.optional(validators.in_((1, 2, 4, 8))))
+    """Bits of the input; none: 8 where the image layer can take it, else as many as activations."""
+
+    per: str = field(default="channel", validator=validators.in_(("channel", "layer")))
+    """What has a weight step of its own: channel (filter or unit), or layer."""
+
+    scale: str = field(default="mse", validator=validators.in_(("max", "mse")))
+    """The weight step: max, the largest weight is just representable; mse, least mean square error."""
+
+    rounding: str = field(default="auto", validator=validators.in_(("auto", "nearest", "error-feedback")))
+    """nearest; error-feedback, which needs samples; auto: error-feedback if there are samples."""
+
+    samples: int = field(default=512, validator=validators.gt(0))
+    """How many of the samples are used, from the first."""
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The quantised module; raises DiagnosticError with every layer that has no range or no chip form."""
+        if not split(module).segments:
+            return module
+        if self.rounding == "error-feedback" and context.samples is None:
+            raise DiagnosticError(Diagnostic(
+                code="AKC0412", message="rounding=error-feedback needs calibration samples",
+                help=("give --calibrate samples.npz", "use rounding=nearest")))
+        chain = split(module)
+        _check_ranges(chain, module)
+        return _Lowering(self, module, chain, context).run()
+
+
+def _check_ranges(chain: Chain, module: Module) -> None:
+    """Every value that becomes levels needs a range."""
+    values = module.net.values
+    needed = [values[s.source] for s in chain.segments]
+    needed += [g.last.result for s in chain.segments for g in s.groups if g.activation or g is not s.groups[-1]]
+    faults = [
+        Diagnostic(code="AKC0413", message=f"%{value.name} has no recorded range",
+                   origin=getattr(module.net.producer(value.name), "origin", ()), help="run calibrate before lower-int4")
+        for value in dict.fromkeys(needed) if value.range is None
+    ]
+    if faults:
+        raise DiagnosticError(faults)
+
+
+class _Lowering:
+    """The statements and weights of the quantised module while they are made."""
+
+    def __init__(self, options: LowerInt4, module: Module, chain: Chain, context: Any) -> None:
+        self.options, self.module, self.chain = options, module, chain
+        self.statements: list[Statement] = []
+        self.weights: dict[str, Weight] = dict(module.weights)
+        self.taken = set(module.net.values)
+        self.sequences = len(module.net.sequences)
+        samples = context.samples
+        self.stream = None if samples is None else values(module, sample_inputs(module, samples, options.samples))
+        feedback = options.rounding != "nearest" and samples is not None
+        self.choices = Choices(options.weights, options.activations, options.per == "layer", options.scale == "mse", feedback)
+
+    def run(self) -> Module:
+        """Statements that are no layers stay where they are."""
+        starts = {s.groups[0].ops[0].name: s for s in self.chain.segments}
+        inside = {op.name for g in self.chain.groups for op in g.ops}
+        for statement in self.module.net.statements:
+            if not isinstance(statement, Op) or statement.name not in inside:
+                self.statements.append(statement)
+            elif statement.name in starts:
+                self.segment(starts[statement.name])
+        return self.module.with_statements(self.statements, self.weights)
+
+    def segment(self, segment: Segment) -> None:
+        """Quantise, layers, decode."""
+        observed, image = self.quantize(segment)
+        for group in segment.groups:
+            observed = self.layer(group, observed, image, group is segment.groups[-1])
+            image = None
+
+    def floats(self, name: str) -> Array | None:
+        """The samples' float values of a name; names are asked for in the order of the net."""
+        if self.stream is None:
+            return None
+        return next(array for found, array in self.stream if found == name)
+
+    # -- the front ------------------------------------------------------------------------------
+
+    def quantize(self, segment: Segment) -> tuple[Observed, ImagePlan | None]:
+        """Append host.quantize for the segment's source."""
+        image = image_plan(segment.groups[0], self.module) if self.options.input in (None, 8) else None
+        source = self.module.net.values[segment.source]
+        if image is not None and image.absorbed is not None:
+            self.drop(image.absorbed)
+            source = self.module.net.values[image.absorbed.x]
+        bits = 8 if image is not None else self.options.input or self.options.activations
+        low, high = source.range or (0.0, 1.0)
+        x = self.floats(source.name)
+        step, zero, levels = input_levels(low, high, bits, x)
+        scale, operand, replaced = self.absorbed_scale(source, step)
+        shape = (1,) * (3 - len(source.type.shape)) + source.type.shape
+        result = Value(self.fresh(f"{operand}_levels"), TensorType(f"u{bits}", shape, source.type.steps))
+        self.statements.append(host.Quantize(
+            result=result, x=operand, scale=scale, zero_point=zero, bits=bits,
+            origin=merged_origin(*replaced), comments=merged_comments(*replaced),
+        ))
+        levelled = None if x is None else quantized(x, step, zero, bits).astype(np.uint8).reshape(-1, *shape)
+        return Observed(result, levels, levelled), image
+
+    def drop(self, op: Op) -> None:
+        """Take back a statement that the chip does in its own way."""
+        self.statements = [s for s in self.statements if s is not op]
+
+    def absorbed_scale(self, source: Value, step: float) -> tuple[float | WeightName, str, tuple[Op, ...]]:
+        """Scale and operand of host.quantize: a factor per channel in front of it is taken in."""
+        before = self.statements[-1] if self.statements else None
+        if not isinstance(before, nn.Affine) or before.name != source.name or before.shift != 0.0:
+            return step, source.name, ()
+        self.drop(before)
+        if isinstance(before.scale, float):
+            return step / before.scale, before.x, (before,)
+        scale = step / self.module.array(before.scale)
+        return WeightName(self.weight(f"{before.x}.scale", scale, "f32")), before.x, (before,)
+
+    # -- layers ---------------------------------------------------------------------------------
+
+    def layer(self, group: Group, x: Observed, image: ImagePlan | None, last: bool) -> Observed:
+        """Append one layer, and what turns its result into floats if it is the last one."""
+        decoded = last and group.activation is None
+        draft = Layer(group=group, module=self.module, x=x, target=self.floats(group.filters_op.name),
+                      choices=self.choices, image=image, decoded=decoded)
+        numbers = quantise(draft)
+        names = self.layer_weights(group, numbers)
+        result = group.last.name
+        name = self.fresh(f"{result}_{'potentials' if decoded else 'levels'}") if last else result
+        op = chip_layer(draft, numbers, name, names)
+        self.statements.append(Sequence(name=f"s{self.sequences}", ops=(op,)))
+        self.sequences += 1
+        if last:
+            self.leave(group, op, numbers.levels)
+        return x.through(op, self.weights, numbers.levels)
+
+    def layer_weights(self, group: Group, numbers: Numbers) -> dict[str, str]:
+        """Store the numbers; the names by field."""
+        base = group.filters_op.weight.removesuffix(".weight")
+        names = {key: self.weight(f"{base}.{key}", *pair) for key, pair in numbers.weights.items()}
+        names["threshold"] = self.weight(f"{base}.threshold", numbers.threshold, "i32")
+        names["act_step"] = self.weight(f"{base}.act_step", numbers.act_step, "f32")
+        return names
+
+    def leave(self, group: Group, op: akida.Layer, out: Levels) -> None:
+        """Append host.decode or host.dequantize, and a reshape where the source has other axes."""
+        result = group.last.result
+        shape = op.type.shape[2:] if op.type.shape[:2] == (1, 1) else op.type.shape
+        same = shape == result.type.shape
+        name = result.name if same else self.fresh(f"{result.name}_flat")
+        value = Value(name, TensorType("f32", shape, result.type.steps))
+        if op.activation:
+            self.statements.append(host.Dequantize(result=value, x=op.name, scale=out.step))
+        else:
+            self.statements.append(host.Decode(result=value, x=op.name, threshold=op.threshold, act_step=op.act_step))
+        if not same:
+            self.statements.append(nn.Reshape(result=evolve(result, range=None), x=name, shape=result.type.shape))
+
+    # -- names ----------------------------------------------------------------------------------
+
+    def fresh(self, base: str) -> str:
+        """A value name that is not taken, now taken."""
+        name = fresh_name(base, self.taken)
+        self.taken.add(name)
+        return name
+
+    def weight(self, base: str, numbers: Any, dtype: str) -> str:
+        """Store a weight under a free name."""
+        name = fresh_name(base, self.weights)
+        self.weights[name] = Weight.of(numbers, dtype)
+        return name

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ranges without samples: means and deviations carried from the input through the layers."""
+
+from __future__ import annotations
+
+from math import erf, exp, pi, sqrt
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from akc.diagnostics import Diagnostic
+from akc.ir.fields import WeightName
+from akc.ir.module import Module, Op
+from akc.ir.ops import nn
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+SPREAD = 3.0
+"""A value is taken to lie within this many standard deviations of its mean."""
+
+BYTE_SCALE = 1 / 16
+"""A leading scaling below this says that the input is pixels from 0 to 255, not from 0 to 1."""
+
+
+@frozen(eq=False)
+class Moments:
+    """Mean and variance of a value, per channel or unit (last axis); its range is never left."""
+
+    mean: Floats
+    variance: Floats
+    low: float
+    high: float
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Where the values lie, cut at what is possible at all."""
+        deviation = SPREAD * np.sqrt(self.variance)
+        low, high = float((self.mean - deviation).min()), float((self.mean + deviation).max())
+        return max(low, self.low), min(high, self.high)
+
+
+def propagated(module: Module, context: Any) -> dict[str, tuple[float, float]]:
+    """Ranges of all float values of a net; warns AKC0411 about what was assumed.
+
+    Inputs are taken to be spread evenly over their range and independent of each other. A range that the
+    text records for a layer (from batch-norm statistics) is believed.
+    """
+    known: dict[str, Moments] = {}
+    ranges: dict[str, tuple[float, float]] = {}
+    for value in module.net.inputs:
+        low, high = value.range or context.input_range or _assumed(module)
+        channels = value.type.shape[-1] if value.type.shape else 1
+        mean, variance = np.full(channels, (low + high) / 2), np.full(channels, (high - low) ** 2 / 12)
+        known[value.name] = Moments(mean, variance, low, high)
+        ranges[value.name] = (low, high)
+    _warn(module, context, ranges)
+    for op in module.net.ops:
+        if op.type.dtype != "f32" or not op.operands or op.operands[0] not in known:
+            continue
+        known[op.name] = _believed(op, _through(op, known[op.operands[0]], module))
+        ranges[op.name] = known[op.name].range
+    return ranges
+
+
+def _assumed(module: Module) -> tuple[float, float]:
+    first = next((op for op in module.net.ops if not isinstance(op, nn.Reshape | nn.Permute)), None)
+    if isinstance(first, nn.Affine) and isinstance(first.scale, float) and abs(first.scale) < BYTE_SCALE:
+        return 0.0, 255.0
+    return 0.0, 1.0
+
+
+def _warn(module: Module, context: Any, ranges: dict[str, tuple[float, float]]) -> None:
+    for value in module.net.inputs:
+        low, high = ranges[value.name]
+        source = "as recorded" if value.range else "as promised" if context.input_range else "assumed"
+        context.warn(Diagnostic(
+            code="AKC0411", message=f"no calibration samples: %{value.name} lies in [{low:g}, {high:g}] ({source}),"
+            " activations are estimated from the weights",
+            help=("--calibrate samples.npz measures them (a few hundred inputs are enough)",
+                  *(() if source != "assumed" else ("--input-range LO,HI states the input's range",))),
+        ))
+
+
+def _believed(op: Op, moments: Moments) -> Moments:
+    """The moments that a recorded range of a layer implies, in place of estimated ones."""
+    if not isinstance(op, nn.Dense | nn.Conv) or op.result.range is None:
+        return moments
+    low, high = op.result.range
+    centre, deviation = (low + high) / 2, (high - low) / 8
+    size = len(moments.mean)
+    return Moments(np.full(size, centre), np.full(size, deviation**2), low, high)
+
+
+def _through(op: Op, x: Moments, module: Module) -> Moments:
+    """Moments behind an op."""
+    if isinstance(op, nn.Dense | nn.Conv):
+        return _layer(op, x, module)
+    if isinstance(op, nn.Relu | nn.Clip):
+        return _rectified(x, op.high if isinstance(op, nn.Clip) else np.inf)
+    if isinstance(op, nn.Affine):
+        scale, shift = (module.array(v) if isinstance(v, WeightName) else v for v in (op.scale, op.shift))
+        ends = np.concatenate([np.ravel(scale * end + shift) for end in (x.low, x.high)])
+        return Moments(x.mean * scale + shift, x.variance * np.square(scale), float(ends.min()), float(ends.max()))
+    if isinstance(op, nn.Reshape) and op.type.shape[-1:] != (len(x.mean),):
+        return _spread(x, op.type.shape[-1] if op.type.shape else 1)
+    return x if op.type.shape[-1:] == (len(x.mean),) else _spread(x, op.type.shape[-1] if op.type.shape else 1)
+
+
+def _spread(x: Moments, size: int) -> Moments:
+    """After a flatten: channels run fastest, so their moments repeat; else the average for all."""
+    if size % len(x.mean) == 0:
+        repeats = size // len(x.mean)
+        return Moments(np.tile(x.mean, repeats), np.tile(x.variance, repeats), x.low, x.high)
+    whole = x.variance.mean() + x.mean.var()
+    return Moments(np.full(size, x.mean.mean()), np.full(size, whole), x.low, x.high)
+
+
+def _layer(op: nn.Dense | nn.Conv, x: Moments, module: Module) -> Moments:
+    weight = module.array(op.weight).astype(np.float64)
+    bias = np.zeros(len(weight)) if op.bias is None else module.array(op.bias).astype(np.float64)
+    mean, variance = x.mean, x.variance
+    if isinstance(op, nn.Conv) and op.groups > 1:
+        columns = (np.arange(len(weight)) // (len(weight) // op.groups))[:, None] * weight.shape[3]
+        columns = columns + np.arange(weight.shape[3])
+        mean, variance = mean[columns][:, None, None, :], variance[columns][:, None, None, :]
+    axes = tuple(range(1, weight.ndim))
+    highest = np.maximum(weight * x.high, weight * x.low).sum(axis=axes) + bias
+    lowest = np.minimum(weight * x.high, weight * x.low).sum(axis=axes) + bias
+    return Moments((weight * mean).sum(axis=axes) + bias, (weight**2 * variance).sum(axis=axes),
+                   float(lowest.min()), float(highest.max()))
+
+
+_density = np.vectorize(lambda z: exp(-z * z / 2) / sqrt(2 * pi))
+_share_below = np.vectorize(lambda z: (1 + erf(z / sqrt(2))) / 2)
+
+
+def _rectified(x: Moments, high: float) -> Moments:
+    """Moments of a normal value cut at 0 (Frey and Hinton, Variational learning in nonlinear Gaussian belief
+    networks, 1999); the cut at `high` is taken for the range only."""
+    deviation = np.sqrt(np.maximum(x.variance, 1e-24))
+    z = x.mean / deviation
+    below, density = _share_below(z), _density(z)
+    mean = x.mean * below + deviation * density
+    square = (x.mean**2 + x.variance) * below + x.mean * deviation * density
+    return Moments(mean, np.maximum(square - mean**2, 0), 0.0, max(0.0, min(x.high, high)))

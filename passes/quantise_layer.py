@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The numbers of one chip layer from a group of float ops, and from samples where there are some."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import evolve, frozen
+
+from akc.ir.module import Module, Net, Value, merged_comments, merged_origin
+from akc.ir.ops import akida, nn
+from akc.ir.signature import Types
+from akc.ir.types import TensorType
+from akc.ir.weights import Weight
+from akc.passes.chains import Group
+from akc.passes.geometry import ImagePlan, same_sides
+from akc.passes.quantisation import IMAGE, MESH, Floats, Levels, decoding, smallest_scale, threshold_and_step
+from akc.passes.rounding import (
+    WEIGHT_TYPES,
+    largest_scale,
+    least_error_scale,
+    round_nearest,
+    round_with_feedback,
+)
+from akc.sim.registry import evaluate_op
+from akc.sim.windows import flat_windows, padded
+
+Array = npt.NDArray[Any]
+
+ROWS = 16384
+"""Windows beyond this number are thinned out evenly."""
+
+WIDEST = 6000
+"""Inputs of a filter beyond which error feedback is too large a matrix; weights are then rounded to the nearest."""
+
+
+@frozen(eq=False)
+class Observed:
+    """Levels between two layers: the value, what its levels stand for, and the samples' levels or None."""
+
+    value: Value
+    levels: Levels
+    samples: Array | None
+
+    def through(self, op: akida.Layer, weights: dict[str, Weight], levels: Levels) -> Observed:
+        """What a layer makes of it."""
+        net = Net(name="one", inputs=(self.value,), statements=(op,), outputs=(op.name,), output_types=(op.type,))
+        used = {name: weights[name] for name in op.weights_used}
+        module = Module(net=net, weights=used)
+        result = None if self.samples is None else evaluate_op(op, [self.samples], module)
+        return Observed(op.result, levels, result)
+
+
+@frozen(eq=False)
+class Choices:
+    """The options of lower-int4 that concern one layer."""
+
+    weights: int
+    activations: int
+    per_layer: bool
+    least_error: bool
+    feedback: bool
+
+
+@frozen(eq=False, kw_only=True)
+class Layer:
+    """A group on its way to a chip layer.
+
+    target: the float samples of what the layer's potentials stand for, before pool and activation;
+    image: how the image layer takes it, or None on the mesh; decoded: whether potentials come out.
+    """
+
+    group: Group
+    module: Module
+    x: Observed
+    target: Array | None
+    choices: Choices
+    image: ImagePlan | None
+    decoded: bool
+
+    @property
+    def bits(self) -> int:
+        """Bits of a weight."""
+        return 8 if self.image is not None else self.choices.weights
+
+    def array(self, name: str) -> Floats:
+        """Float weights in double precision."""
+        return self.module.array(name).astype(np.float64)
+
+    @property
+    def bias(self) -> Floats:
+        """The bias of the output channels, zeros where there is none."""
+        op = self.group.filters_op
+        count = self.module.weights[op.weight].type.shape[0]
+        return np.zeros(count) if op.bias is None else self.array(op.bias)
+
+    @property
+    def out(self) -> Levels:
+        """What the levels of the result stand for."""
+        low, high = self.group.last.result.range or (0.0, 1.0)
+        activation = self.group.activation
+        if activation is not None:
+            low = activation.low if isinstance(activation, nn.Clip) else 0.0
+            high = min(high, activation.high) if isinstance(activation, nn.Clip) else high
+        return Levels.spanning(low, high, self.choices.activations)
+
+    @property
+    def border(self) -> int:
+        """The level outside the input."""
+        if self.image is None:
+            return 0
+        level = round((self.image.border - self.x.levels.offset) / self.x.levels.step)
+        return min(max(level, 0), self.x.levels.top)
+
+    @property
+    def padding(self) -> str:
+        """same or valid."""
+        return "same" if self.image is None else self.image.padding
+
+    def windows(self, x: Array, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Array:
+        """Rows [windows, k0 * k1 * channels] of a map [batch, d0, d1, channels]."""
+        sides = same_sides(x.shape[1:], kernel, stride) if self.padding == "same" else (0, 0, 0, 0)
+        rows, _ = flat_windows(padded(x, sides[:2], sides[2:], self.border), kernel, stride)
+        return rows
+
+
+@frozen(eq=False, kw_only=True)
+class Numbers:
+    """What a chip layer consists of: whole weights, threshold, act_step; `more` adds fields of its own."""
+
+    kind: type[akida.Layer]
+    weights: dict[str, tuple[Array, str]]
+    more: dict[str, Any]
+    threshold: Array
+    act_step: Array
+    levels: Levels
+
+
+def quantise(layer: Layer) -> Numbers:
+    """The numbers of a layer."""
+    if isinstance(layer.group.core, nn.Dense):
+        return _dense(layer)
+    return _separable(layer) if layer.group.depthwise else _convolution(layer, layer.group.core)
+
+
+def _dense(layer: Layer) -> Numbers:
+    matrix = layer.array(layer.group.core.weight)
+    x = layer.x.samples
+    rows = None if x is None else x.reshape(len(x), -1)
+    beta = layer.bias + layer.x.levels.offset * matrix.sum(axis=1)
+    whole, threshold, act_step = _rounded(layer, matrix, beta, rows, layer.x.levels.step)
+    return _numbers(layer, akida.FullyConnected, {"weights": whole}, {}, threshold, act_step)
+
+
+def _convolution(layer: Layer, conv: nn.Conv) -> Numbers:
+    weight = layer.array(conv.weight)
+    matrix = weight.reshape(len(weight), -1)
+    x = layer.x.samples
+    rows = None if x is None else _thinned(layer.windows(x, weight.shape[1:3], conv.stride))
+    beta = layer.bias + layer.x.levels.offset * matrix.sum(axis=1)
+    whole, threshold, act_step = _rounded(layer, matrix, beta, rows, layer.x.levels.step)
+    kind: type[akida.Layer] = akida.Convolutional if layer.image is None else akida.InputConvolutional
+    more = _spatial(layer, conv)
+    if layer.image is not None:
+        more["padding_value"] = layer.border if layer.padding == "same" else 0
+    return _numbers(layer, kind, {"weights": whole.reshape(weight.shape)}, more, threshold, act_step)
+
+
+def _separable(layer: Layer) -> Numbers:
+    """Each depthwise kernel has a weight step of its own, which goes into its column of the pointwise part."""
+    core, pointwise = layer.group.core, layer.group.pointwise
+    assert isinstance(core, nn.Conv) and pointwise is not None
+    kernels = layer.array(core.weight)
+    size = kernels.shape[1:3]
+    flat = kernels.reshape(len(kernels), -1)
+    step = _scale(layer, flat, np.ones(flat.shape[1]))
+    depthwise = round_nearest(flat, step, layer.bits)
+    mixed = layer.array(pointwise.weight).reshape(-1, len(flat))
+    inner = layer.x.levels.offset * flat.sum(axis=1)
+    if core.bias is not None:
+        inner = inner + layer.array(core.bias)
+    x = layer.x.samples
+    rows = None if x is None else _thinned(_depthwise_rows(layer, x, depthwise, size, core.stride))
+    beta = layer.bias + mixed @ inner
+    whole, threshold, act_step = _rounded(layer, mixed * step, beta, rows, layer.x.levels.step)
+    parts = {"weights": depthwise.reshape(-1, *size), "pointwise": whole}
+    return _numbers(layer, akida.SeparableConvolutional, parts, _spatial(layer, core), threshold, act_step)
+
+
+def _depthwise_rows(layer: Layer, x: Array, depthwise: Floats, size: tuple[int, ...], stride: tuple[int, ...]) -> Array:
+    channels = len(depthwise)
+    rows = _thinned(layer.windows(x, size, stride)).reshape(-1, prod(size), channels)
+    return np.asarray(np.einsum("nkc,ck->nc", rows.astype(np.float32), depthwise.astype(np.float32)))
+
+
+def _spatial(layer: Layer, conv: nn.Conv) -> dict[str, Any]:
+    fields: dict[str, Any] = {"stride": conv.stride, "padding": layer.padding}
+    if isinstance(layer.group.pool, nn.MaxPool):
+        fields |= {"pool": "max", "pool_size": layer.group.pool.size, "pool_stride": layer.group.pool.stride}
+    elif layer.group.pool is not None:
+        fields["pool"] = "average"
+    return fields
+
+
+def _thinned(rows: Array) -> Array:
+    return rows[:: max(1, -(-len(rows) // ROWS))]
+
+
+def _numbers(
+    layer: Layer, kind: type[akida.Layer], parts: dict[str, Floats], more: dict[str, Any], threshold: Array,
+    act_step: Array,
+) -> Numbers:
+    dtype = WEIGHT_TYPES[layer.bits]
+    return Numbers(kind=kind, weights={key: (part, dtype) for key, part in parts.items()}, more=more,
+                   threshold=threshold, act_step=act_step, levels=layer.out)
+
+
+# -- rounding ----------------------------------------------------------------------------------------
+
+
+def _scale(layer: Layer, matrix: Floats, importance: Floats) -> Floats:
+    """The weight step of each row."""
+    choices = layer.choices
+    if choices.least_error:
+        return least_error_scale(matrix, layer.bits, importance, choices.per_layer)
+    step = largest_scale(matrix, layer.bits)
+    return np.full_like(step, step.max()) if choices.per_layer else step
+
+
+def _rounded(
+    layer: Layer, matrix: Floats, beta: Floats, rows: Array | None, step: float
+) -> tuple[Floats, Array, Array]:
+    """Whole weights, threshold and act_step for y = step * matrix @ q + beta.
+
+    rows: samples of q, [windows, inputs], or None.
+    """
+    gain = np.full(len(matrix), step / _cells(layer))
+    moments = None if rows is None else _moments(rows)
+    importance = np.ones(matrix.shape[1]) if moments is None else np.diag(moments) + 1e-9
+    scale = _scale(layer, matrix, importance)
+    if not layer.decoded:
+        scale = np.maximum(scale, smallest_scale(gain, beta, layer.out, IMAGE if layer.image else MESH))
+    if moments is not None and layer.choices.feedback and len(moments) <= WIDEST:
+        whole = round_with_feedback(matrix, scale, layer.bits, moments)
+    else:
+        whole = round_nearest(matrix, scale, layer.bits)
+    if rows is not None and layer.target is not None:
+        beta = _corrected(beta, step * scale, whole, rows, _thinned(layer.target.reshape(-1, len(matrix))))
+    if layer.decoded:
+        return whole, *decoding(gain * scale, beta)
+    return whole, *threshold_and_step(gain * scale, beta, layer.out, IMAGE if layer.image else MESH)
+
+
+def _cells(layer: Layer) -> int:
+    """Cells that a global average sums; the chip does not divide."""
+    pool = layer.group.pool
+    return prod(layer.module.net.types[pool.x].shape[:2]) if isinstance(pool, nn.Mean) else 1
+
+
+def _moments(rows: Array) -> Floats:
+    """Covariance of the inputs; their mean is a bias, and biases cost nothing."""
+    centred = rows.astype(np.float32) - rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return (centred.T @ centred).astype(np.float64) / len(rows)
+
+
+def _corrected(beta: Floats, alpha: Floats, whole: Floats, rows: Array, target: Array) -> Floats:
+    """The bias that makes alpha * P + beta right in the mean."""
+    mean = rows.mean(axis=0, dtype=np.float64)
+    return np.asarray(target.mean(axis=0, dtype=np.float64) - alpha * (whole @ mean))
+
+
+# -- the op ------------------------------------------------------------------------------------------
+
+
+def chip_layer(layer: Layer, numbers: Numbers, name: str, weights: dict[str, str]) -> akida.Layer:
+    """The akida op of a group; `weights` maps its weight fields to names."""
+    draft = numbers.kind(
+        result=Value(name, TensorType("f32", ())), x=layer.x.value.name, activation=not layer.decoded,
+        act_bits=1 if layer.decoded else layer.choices.activations, origin=merged_origin(*layer.group.ops),
+        comments=merged_comments(*layer.group.ops), **weights, **numbers.more,
+    )
+    kinds = {weights[key]: TensorType(dtype, part.shape) for key, (part, dtype) in numbers.weights.items()}
+    kinds |= {weights["threshold"]: TensorType("i32", numbers.threshold.shape)}
+    kinds |= {weights["act_step"]: TensorType("f32", numbers.act_step.shape)}
+    kind = draft.infer(Types({layer.x.value.name: layer.x.value.type}, kinds))
+    return evolve(draft, result=Value(name, kind))
+
