@@ -23,11 +23,6 @@ def _repeat(op: host.Repeat, module: Module) -> Kernel:
     return lambda x: np.repeat(x[:, None], op.steps, axis=1)
 
 
-@whole(host.Time)
-def _time(op: host.Time, module: Module) -> Kernel:
-    return lambda x: x
-
-
 @whole(host.Sum)
 def _sum(op: host.Sum, module: Module) -> Kernel:
     if op.weights is None:
@@ -39,6 +34,11 @@ def _sum(op: host.Sum, module: Module) -> Kernel:
 @whole(host.Mean)
 def _mean(op: host.Mean, module: Module) -> Kernel:
     return lambda x: x.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+@whole(host.Max)
+def _max(op: host.Max, module: Module) -> Kernel:
+    return lambda x: x.max(axis=1)
 
 
 @whole(host.Last)

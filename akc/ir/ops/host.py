@@ -116,25 +116,6 @@ class Repeat(Op):
 
 
 @frozen(kw_only=True)
-class Time(Op):
-    """The time axis of a value that arrives as an ordinary first axis, as frameworks pass it.
-
-    %t = host.time(%x) : f32[T=15, 784]
-    """
-
-    mnemonic = "host.time"
-    border = True
-    x: str = operand("a value whose first axis is time")
-
-    def infer(self, types: Types) -> TensorType:
-        """The first axis becomes the time axis."""
-        x = types.value(self.x)
-        if x.steps is not None or not x.shape:
-            raise TypeFault(f"%{self.x} has no first axis that could be time: {x}", "x")
-        return TensorType(x.dtype, x.shape[1:], x.shape[0])
-
-
-@frozen(kw_only=True)
 class Sum(Op):
     """The sum over time; with `weights` each step counts as much as its entry says.
 
@@ -171,6 +152,24 @@ class Mean(Op):
         x = types.value(self.x)
         need_dtype(x, "host.mean", "f32")
         _need_steps(x, "host.mean")
+        return TensorType(x.dtype, x.shape)
+
+
+@frozen(kw_only=True)
+class Max(Op):
+    """The largest value over time.
+
+    %v = host.max(%m) : f32[10] from "max"
+    """
+
+    mnemonic = "host.max"
+    border = True
+    x: str = operand("values over time")
+
+    def infer(self, types: Types) -> TensorType:
+        """The time axis disappears."""
+        x = types.value(self.x)
+        _need_steps(x, "host.max")
         return TensorType(x.dtype, x.shape)
 
 
