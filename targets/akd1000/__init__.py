@@ -28,7 +28,11 @@ class Akd1000:
         from akc.targets.akd1000.placers import PLACERS
 
         if mode not in PLACERS:
-            raise error("AKC0527", f"there is no way of placing called {mode}", help=f"take one of {', '.join(PLACERS)}")
+            raise error(
+                "AKC0527",
+                f"there is no way of placing called {mode}",
+                help=f"take one of {', '.join(PLACERS)}",
+            )
         return place_module(module, PLACERS[mode])
 
     def partition(self, module: Module, way: str = "crossings") -> Module:

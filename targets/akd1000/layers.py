@@ -78,8 +78,13 @@ class LayerFacts:
         return -(-size // stride) if self.padding == "same" else (size - self.kernel[axis]) // stride + 1
 
 
-def facts_of(op: Layer, types: Mapping[str, TensorType], weights: Mapping[str, TensorType],
-             before: Op | None = None, after: Op | None = None) -> LayerFacts:
+def facts_of(
+    op: Layer,
+    types: Mapping[str, TensorType],
+    weights: Mapping[str, TensorType],
+    before: Op | None = None,
+    after: Op | None = None,
+) -> LayerFacts:
     """The facts of a layer; types and weights as in the module, neighbours as in its sequence."""
     x, w = types[op.x], weights[op.weights]
     spatial = {
@@ -91,9 +96,17 @@ def facts_of(op: Layer, types: Mapping[str, TensorType], weights: Mapping[str, T
         spatial["kernel"] = (w.shape[1], w.shape[2])
     d0, d1, channels = x.shape
     return LayerFacts(
-        op=op, kind=KINDS[type(op)], size=(d0, d1), channels=channels, input_bits=x.element.bits,
-        filters=op.type.shape[2], weight_bits=w.element.bits, from_host=before is None,
-        before=before, after=after, **spatial,
+        op=op,
+        kind=KINDS[type(op)],
+        size=(d0, d1),
+        channels=channels,
+        input_bits=x.element.bits,
+        filters=op.type.shape[2],
+        weight_bits=w.element.bits,
+        from_host=before is None,
+        before=before,
+        after=after,
+        **spatial,
     )
 
 
@@ -109,3 +122,8 @@ def chain_facts(module: Module, ops: Iterable[Op]) -> tuple[LayerFacts, ...]:
     weights = {name: w.type for name, w in module.weights.items()}
     neighbours = zip([None, *chain[:-1]], chain, [*chain[1:], None], strict=True)
     return tuple(facts_of(op, types, weights, before, after) for before, op, after in neighbours)
+
+
+def on_host(sequence: Sequence) -> bool:
+    """Whether the layers of a sequence are pinned to the host: `at=[host()]`."""
+    return any(place.kind == "host" for op in sequence.ops if isinstance(op, Layer) for place in op.at)

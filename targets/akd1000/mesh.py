@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from akc.ir.ops.akida import Location
+from akc.ir.ops.akida import PLACELESS, Location
 
 
 @frozen
@@ -80,4 +80,4 @@ FNP_ORDER = {kind: tuple(p for p in MESH if kind in p.kinds) for kind in ("fnp3"
 
 def processor_at(location: Location) -> Processor | None:
     """The NP that a location names; None where the mesh has none there (and for the HRC)."""
-    return None if location.kind == "hrc" else BY_PLACE.get((location.column, location.row, location.id))
+    return None if location.kind in PLACELESS else BY_PLACE.get((location.column, location.row, location.id))

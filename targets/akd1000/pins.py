@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from attrs import evolve
 
@@ -41,29 +41,58 @@ def pin_faults(layers: Sequence[LayerFacts]) -> list[Diagnostic]:
     return found
 
 
-def _fault(code: str, layer: LayerFacts, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> Diagnostic:
+def _fault(
+    code: str, layer: LayerFacts, message: str, help: str = "", notes: tuple[Note, ...] = ()
+) -> Diagnostic:
     op = layer.op
-    return Diagnostic(code=code, message=f"{op.mnemonic} %{op.name}: {message}", span=op.span("at"), origin=op.origin,
-                      help=help or (), notes=notes)
+    return Diagnostic(
+        code=code,
+        message=f"{op.mnemonic} %{op.name}: {message}",
+        span=op.span("at"),
+        origin=op.origin,
+        help=help or (),
+        notes=notes,
+    )
 
 
-def _place_faults(layer: LayerFacts, place: Location, owners: dict[tuple[int, int, int], LayerFacts]) -> Iterator[Diagnostic]:
+def _place_faults(
+    layer: LayerFacts, place: Location, owners: dict[tuple[int, int, int], LayerFacts]
+) -> Iterator[Diagnostic]:
     kinds = LAYER_PLACES[layer.kind]
     if place.kind not in kinds:
-        yield _fault("AKC0523", layer, f"{place} cannot compute a {KIND_NAMES[layer.kind]}", f"it takes {' or '.join(kinds)}")
+        yield _fault(
+            "AKC0523",
+            layer,
+            f"{place} cannot compute a {KIND_NAMES[layer.kind]}",
+            f"it takes {' or '.join(kinds)}",
+        )
         return
     if place.kind == "hrc":
         return
     processor = processor_at(place)
     if processor is None:
-        yield _fault("AKC0522", layer, f"{place} is not in the mesh",
-                     "columns 1 to 5, rows 2 to 5 (3 to 5 in columns 1 and 2), ids 0 to 3; row 1: (3, 1, 2..3), (4, 1, 0..3)")
+        yield _fault(
+            "AKC0522",
+            layer,
+            f"{place} is not in the mesh",
+            "columns 1 to 5, rows 2 to 5 (3 to 5 in columns 1 and 2), ids 0 to 3; row 1: (3, 1, 2..3), (4, 1, 0..3)",
+        )
     elif place.kind not in processor.kinds:
-        yield _fault("AKC0523", layer, f"the NP {processor} is no {place.kind}", f"it can be {' or '.join(processor.kinds)}")
+        yield _fault(
+            "AKC0523",
+            layer,
+            f"the NP {processor} is no {place.kind}",
+            f"it can be {' or '.join(processor.kinds)}",
+        )
     elif processor.place in owners:
         other = owners[processor.place].op
-        yield _fault("AKC0524", layer, f"the NP {processor} is used twice", "give one of the two another place",
-                     (Note(message=f"%{other.name} uses it too", span=other.span("at")),))
+        yield _fault(
+            "AKC0524",
+            layer,
+            f"the NP {processor} is used twice",
+            "give one of the two another place",
+            (Note(message=f"%{other.name} uses it too", span=other.span("at")),),
+        )
     else:
         owners[processor.place] = layer
 
@@ -74,15 +103,22 @@ def _share_faults(layer: LayerFacts) -> Iterator[Diagnostic]:
     shares = [(place, Share.of(place, layer)) for place in layer.op.at]
     outside = [place for place, share in shares if not _inside(layer, share)]
     if outside:
-        yield _fault("AKC0525", layer, f"{outside[0]} reaches outside of {layer.filters} filters on "
-                     f"{layer.size[0]}x{layer.size[1]}", "ranges are start:stop, start below stop")
+        yield _fault(
+            "AKC0525",
+            layer,
+            f"{outside[0]} reaches outside of {layer.filters} filters on {layer.size[0]}x{layer.size[1]}",
+            "ranges are start:stop, start below stop",
+        )
         return
     for (a, one), (b, two) in combinations(shares, 2):
         if one.overlaps(two):
             yield _fault("AKC0525", layer, f"{a} and {b} overlap", "give each its own filters=start:stop")
             return
     for place, share in shares:
-        yield from (_fault("AKC0526", layer, f"{place}: {message}", help) for message, help in _unfit(layer, place, share))
+        yield from (
+            _fault("AKC0526", layer, f"{place}: {message}", help)
+            for message, help in _unfit(layer, place, share)
+        )
 
 
 def _inside(layer: LayerFacts, share: Share) -> bool:
@@ -97,7 +133,10 @@ def _unfit(layer: LayerFacts, place: Location, share: Share) -> Iterator[tuple[s
         return
     count = share.filters[1] - share.filters[0]
     if count > LARGEST_PIECE or not filters_fit(layer, count):
-        yield f"{weight_bytes(layer, count):,} bytes of weights, an NP holds {WEIGHT_BYTES:,}", "give it fewer filters"
+        yield (
+            f"{weight_bytes(layer, count):,} bytes of weights, an NP holds {WEIGHT_BYTES:,}",
+            "give it fewer filters",
+        )
     if share.d0[1] - share.d0[0] > TILE_D0 or share.d1[1] - share.d1[0] > TILE_D1:
         yield f"a tile is at most {TILE_D0} on d0 and {TILE_D1} on d1", "cut the map with d0= and d1="
     elif tile_bytes(layer, share.d0, share.d1) > INPUT_BYTES:
@@ -111,13 +150,21 @@ def _unfit_dense(layer: LayerFacts, place: Location, share: Share) -> Iterator[t
         yield "a dense layer is never cut", "leave the ranges out"
     size = weight_bytes(layer, layer.filters)
     if place.kind == "fnp3" and size > FNP3_BYTES:
-        yield f"{size:,} bytes of weights, an FNP3 holds {FNP3_BYTES:,}", "fnp2(4, 1, 0) to fnp2(4, 1, 3) take any size"
+        yield (
+            f"{size:,} bytes of weights, an FNP3 holds {FNP3_BYTES:,}",
+            "fnp2(4, 1, 0) to fnp2(4, 1, 3) take any size",
+        )
 
 
 def _bad_edges(layer: LayerFacts, share: Share) -> Iterator[tuple[str, str]]:
-    for key, (start, stop), whole, pool in zip(("d0", "d1"), share.axes[1:], layer.size, layer.pool_stride, strict=True):
+    for key, (start, stop), whole, pool in zip(
+        ("d0", "d1"), share.axes[1:], layer.size, layer.pool_stride, strict=True
+    ):
         if 0 < start < layer.halo:
-            yield f"{key} starts at {start}, its halo of {layer.halo} would reach over the edge", f"start at {layer.halo}"
+            yield (
+                f"{key} starts at {start}, its halo of {layer.halo} would reach over the edge",
+                f"start at {layer.halo}",
+            )
         if layer.max_pooled and (start % pool or (stop % pool and stop != whole)):
             yield f"{key}={start}:{stop} cuts a pooling window", f"use multiples of {pool}"
     if not _may_be_tiled(layer) and not _default_tile(layer, share):
@@ -141,8 +188,10 @@ def _default_tile(layer: LayerFacts, share: Share) -> bool:
 def gaps(layer: LayerFacts) -> tuple[Share, ...]:
     """The parts of a layer that no pin covers, as few boxes as simple merging finds."""
     shares = [Share.of(place, layer) for place in layer.op.at]
-    grid = [_cells({0, whole, *(n for s in shares for n in s.axes[axis])})
-            for axis, whole in enumerate((layer.filters, *layer.size))]
+    grid = [
+        _cells({0, whole, *(n for s in shares for n in s.axes[axis])})
+        for axis, whole in enumerate((layer.filters, *layer.size))
+    ]
     cells = (Share(f, d0, d1) for d0 in grid[1] for d1 in grid[2] for f in grid[0])
     free = [cell for cell in cells if not any(cell.overlaps(s) for s in shares)]
     for axis in ("filters", "d1", "d0"):
@@ -152,7 +201,7 @@ def gaps(layer: LayerFacts) -> tuple[Share, ...]:
 
 def _cells(points: set[int]) -> list[Interval]:
     ordered = sorted(points)
-    return list(zip(ordered, ordered[1:]))
+    return list(pairwise(ordered))
 
 
 def _merged(boxes: list[Share], axis: str) -> list[Share]:

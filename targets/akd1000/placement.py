@@ -14,10 +14,11 @@ from attrs import define, evolve, field, frozen
 from akc.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.fields import Range
 from akc.ir.module import Module, Op
-from akc.ir.module import Sequence as Block
-from akc.ir.ops.akida import Layer, Location
-from akc.targets.akd1000.layers import LayerFacts, layers_of
-from akc.targets.akd1000.limits import NO_FNP, NO_ROOM, ONE_CHANNEL, Limit, check
+from akc.ir.ops.akida import PLACELESS, Layer, Location
+from akc.targets.akd1000.layers import LayerFacts, layers_of, on_host
+from akc.targets.akd1000.limit_row import Limit
+from akc.targets.akd1000.limit_table import NO_FNP, NO_ROOM, ONE_CHANNEL
+from akc.targets.akd1000.limits import check
 from akc.targets.akd1000.memory import FNP3_BYTES, cdiv, filters_fit, weight_bytes
 from akc.targets.akd1000.mesh import CNP_ORDER, FNP_ORDER, Processor
 from akc.targets.akd1000.pins import gaps, pin_faults
@@ -77,7 +78,9 @@ class Room:
         raise NoPlace(NO_FNP, layer, f"{wanted} for {size:,} bytes of weights where none is free")
 
 
-def filter_pieces(layer: LayerFacts, limit: int, start: int = 0, stop: int | None = None) -> tuple[tuple[int, int], ...]:
+def filter_pieces(
+    layer: LayerFacts, limit: int, start: int = 0, stop: int | None = None
+) -> tuple[tuple[int, int], ...]:
     """[start, stop) filters in the fewest equal pieces of at most `limit` that fit the filter memory."""
     stop = layer.filters if stop is None else stop
     count = cdiv(stop - start, limit)
@@ -158,12 +161,12 @@ def place_chain(layers: Sequence[LayerFacts], limit_of: LimitOf, room: Room | No
 
 def pinned_places(layers: Iterable[LayerFacts]) -> set[Place]:
     """The NPs that pins name."""
-    return {(at.column, at.row, at.id) for layer in layers for at in layer.op.at if at.kind != "hrc"}
+    return {(at.column, at.row, at.id) for layer in layers for at in layer.op.at if at.kind not in PLACELESS}
 
 
 def count_nps(placement: Placement) -> int:
     """NPs used; the image front end is none."""
-    return sum(place.kind != "hrc" for places in placement for place in places)
+    return sum(place.kind not in PLACELESS for places in placement for place in places)
 
 
 # -- the vendor's ways --------------------------------------------------------------------------------
@@ -225,11 +228,6 @@ def bisect_limit(attempt: Callable[[int], Attempt], splittable: bool) -> Attempt
 Placer = Callable[[Sequence[LayerFacts]], Placement]
 
 
-def on_host(sequence: Block) -> bool:
-    """Whether the layers of a sequence are pinned to the host: `at=[host()]`."""
-    return any(place.kind == "host" for op in sequence.ops if isinstance(op, Layer) for place in op.at)
-
-
 def place_module(module: Module, placer: Placer) -> Module:
     """Complete every `at`; the same object if nothing was missing.
 
@@ -259,5 +257,3 @@ def with_places(module: Module, placed: Mapping[str, tuple[Location, ...]]) -> M
         return op if at is None or not isinstance(op, Layer) or op.at == at else evolve(op, at=at)
 
     return module.map_ops(change)
-
-

@@ -52,7 +52,9 @@ class Share:
         return all(a[0] < b[1] and b[0] < a[1] for a, b in zip(self.axes, other.axes, strict=True))
 
     def __str__(self) -> str:
-        return ", ".join(f"{key}={a}:{b}" for key, (a, b) in zip(("filters", "d0", "d1"), self.axes, strict=True))
+        return ", ".join(
+            f"{key}={a}:{b}" for key, (a, b) in zip(("filters", "d0", "d1"), self.axes, strict=True)
+        )
 
 
 def _interval(part: Range | None, whole: int) -> Interval:
@@ -61,5 +63,7 @@ def _interval(part: Range | None, whole: int) -> Interval:
 
 def canonical(places: Iterable[Location], layer: LayerFacts) -> tuple[Location, ...]:
     """Places with canonical ranges in the chip's order: d0 outermost, then d1, then filters."""
-    pairs = sorted(((Share.of(p, layer), p) for p in places), key=lambda pair: (pair[0].d0, pair[0].d1, pair[0].filters))
+    pairs = sorted(
+        ((Share.of(p, layer), p) for p in places), key=lambda pair: (pair[0].d0, pair[0].d1, pair[0].filters)
+    )
     return tuple(share.at(p.kind, (p.column, p.row, p.id), layer) for share, p in pairs)

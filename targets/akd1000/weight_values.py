@@ -42,7 +42,7 @@ def threshold_outside(bits: int) -> Test:
 def step_too_small(layer: LayerFacts, module: Module) -> object:
     """A step below 1/16, or none at all (nan)."""
     values = _array(module, layer.op.act_step)
-    return None if values is None else _first(values, ~(values >= 1 / 16))
+    return None if values is None else _first(values, ~(values.astype(np.float64) >= 1 / 16))
 
 
 def step_too_large(bits: int) -> Test:
@@ -82,7 +82,10 @@ def potential_bounds(layer: LayerFacts, module: Module) -> tuple[int, int] | Non
 
     A global average is a sum, so its bounds are those of one pixel times the number of pixels.
     """
-    if any(module.weights[name].elided for name in (layer.op.weights, getattr(layer.op, "pointwise", layer.op.weights))):
+    if any(
+        module.weights[name].elided
+        for name in (layer.op.weights, getattr(layer.op, "pointwise", layer.op.weights))
+    ):
         return None
     low, high = _weight_sums(layer, module)
     pixels = layer.outputs(0) * layer.outputs(1) if layer.pool == "average" else 1
@@ -102,4 +105,7 @@ def _weight_sums(layer: LayerFacts, module: Module) -> tuple[Floats, Floats]:
 
 def _sums(weights: Array) -> tuple[Floats, Floats]:
     flat = weights.reshape(weights.shape[0], -1)
-    return (np.minimum(flat, 0).sum(axis=1, dtype=np.float64), np.maximum(flat, 0).sum(axis=1, dtype=np.float64))
+    return (
+        np.minimum(flat, 0).sum(axis=1, dtype=np.float64),
+        np.maximum(flat, 0).sum(axis=1, dtype=np.float64),
+    )

@@ -31,14 +31,16 @@ from akc.ir.module import Op
 from akc.ir.signature import TypeFault, Types, need_dtype, need_rank
 from akc.ir.types import TensorType
 
-NP_KINDS = ("hrc", "cnp1", "fnp2", "fnp3")
+NP_KINDS = ("hrc", "cnp1", "fnp2", "fnp3", "host")
+PLACELESS = ("hrc", "host")
+"""Kinds that stand beside the mesh: `hrc()` is the image front end, `host()` the host's software."""
 
 
 @frozen
 class Location:
     """A share of a layer on one neural processor: `cnp1(3, 1, 2, filters=0:8, d0=0:16, d1=0:32)`.
 
-    kind: hrc, cnp1, fnp2 or fnp3; column, row, id: where it is in the mesh (0, 0, 0 for the HRC);
+    kind: hrc, cnp1, fnp2, fnp3, or host; column, row, id: where it is in the mesh (0, 0, 0 off the mesh);
     filters, d0, d1: which filters (or units) and which part of the input map it computes; None is all.
     """
 
@@ -51,7 +53,7 @@ class Location:
     d1: Range | None = None
 
     def __str__(self) -> str:
-        place = [] if self.kind == "hrc" else [self.column, self.row, self.id]
+        place = [] if self.kind in PLACELESS else [self.column, self.row, self.id]
         parts = [(k, getattr(self, k)) for k in ("filters", "d0", "d1")]
         return str(Call(self.kind, tuple(place), tuple((k, v) for k, v in parts if v is not None)))
 
@@ -60,7 +62,7 @@ def read_location(raw: Any) -> Location:
     """A Location from its text form; raises FieldError."""
     if not isinstance(raw, Call) or raw.name not in NP_KINDS:
         raise FieldError(f"takes places such as fnp3(1, 3, 0, filters=0:10); the kinds are {', '.join(NP_KINDS)}")
-    wanted = 0 if raw.name == "hrc" else 3
+    wanted = 0 if raw.name in PLACELESS else 3
     if len(raw.args) != wanted or not all(type(a) is int and a >= 0 for a in raw.args):
         raise FieldError(f"{raw.name} takes {'column, row, id' if wanted else 'no numbers'}")
     shares = dict(raw.kwargs)

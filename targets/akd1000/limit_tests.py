@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each limit looks for in a layer: a test gives what it found where that is too much, else None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from akc.ir.module import Module
+from akc.ir.ops.akida import Convolutional, FullyConnected, Learning, SeparableConvolutional
+from akc.targets.akd1000.layers import LayerFacts
+from akc.targets.akd1000.memory import cdiv, filters_fit, weight_bytes
+from akc.targets.akd1000.tiles import TILE_D0, TILE_D1, tiling
+
+Test = Callable[[LayerFacts, Module], object]
+
+IMAGE_FILTERS = {(1, 3): 512, (1, 5): 192, (1, 7): 96, (3, 3): 192, (3, 5): 64, (3, 7): 32}
+"""(channels, kernel) and the filters that the weight banks of the image layer hold."""
+
+
+def size(pair: Iterable[int]) -> str:
+    """`3x3`."""
+    return "x".join(str(n) for n in pair)
+
+
+def unless(good: bool, found: object) -> object:
+    """What was found, or None if it is good."""
+    return None if good else found
+
+
+def above(number: int, limit: int) -> object:
+    """The number, if it is above the limit."""
+    return unless(number <= limit, f"{number:,}")
+
+
+def kernel(*sizes: int) -> Test:
+    """A kernel that is not square or of none of these sizes."""
+    return lambda f, m: unless(f.kernel[0] == f.kernel[1] and f.kernel[0] in sizes, size(f.kernel))
+
+
+def conv_stride(f: LayerFacts, module: Module) -> object:
+    """A stride that is neither 1 nor, with a 3x3 kernel, 2."""
+    good = f.stride == (1, 1) or (f.stride == (2, 2) and f.kernel == (3, 3))
+    return unless(good, f"{size(f.stride)} with a {size(f.kernel)} kernel")
+
+
+# -- the image layer ----------------------------------------------------------------------------------
+
+
+def image_filters(f: LayerFacts, module: Module) -> object:
+    """More filters than the weight banks hold."""
+    limit = IMAGE_FILTERS.get((f.channels, f.kernel[0]), f.filters)
+    return unless(f.filters <= limit, f"{f.filters} at {size(f.kernel)} and {f.channels} channels")
+
+
+def image_rows(f: LayerFacts, module: Module) -> object:
+    """Too few rows (d0)."""
+    return unless(f.size[0] >= max(5, f.kernel[0]), f.size[0])
+
+
+def image_columns(f: LayerFacts, module: Module) -> object:
+    """Too few or too many columns (d1)."""
+    least = f.kernel[1] + f.stride[1] if f.padding == "valid" else f.kernel[1]
+    return unless(max(5, least) <= f.size[1] <= 256, f.size[1])
+
+
+def image_pool(f: LayerFacts, module: Module) -> object:
+    """Pooling other than max of 1 or 2 with its own size as stride."""
+    good = f.pool == "none" or (f.pool == "max" and set(f.pool_size) <= {1, 2} and f.pool_stride == f.pool_size)
+    return unless(good, pool_words(f))
+
+
+def pool_words(f: LayerFacts) -> str:
+    """The pooling of a layer in words."""
+    return f.pool if f.pool != "max" else f"max of {size(f.pool_size)} with stride {size(f.pool_stride)}"
+
+
+def image_pooled_columns(f: LayerFacts, module: Module) -> object:
+    """A single column behind pooling along d1."""
+    columns = f.op.type.shape[1]
+    return unless(not f.max_pooled or f.pool_size[1] != 2 or columns >= 2, columns)
+
+
+# -- pools of convolutions ----------------------------------------------------------------------------
+
+
+def max_pool(f: LayerFacts, module: Module) -> object:
+    """A max pool that is not square or larger than 2."""
+    good = f.pool_size in ((1, 1), (2, 2)) and f.pool_stride[0] == f.pool_stride[1] <= f.pool_size[0]
+    return unless(not f.max_pooled or good, pool_words(f))
+
+
+def pool_inside(f: LayerFacts, module: Module) -> object:
+    """A map that is smaller than its pooling window."""
+    return unless(not f.max_pooled or min(f.size) >= f.pool_size[0], size(f.size))
+
+
+def pool_neighbour(f: LayerFacts, module: Module) -> object:
+    """A max pool with no convolution behind it."""
+    if not f.max_pooled or isinstance(f.after, Convolutional | SeparableConvolutional):
+        return None
+    return "nothing" if f.after is None else f"{f.after.mnemonic} %{f.after.name}"
+
+
+def tiles(f: LayerFacts) -> int:
+    """Tiles that the map is cut into; 0 where it cannot be."""
+    cut = tiling(f)
+    return 0 if cut is None else cut.count
+
+
+def _tiled(f: LayerFacts, matters: bool) -> object:
+    return unless(not matters or tiles(f) == 1, f"a map in {tiles(f)} tiles")
+
+
+def overlapping_pool_tiled(f: LayerFacts, module: Module) -> object:
+    """An overlapping max pool on a map that needs several NPs."""
+    return _tiled(f, f.max_pooled and f.pool_stride[0] < f.pool_size[0])
+
+
+def strided_pool_tiled(f: LayerFacts, module: Module) -> object:
+    """A stride of 2 and a max pool on a map that needs several NPs."""
+    return _tiled(f, f.max_pooled and f.stride[0] == 2)
+
+
+def average_columns(f: LayerFacts, module: Module) -> object:
+    """A global average over too long a d0."""
+    return unless(f.pool != "average" or f.size[0] <= TILE_D0, f.size[0])
+
+
+def average_rows(f: LayerFacts, module: Module) -> object:
+    """A global average over too short a d1."""
+    rows = f.outputs(1)
+    return unless(f.pool != "average" or rows >= 3, rows)
+
+
+def average_tiles(f: LayerFacts, module: Module) -> object:
+    """A global average on a map that is cut for memory."""
+    whole = f.pool != "average" or f.size[0] > TILE_D0 or tiles(f) == cdiv(f.size[1], TILE_D1)
+    return unless(whole, f"a map in {tiles(f)} tiles")
+
+
+# -- memory and inputs --------------------------------------------------------------------------------
+
+
+def one_filter(f: LayerFacts, module: Module) -> object:
+    """A single filter that does not fit the filter memory."""
+    return unless(filters_fit(f, 1), f"{weight_bytes(f, 1):,} bytes")
+
+
+def one_tile(f: LayerFacts, module: Module) -> object:
+    """A map that no cut makes fit."""
+    return unless(tiling(f) is not None, f"{size(f.size)}x{f.channels} at {f.input_bits} bits")
+
+
+def three_bits(f: LayerFacts, module: Module) -> object:
+    """Inputs of three bits."""
+    return unless(f.input_bits != 3, "of 3 bits")
+
+
+# -- learning -----------------------------------------------------------------------------------------
+
+
+def _learning(f: LayerFacts) -> Learning | None:
+    return f.op.learning if isinstance(f.op, FullyConnected) else None
+
+
+def learning_bits(f: LayerFacts, module: Module) -> object:
+    """A learning layer with more than one bit somewhere."""
+    good = _learning(f) is None or f.input_bits == f.weight_bits == 1
+    return unless(good, f"{f.input_bits}-bit inputs, {f.weight_bits}-bit weights")
+
+
+def learning_weights(f: LayerFacts, module: Module) -> object:
+    """num_weights below 1 or above the number of inputs."""
+    learning = _learning(f)
+    return None if learning is None else unless(1 <= learning.num_weights <= f.inputs, learning.num_weights)
+
+
+def learning_classes(f: LayerFacts, module: Module) -> object:
+    """Classes that do not divide the units."""
+    learning = _learning(f)
+    if learning is None:
+        return None
+    good = learning.num_classes >= 1 and f.filters % learning.num_classes == 0
+    return unless(good, f"{f.filters} units for {learning.num_classes} classes")
+
+
+def learning_last(f: LayerFacts, module: Module) -> object:
+    """A learning layer with a layer behind it."""
+    return f"one in front of %{f.after.name}" if _learning(f) is not None and f.after is not None else None
