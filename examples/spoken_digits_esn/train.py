@@ -44,7 +44,7 @@ class Reservoir(nn.Module):
         self.readout = nn.Linear(WINDOWS * NEURONS, CLASSES)
 
     def counts(self, spikes: Tensor) -> Tensor:
-        """Spikes of each neuron in each window, f32 [n, WINDOWS * NEURONS], of cochlea spikes f32 [n, STEPS, CHANNELS]."""
+        """Spikes per neuron and window, f32 [n, WINDOWS * NEURONS], of cochlea spikes f32 [n, STEPS, CHANNELS]."""
         fired, membrane = self.neurons.reset_mem()
         windows = []
         for window in range(WINDOWS):
