@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each kind of graph node becomes in the text: the table `KINDS`, one function a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from akc.frontends.building import Axes, Builder
+from akc.frontends.emit_layout import emit_mean, emit_reshape, emit_transpose
+from akc.frontends.emit_recurrent import emit_recurrent
+from akc.frontends.graph import Array, Node
+from akc.ir.module import Op
+from akc.ir.ops import nn
+
+CHANNELS_LAST: dict[int, Axes] = {3: (None, 2, 1), 4: (2, 3, 1)}
+"""Where the axes of [batch, channels, ...] go, by rank; one-dimensional maps are 1 x length."""
+
+CONV_LAYOUTS: dict[int, Callable[[Array], Array]] = {
+    3: lambda weight: weight.transpose(0, 2, 1)[:, None],
+    4: lambda weight: weight.transpose(0, 2, 3, 1),
+}
+"""Source kernels [filters, channels / groups, ...] in the order of the language, by rank."""
+
+Emit = Callable[[Builder, Node], None]
+
+
+# -- dense and spatial layers ---------------------------------------------------------------------
+
+
+def emit_dense(b: Builder, node: Node) -> None:
+    """x[..., inputs] @ weight.T + bias."""
+    x = node.inputs[0]
+    last = len(b.shape(x)) - 1
+    batch = b.batch[x] if b.batch[x] != last else None
+    axes = tuple(a for a in range(last) if a != batch) + (last,)
+    name = b.op(nn.Dense, node.name, node.source, x=b.arranged(x, axes, node.source), **_weights(b, node))
+    b.hold(node.output, name, axes, batch)
+
+
+def _weights(b: Builder, node: Node, layout: Callable[[Array], Array] = lambda a: a) -> dict[str, str | None]:
+    bias = node.constants.get("bias")
+    return {
+        "weight": b.weight(node.name, "weight", node.constants["weight"], layout),
+        "bias": None if bias is None else b.weight(node.name, "bias", bias),
+    }
+
+
+def _channels_last(b: Builder, node: Node, what: str) -> Axes | None:
+    """The order that a spatial layer wants; None, and an opaque operation, where there is none."""
+    x = node.inputs[0]
+    rank = len(b.shape(x))
+    axes = CHANNELS_LAST.get(rank)
+    if axes is None or b.batch[x] not in (0, None):
+        b.opaque(node, f"3-D {what}" if rank == 5 else f"{what} over the batch axis")
+        return None
+    return axes
+
+
+def _two(values: Sequence[int], fill: int) -> tuple[int, int]:
+    """Numbers for d0 and d1; a one-dimensional map has only d1."""
+    return (int(values[0]), int(values[1])) if len(values) == 2 else (fill, int(values[0]))
+
+
+def _padding(node: Node) -> tuple[int, int, int, int]:
+    return (*_two(node["before"], 0), *_two(node["after"], 0))
+
+
+def emit_conv(b: Builder, node: Node) -> None:
+    """A cross-correlation with one or two spatial axes."""
+    axes = _channels_last(b, node, "convolution")
+    if axes is None:
+        return
+    name = b.op(
+        nn.Conv, node.name, node.source, x=b.arranged(node.inputs[0], axes, node.source),
+        **_weights(b, node, CONV_LAYOUTS[node.constants["weight"].ndim]),
+        stride=_two(node["stride"], 1), pad=_padding(node), dilation=_two(node["dilation"], 1), groups=node["groups"],
+    )
+    b.hold(node.output, name, axes, 0)
+
+
+def emit_max_pool(b: Builder, node: Node) -> None:
+    """The largest value of each window."""
+    if any(d != 1 for d in node["dilation"]):
+        b.opaque(node, "dilated max pooling")
+    else:
+        _emit_pool(b, node, nn.MaxPool, {})
+
+
+def emit_average_pool(b: Builder, node: Node) -> None:
+    """The mean of each window; over the whole map it is nn.mean."""
+    spatial = b.shape(node.inputs[0])[2:]
+    if spatial == tuple(node["size"]) and not any((*node["before"], *node["after"])):
+        emit_mean(b, node, axes=tuple(range(2, 2 + len(spatial))), keep=True)
+        return
+    padded = any((*node["before"], *node["after"])) or _sticks_out(b, node)
+    _emit_pool(b, node, nn.AveragePool, {"count_include_pad": not padded or node["count_include_pad"]})
+
+
+def _sticks_out(b: Builder, node: Node) -> bool:
+    """Whether ceil_mode gives more windows than flooring, on any axis."""
+    if not node["ceil_mode"]:
+        return False
+    sizes = [s + p + q - k for s, p, q, k in zip(b.shape(node.inputs[0])[2:], node["before"], node["after"], node["size"])]
+    return any(size % stride for size, stride in zip(sizes, node["stride"]))
+
+
+def _emit_pool(b: Builder, node: Node, kind: type[Op], fields: dict[str, Any]) -> None:
+    axes = _channels_last(b, node, "pooling")
+    if axes is None:
+        return
+    name = b.op(
+        kind, node.name, node.source, x=b.arranged(node.inputs[0], axes, node.source),
+        size=_two(node["size"], 1), stride=_two(node["stride"], 1), pad=_padding(node),
+        ceil_mode=_sticks_out(b, node), **fields,
+    )
+    b.hold(node.output, name, axes, b.batch[node.inputs[0]])
+
+
+def emit_pad(b: Builder, node: Node) -> None:
+    """A constant border around the spatial axes."""
+    before, after = node["before"], node["after"]
+    axes = CHANNELS_LAST.get(len(before))
+    if axes is None or any((*before[:2], *after[:2])) or min((*before, *after)) < 0 or node["mode"] != "constant":
+        b.opaque(node, "Pad" if node["mode"] == "constant" else f"{node['mode']} padding")
+        return
+    pad = (*_two(before[2:], 0), *_two(after[2:], 0))
+    x = b.arranged(node.inputs[0], axes, node.source)
+    b.hold(node.output, b.op(nn.Pad, node.name, node.source, x=x, pad=pad, value=node["value"]), axes, b.batch[node.inputs[0]])
+
+
+# -- per-channel and elementwise operations -------------------------------------------------------
+
+
+def _with_last_axis(b: Builder, value: str, axis: int) -> Axes:
+    """The order in which a value is held, or else one that ends with `axis`."""
+    held = b.held[value].axes
+    if held and held[-1] == axis:
+        return held
+    usual = CHANNELS_LAST.get(len(b.shape(value)))
+    if usual and usual[-1] == axis and b.batch[value] == 0:
+        return usual
+    return (*(a for a in b.source_axes(value) if a != axis), axis)
+
+
+def emit_batch_norm(b: Builder, node: Node) -> None:
+    """Batch normalisation over axis 1."""
+    x = node.inputs[0]
+    axes = _with_last_axis(b, x, 1)
+    vectors = {role: b.weight(node.name, role, array) for role, array in node.constants.items()}
+    name = b.op(nn.BatchNorm, node.name, node.source, x=b.arranged(x, axes, node.source), epsilon=node["epsilon"], **vectors)
+    b.hold(node.output, name, axes, b.batch[x])
+
+
+def emit_affine(b: Builder, node: Node) -> None:
+    """x * scale + shift, with constants that broadcast against x."""
+    x, shape = node.inputs[0], b.shape(node.inputs[0])
+    parts = {role: _padded_shape(node.constants[role], len(shape)) for role in ("scale", "shift")}
+    varying = sorted({a for array in parts.values() for a in range(len(shape)) if array.shape[a] != 1})
+    if len(varying) > 1:
+        _emit_full_affine(b, node, parts)
+        return
+    axes = _with_last_axis(b, x, varying[0]) if varying else b.held[x].axes
+    fields = {role: b.number_or_weight(node.name, role, array.reshape(-1)) for role, array in parts.items()}
+    name = b.op(nn.Affine, node.name, node.source, x=b.arranged(x, axes, node.source), **fields)
+    b.hold(node.output, name, axes, b.batch[x])
+
+
+def _padded_shape(array: Array, rank: int) -> Array:
+    return array.reshape((1,) * (rank - array.ndim) + array.shape)
+
+
+def _emit_full_affine(b: Builder, node: Node, parts: dict[str, Array]) -> None:
+    """Constants that differ on several axes (a mean picture): one number for each element of the flat value."""
+    x, shape = node.inputs[0], b.shape(node.inputs[0])
+    axes = b.source_axes(x)
+    fields = {
+        role: b.number_or_weight(node.name, role, np.broadcast_to(array, shape).reshape(-1)) for role, array in parts.items()
+    }
+    flat = b.reshaped(b.arranged(x, axes, node.source), (b.graph.types[x].size,), node.source)
+    name = b.op(nn.Affine, node.name, node.source, x=flat, **fields)
+    b.hold(node.output, b.reshaped(name, tuple(shape[a] for a in axes), node.source), axes, b.batch[x])
+
+
+def elementwise(kind: type[Op], *attributes: str) -> Emit:
+    """A row for an operation that works on each element and keeps any order of the axes."""
+
+    def emit(b: Builder, node: Node) -> None:
+        held = b.held[node.inputs[0]]
+        name = b.op(kind, node.name, node.source, x=held.name, **{key: node[key] for key in attributes})
+        b.hold(node.output, name, held.axes, b.batch[node.inputs[0]])
+
+    return emit
+
+
+def emit_clip(b: Builder, node: Node) -> None:
+    """min(max(x, low), high); without an upper end it is ReLU where low is 0."""
+    low, high = node["low"], node["high"]
+    if low == 0 and high is None:
+        elementwise(nn.Relu)(b, node)
+    elif low is None or high is None:
+        b.opaque(node, "clamp on one side")
+    else:
+        elementwise(nn.Clip, "low", "high")(b, node)
+
+
+# -- along one axis -------------------------------------------------------------------------------
+
+
+def _position(b: Builder, node: Node) -> tuple[str, Axes, int]:
+    """The operand, its order, and where in it the node's axis is."""
+    x = node.inputs[0]
+    axis = node["axis"] % max(len(b.shape(x)), 1)
+    axes = b.held[x].axes if axis in b.held[x].axes else tuple(range(len(b.shape(x))))
+    return b.arranged(x, axes, node.source), axes, axes.index(axis)
+
+
+def along_axis(kind: type[Op]) -> Emit:
+    """A row for softmax and its kin; the last axis is written -1."""
+
+    def emit(b: Builder, node: Node) -> None:
+        x, axes, position = _position(b, node)
+        name = b.op(kind, node.name, node.source, x=x, axis=-1 if position == len(axes) - 1 else position)
+        b.hold(node.output, name, axes, b.batch[node.inputs[0]])
+
+    return emit
+
+
+def emit_argmax(b: Builder, node: Node) -> None:
+    """The index of the largest value; the axis goes, or stays with length 1."""
+    x, axes, position = _position(b, node)
+    axis = axes[position] or 0
+    name = b.op(nn.Argmax, node.name, node.source, x=x, axis=-1 if position == len(axes) - 1 else position)
+    left = [a for a in axes if a != axis]
+    batch = b.batch[node.inputs[0]]
+    if not node["keep"]:
+        left = [a - (a > axis) if a is not None else None for a in left]
+        batch = batch - (batch > axis) if batch is not None and batch != axis else None
+    b.hold(node.output, name, left, batch)
+
+
+def emit_opaque(b: Builder, node: Node) -> None:
+    """A recognised group, or an operation without a row, under its name."""
+    b.opaque(node, node.attributes.get("op", node.kind))
+
+
+KINDS: dict[str, Emit] = {
+    "dense": emit_dense,
+    "conv": emit_conv,
+    "max_pool": emit_max_pool,
+    "average_pool": emit_average_pool,
+    "mean": emit_mean,
+    "pad": emit_pad,
+    "batch_norm": emit_batch_norm,
+    "affine": emit_affine,
+    "relu": elementwise(nn.Relu),
+    "clip": emit_clip,
+    "sigmoid": elementwise(nn.Sigmoid),
+    "softmax": along_axis(nn.Softmax),
+    "log_softmax": along_axis(nn.LogSoftmax),
+    "argmax": emit_argmax,
+    "reshape": emit_reshape,
+    "transpose": emit_transpose,
+    "lstm": emit_recurrent,
+    "gru": emit_recurrent,
+    "rnn": emit_recurrent,
+    "opaque": emit_opaque,
+}

@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX operators, one row each: how a node of the file becomes nodes of the common form.
+
+The meaning of each operator and its attributes: https://onnx.ai/onnx/operators/ (opsets 11 to 26).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from akc.frontends.graph import Array, Tensor, scalar
+from akc.frontends.onnx_graph import Reader
+from akc.frontends.onnx_recurrent import gru, lstm, rnn
+from akc.frontends.windows import adaptive_same_padding, no_padding
+
+Handler = Callable[[Reader, Any], None]
+
+
+# -- layers ---------------------------------------------------------------------------------------
+
+
+def gemm(r: Reader, node: Any) -> None:
+    """alpha * A @ B + beta * C with constant B."""
+    a = r.attributes(node)
+    weight, bias = r.constant(node, 1), r.constant(node, 2)
+    if weight is None or (r.given(node, 2) and bias is None) or a.get("transA", 0):
+        r.opaque(node, "matrix product")
+        return
+    if not a.get("transB", 0):
+        weight = r.view(weight, "T", lambda w: w.T)
+    if a.get("alpha", 1.0) != 1.0:
+        weight = weight * np.float32(a["alpha"])
+    if bias is not None:
+        bias = np.broadcast_to(bias * np.float32(a["beta"]) if a.get("beta", 1.0) != 1.0 else bias, (1, weight.shape[0])[-max(bias.ndim, 1):])
+        bias = r.view(bias, "vector", lambda v: v.reshape(-1))
+    r.emit(node, "dense", node.input[:1], {"weight": weight, "bias": bias})
+
+
+def matmul(r: Reader, node: Any) -> None:
+    """x @ W with a constant matrix is a dense layer; a product of two computed values is recognised later."""
+    weight = r.constant(node, 1)
+    if weight is None or weight.ndim != 2:
+        r.emit(node, "matmul")
+    else:
+        r.emit(node, "dense", node.input[:1], {"weight": r.view(weight, "T", lambda w: w.T)})
+
+
+def _window(r: Reader, node: Any, kernel: tuple[int, ...]) -> dict[str, Any]:
+    """Stride, dilation and padding of a convolution or pool, one number an axis."""
+    a, n = r.attributes(node), len(kernel)
+    stride, dilation = tuple(a.get("strides", (1,) * n)), tuple(a.get("dilations", (1,) * n))
+    auto = a.get("auto_pad", "NOTSET")
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        sizes = r.shape(node.input[0])[2:]
+        before, after = adaptive_same_padding(sizes, kernel, stride, dilation, upper=auto == "SAME_UPPER")
+    elif auto == "VALID":
+        before, after = no_padding(n)
+    else:
+        pads = tuple(a.get("pads", (0,) * 2 * n))
+        before, after = pads[:n], pads[n:]
+    return {"stride": stride, "dilation": dilation, "before": before, "after": after}
+
+
+def conv(r: Reader, node: Any) -> None:
+    """Convolution with stored weights."""
+    weight, bias = r.constant(node, 1), r.constant(node, 2)
+    if weight is None:
+        r.opaque(node, "convolution with computed weights")
+        return
+    window = _window(r, node, weight.shape[2:])
+    r.emit(node, "conv", node.input[:1], {"weight": weight, "bias": bias}, groups=r.attributes(node).get("group", 1), **window)
+
+
+def pool(kind: str) -> Handler:
+    """A row for MaxPool or AveragePool."""
+
+    def handle(r: Reader, node: Any) -> None:
+        a = r.attributes(node)
+        size = tuple(a["kernel_shape"])
+        r.emit(
+            node, kind, node.input[:1], outputs=node.output[:1], size=size, ceil_mode=bool(a.get("ceil_mode", 0)),
+            count_include_pad=bool(a.get("count_include_pad", 0)), **_window(r, node, size),
+        )
+
+    return handle
+
+
+def global_pool(kind: str) -> Handler:
+    """A row for a pool over the whole map."""
+
+    def handle(r: Reader, node: Any) -> None:
+        size = r.shape(node.input[0])[2:]
+        ones, zeros = (1,) * len(size), (0,) * len(size)
+        r.emit(node, kind, size=size, stride=ones, before=zeros, after=zeros, dilation=ones, ceil_mode=False, count_include_pad=True)
+
+    return handle
+
+
+def batch_norm(r: Reader, node: Any) -> None:
+    """Batch normalisation with stored statistics."""
+    roles = dict(zip(("scale", "shift", "mean", "variance"), (r.constant(node, i) for i in range(1, 5))))
+    if any(array is None for array in roles.values()) or r.attributes(node).get("training_mode", 0):
+        r.opaque(node, "BatchNorm in training mode")
+    else:
+        r.emit(node, "batch_norm", node.input[:1], roles, node.output[:1], epsilon=float(np.float32(r.attributes(node).get("epsilon", 1e-5))))
+
+
+# -- elementwise ----------------------------------------------------------------------------------
+
+
+def clip(r: Reader, node: Any) -> None:
+    """Clip with constant ends."""
+    ends = [scalar(r.constant(node, i)) for i in (1, 2)]
+    if any(end is None and r.given(node, i) for i, end in enumerate(ends, 1)):
+        r.opaque(node, "clamp with computed ends")
+        return
+    r.emit(node, "clip", node.input[:1], low=_finite(ends[0]), high=_finite(ends[1]))
+
+
+def _finite(end: float | None) -> float | None:
+    """An end that cuts something; the smallest and largest floats cut nothing."""
+    return None if end is None or abs(end) >= float(np.finfo(np.float32).max) else end
+
+
+def extreme(end: str) -> Handler:
+    """A row for Max and Min with one constant number: a clamp on one side."""
+
+    def handle(r: Reader, node: Any) -> None:
+        numbers = [scalar(r.constant(node, i)) for i in range(len(node.input))]
+        computed = [name for name, number in zip(node.input, numbers) if number is None]
+        if len(numbers) != 2 or len(computed) != 1:
+            r.opaque(node, f"elementwise {node.op_type.lower()}imum")
+            return
+        number = next(n for n in numbers if n is not None)
+        r.emit(node, "clip", computed, low=number if end == "low" else None, high=number if end == "high" else None)
+
+    return handle
+
+
+def same(r: Reader, node: Any) -> None:
+    """Nothing happens to the numbers."""
+    r.alias(node)
+
+
+def dropout(r: Reader, node: Any) -> None:
+    """Nothing outside of training."""
+    if scalar(r.constant(node, 2)):
+        r.opaque(node, "Dropout in training mode")
+    else:
+        r.alias(node)
+
+
+def cast(r: Reader, node: Any) -> None:
+    """Float to float changes nothing here; the rest is recognised later."""
+    kinds = [r.graph.types[r.value(node.input[0])].dtype, r.graph.types[node.output[0]].dtype]
+    if all("float" in kind for kind in kinds):
+        r.alias(node)
+    else:
+        r.emit(node, "cast", node.input[:1])
+
+
+def word(kind: str) -> Handler:
+    """A row for an operator that keeps its operands and has no attributes of interest."""
+    return lambda r, node: r.emit(node, kind, [v for v in node.input if v])
+
+
+def sum_(r: Reader, node: Any) -> None:
+    """Sum of any number of values, as additions."""
+    values = list(node.input)
+    if len(values) == 1:
+        r.alias(node)
+        return
+    left = values[0]
+    for i, right in enumerate(values[1:], 2):
+        result = node.output[0] if i == len(values) else f"{node.output[0]}:{i}"
+        r.graph.types.setdefault(result, r.graph.types[node.output[0]])
+        r.emit(node, "add", (left, right), outputs=(result,))
+        left = result
+
+
+def named(what: str) -> Handler:
+    """A row for an operator that the language has no operation for, under the name that users know."""
+    return lambda r, node: r.opaque(node, what)
+
+
+def gelu(r: Reader, node: Any) -> None:
+    """Gelu, exact or by tanh."""
+    r.opaque(node, "GELU")
+
+
+def unknown(r: Reader, node: Any) -> None:
+    """An operator without a row keeps its own name."""
+    r.opaque(node, node.op_type)
+
+
+# -- shapes and axes ------------------------------------------------------------------------------
+
+
+def reshape(r: Reader, node: Any) -> None:
+    """Reshape, Flatten, Squeeze and Unsqueeze: the inferred shape says it all."""
+    r.emit(node, "reshape", node.input[:1])
+
+
+def transpose(r: Reader, node: Any) -> None:
+    """Axes in another order, reversed where none is given."""
+    rank = len(r.shape(node.input[0]))
+    r.emit(node, "transpose", order=tuple(r.attributes(node).get("perm", range(rank)[::-1])))
+
+
+def reduce_mean(r: Reader, node: Any) -> None:
+    """Mean over axes; all of them where none is named."""
+    a = r.attributes(node)
+    rank = len(r.shape(node.input[0]))
+    axes = a["axes"] if "axes" in a else r.constant(node, 1)
+    if axes is None and a.get("noop_with_empty_axes", 0):
+        r.alias(node)
+        return
+    axes = range(rank) if axes is None or not len(axes) else axes
+    r.emit(node, "mean", node.input[:1], axes=tuple(int(x) % rank for x in axes), keep=bool(a.get("keepdims", 1)))
+
+
+def softmax(kind: str) -> Handler:
+    """A row for Softmax or LogSoftmax; before opset 13 the axes from `axis` on are one."""
+
+    def handle(r: Reader, node: Any) -> None:
+        shape = r.shape(node.input[0])
+        axis = r.attributes(node).get("axis", 1 if r.opset < 13 else -1) % len(shape)
+        if r.opset < 13 and any(n != 1 for n in shape[axis + 1 :]):
+            r.opaque(node, f"{node.op_type} over several axes")
+        else:
+            r.emit(node, kind, axis=axis)
+
+    return handle
+
+
+def argmax(r: Reader, node: Any) -> None:
+    """Index of the largest value."""
+    a = r.attributes(node)
+    if a.get("select_last_index", 0):
+        r.opaque(node, "ArgMax that takes the last of equals")
+    else:
+        r.emit(node, "argmax", axis=a.get("axis", 0), keep=bool(a.get("keepdims", 1)))
+
+
+def pad(r: Reader, node: Any) -> None:
+    """Pad with constant widths."""
+    widths, axes, rank = r.constant(node, 1), r.constant(node, 3), len(r.shape(node.input[0]))
+    if widths is None:
+        r.opaque(node, "Pad")
+        return
+    both = np.zeros((2, rank), int)
+    both[:, list(range(rank)) if axes is None else [int(x) % rank for x in axes]] = widths.reshape(2, -1)
+    value = r.constant(node, 2)
+    if not both.any():
+        r.alias(node)
+        return
+    r.emit(node, "pad", node.input[:1], before=tuple(both[0].tolist()), after=tuple(both[1].tolist()),
+           value=scalar(value) or 0.0, mode=r.attributes(node).get("mode", "constant"))
+
+
+def gather(r: Reader, node: Any) -> None:
+    """One index along an axis is a selection; rows of a stored table are an embedding."""
+    index, rank = r.constant(node, 1), len(r.shape(node.input[0]))
+    if r.constant(node, 0) is not None:
+        r.opaque(node, "embedding")
+    elif index is not None and index.size == 1:
+        r.emit(node, "select", node.input[:1], axis=r.attributes(node).get("axis", 0) % rank, index=int(index.reshape(-1)[0]))
+    else:
+        r.opaque(node, "gather")
+
+
+def slice_(r: Reader, node: Any) -> None:
+    """A slice of one element is a selection, a slice of everything nothing."""
+    starts, ends, axes, steps = (r.constant(node, i) for i in range(1, 5))
+    before, after = r.shape(node.input[0]), r.graph.types[node.output[0]].shape
+    cut = [a for a, (n, m) in enumerate(zip(before, after)) if n != m]
+    backwards = steps is not None and (steps < 0).any()
+    if not cut and not backwards:
+        r.alias(node)
+    elif len(cut) == 1 and after[cut[0]] == 1 and starts is not None:
+        listed = list(range(len(starts))) if axes is None else [int(x) % len(before) for x in axes]
+        r.emit(node, "select", node.input[:1], axis=cut[0], index=max(int(starts[listed.index(cut[0])]), -before[cut[0]]))
+    else:
+        r.emit(node, "slice", node.input[:1], axes=tuple(cut))
+
+
+def split(r: Reader, node: Any) -> None:
+    """One value cut into several."""
+    r.emit(node, "split", node.input[:1])
+
+
+def expand(r: Reader, node: Any) -> None:
+    """Nothing where the shape stays; else a repetition."""
+    if r.shape(node.input[0]) == r.graph.types[node.output[0]].shape:
+        r.alias(node)
+    else:
+        r.emit(node, "expand", node.input[:1])
+
+
+def concat(r: Reader, node: Any) -> None:
+    """Values side by side."""
+    if len(node.input) == 1:
+        r.alias(node)
+    else:
+        r.emit(node, "concat", axis=r.attributes(node)["axis"])
+
+
+def einsum(r: Reader, node: Any) -> None:
+    """A product of two values."""
+    r.emit(node, "matmul", [v for v in node.input if v])
+
+
+HANDLERS: dict[str, Handler] = {
+    "Gemm": gemm, "MatMul": matmul, "Conv": conv, "BatchNormalization": batch_norm,
+    "MaxPool": pool("max_pool"), "AveragePool": pool("average_pool"),
+    "GlobalMaxPool": global_pool("max_pool"), "GlobalAveragePool": global_pool("average_pool"),
+    "LSTM": lstm, "GRU": gru, "RNN": rnn,
+    "Relu": word("relu"), "Sigmoid": word("sigmoid"), "Clip": clip, "Max": extreme("low"), "Min": extreme("high"),
+    "Softmax": softmax("softmax"), "LogSoftmax": softmax("log_softmax"), "ArgMax": argmax,
+    "Reshape": reshape, "Flatten": reshape, "Squeeze": reshape, "Unsqueeze": reshape, "Transpose": transpose,
+    "ReduceMean": reduce_mean, "Pad": pad, "Gather": gather, "Slice": slice_, "Split": split, "Expand": expand,
+    "Concat": concat, "Einsum": einsum, "Sum": sum_,
+    "Identity": same, "Dropout": dropout, "Cast": cast,
+    **{op: word(op.lower()) for op in (
+        "Add", "Sub", "Mul", "Div", "Neg", "Pow", "Sqrt", "Reciprocal", "Exp", "Log", "Erf", "Tanh", "Softplus", "Abs",
+        "Greater", "Less", "Where", "Not", "And", "Or", "Equal",
+    )},
+    "GreaterOrEqual": word("greater_equal"), "LessOrEqual": word("less_equal"),
+    "HardSigmoid": word("hard_sigmoid"), "InstanceNormalization": word("instance_norm"),
+    "Gelu": gelu, "HardSwish": named("HardSwish"), "Swish": named("SiLU"), "Mish": named("Mish"),
+    "LeakyRelu": named("LeakyReLU"), "PRelu": named("PReLU"), "Elu": named("ELU"), "Selu": named("SELU"), "Celu": named("CELU"),
+    "Softsign": named("Softsign"), "ThresholdedRelu": named("thresholded ReLU"),
+    "LayerNormalization": named("LayerNorm"), "SimplifiedLayerNormalization": named("RMSNorm"),
+    "SkipLayerNormalization": named("LayerNorm"), "RMSNormalization": named("RMSNorm"), "GroupNormalization": named("GroupNorm"),
+    "LRN": named("local response normalization"), "LpNormalization": named("Lp normalization"),
+    "MeanVarianceNormalization": named("InstanceNorm"),
+    "Attention": named("attention"), "MultiHeadAttention": named("attention"),
+    "ConvTranspose": named("transposed convolution"), "DeformConv": named("deformable convolution"),
+    "Resize": named("upsampling"), "Upsample": named("upsampling"), "LpPool": named("Lp pooling"), "GlobalLpPool": named("Lp pooling"),
+    "MaxUnpool": named("max unpooling"), "MaxRoiPool": named("region pooling"), "RoiAlign": named("region pooling"),
+    "DepthToSpace": named("pixel shuffle"), "SpaceToDepth": named("pixel unshuffle"),
+    "Loop": named("control flow"), "Scan": named("control flow"), "If": named("control flow"),
+    "QuantizeLinear": named("quantization in the file"), "DequantizeLinear": named("quantization in the file"),
+    "DynamicQuantizeLinear": named("quantization in the file"), "QLinearConv": named("quantization in the file"),
+    "QLinearMatMul": named("quantization in the file"), "ConvInteger": named("quantization in the file"),
+    "MatMulInteger": named("quantization in the file"),
+    "GatherND": named("gather"), "GatherElements": named("gather"), "ScatterND": named("scatter"), "ScatterElements": named("scatter"),
+    "TopK": named("top k"), "ReduceSum": word("reduce_sum"), "ReduceMax": named("maximum over an axis"),
+    "ReduceMin": named("minimum over an axis"), "Tile": named("repetition"), "CumSum": named("running sum"),
+    "ReduceL1": named("norm"), "ReduceL2": named("norm"), "ReduceProd": named("product over an axis"),
+}
+
+

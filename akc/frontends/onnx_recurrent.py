@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LSTM, GRU and RNN of ONNX: gates into PyTorch's order, directions and start states looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from akc.frontends.graph import Array, Tensor
+
+if TYPE_CHECKING:
+    from akc.frontends.onnx_graph import Reader
+
+GATE_ORDERS = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
+"""Where PyTorch's gates (LSTM i f g o, GRU r z n) stand in ONNX's order (i o f c, and z r h)."""
+
+USUAL_ACTIVATIONS = {"LSTM": (["Sigmoid", "Tanh", "Tanh"],), "GRU": (["Sigmoid", "Tanh"],), "RNN": (["Tanh"], ["Relu"])}
+
+
+def lstm(r: Reader, node: Any) -> None:
+    """Long short-term memory."""
+    _recurrent(r, node)
+
+
+def gru(r: Reader, node: Any) -> None:
+    """Gated recurrent unit."""
+    _recurrent(r, node)
+
+
+def rnn(r: Reader, node: Any) -> None:
+    """Plain recurrent layer."""
+    _recurrent(r, node)
+
+
+def _recurrent(r: Reader, node: Any) -> None:
+    kind, a = node.op_type, r.attributes(node)
+    strange = _strange(r, node, a)
+    if strange:
+        r.opaque(node, strange)
+        return
+    constants = _weights(r, node, len(GATE_ORDERS[kind]))
+    steps, batch, hidden = r.shape(node.input[0])[0], r.shape(node.input[0])[1], constants["w_hh"].shape[1]
+    every, last = f"{node.output[0] or node.name}:steps", f"{node.output[0] or node.name}:last"
+    dtype = r.graph.types[r.value(node.input[0])].dtype
+    r.graph.types[every], r.graph.types[last] = Tensor(dtype, (steps, batch, hidden)), Tensor(dtype, (batch, hidden))
+    activation = {"nonlinearity": _activations(kind, a)[0].lower()} if kind == "RNN" else {}
+    r.emit(node, kind.lower(), node.input[:1], constants, (every, last), **activation)
+    for output, value in zip(node.output, (every, last)):
+        if output:
+            r.emit(node, "reshape", (value,), outputs=(output,))
+
+
+def _activations(kind: str, a: dict[str, Any]) -> list[str]:
+    given = [w.decode() if isinstance(w, bytes) else w for w in a.get("activations", [])]
+    return given or USUAL_ACTIVATIONS[kind][0]
+
+
+def _strange(r: Reader, node: Any, a: dict[str, Any]) -> str:
+    """What makes a recurrent node one that nn.lstm and its kin cannot say; "" for nothing."""
+    kind = node.op_type
+    if a.get("direction", "forward") != "forward":
+        return f"{'bidirectional' if a['direction'] == 'bidirectional' else 'backward'} {kind}"
+    if r.constant(node, 1) is None or r.constant(node, 2) is None or (r.given(node, 3) and r.constant(node, 3) is None):
+        return f"{kind} with computed weights"
+    starts = [i for i in (5, 6) if r.given(node, i)]
+    if any((array := r.constant(node, i)) is None or array.any() for i in starts):
+        return f"{kind} with a start state"
+    if kind == "GRU" and not a.get("linear_before_reset", 0):
+        return "GRU with the reset gate before the product"
+    unusual = _activations(kind, a) not in USUAL_ACTIVATIONS[kind]
+    cell = len(node.output) > 2 and node.output[2] and kind == "LSTM" and _is_read(r, node.output[2])
+    peephole = kind == "LSTM" and r.given(node, 7)
+    extras = r.given(node, 4) or a.get("layout", 0) or a.get("clip") or a.get("input_forget", 0)
+    return f"{kind} of an unusual kind" if unusual or peephole or extras or cell else ""
+
+
+def _is_read(r: Reader, name: str) -> bool:
+    graph = r.model.graph
+    return any(name in node.input for node in graph.node) or any(name == value.name for value in graph.output)
+
+
+def _weights(r: Reader, node: Any, gates: int) -> dict[str, Array]:
+    """Input, hidden and bias weights by role, gates in PyTorch's order."""
+    order = GATE_ORDERS[node.op_type]
+
+    def regated(array: Array) -> Array:
+        parts = array.reshape(gates, -1, *array.shape[1:])
+        return parts[list(order)].reshape(array.shape)
+
+    found = {role: regated(r.constant(node, i)[0]) for role, i in (("w_ih", 1), ("w_hh", 2))}  # type: ignore[index]
+    bias = r.constant(node, 3)
+    if bias is not None:
+        found |= {role: regated(half) for role, half in zip(("b_ih", "b_hh"), np.split(bias[0], 2))}
+    return found

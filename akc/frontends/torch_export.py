@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live PyTorch modules, traced by torch.export, and modules made by a function in a user's file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from akc.diagnostics import error
+from akc.frontends.building import build_module
+from akc.frontends.emit import KINDS, emit_opaque
+from akc.frontends.recognise import recognise
+from akc.frontends.simplify import simplify
+from akc.frontends.torch_factory import load_factory
+from akc.frontends.torch_graph import read_graph
+from akc.frontends.users_code import in_users_code
+from akc.ir.module import Module
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["load_factory", "read_torch"]
+
+
+def read_torch(module: nn.Module, example: Any, name: str | None = None) -> Module:
+    """The network of a PyTorch module, in evaluation mode.
+
+    example: a tensor, a tuple of one tensor, or the shape of one, with the batch axis: (1, 1, 28, 28).
+    Only one sample of it is used. name: of the net; the class name where it is not given.
+    Raises DiagnosticError AKC0306 (several inputs), AKC0307 (integer input), AKC0310 (it cannot be
+    traced; the place is in the user's code), AKC0312 (the example) or AKC0313 (torch is not installed).
+    """
+    import_torch()
+    tensor, batch_axis = one_sample(module, example)
+    program = _exported(module, tensor)
+    graph = read_graph(program, name or type(module).__name__, batch_axis)
+    recognise(graph)
+    simplify(graph)
+    return build_module(graph, KINDS, emit_opaque)
+
+
+def import_torch() -> Any:
+    """The torch package, or a diagnostic that says how to install it."""
+    try:
+        import torch
+    except ImportError:
+        raise error("AKC0313", "reading PyTorch modules needs torch", help='pip install "akc[torch]"') from None
+    return torch
+
+
+def one_sample(module: nn.Module, example: Any) -> tuple[Any, int]:
+    """A float tensor with a batch of one, and which axis is the batch.
+
+    The batch is the first axis, or the second where a recurrent layer of the module reads time first.
+    """
+    import torch
+
+    tensor = _tensor(example)
+    recurrent = any(isinstance(m, torch.nn.RNNBase) for m in module.modules())
+    if recurrent and tensor.ndim == 3 and tensor.shape[0] != 1:
+        if tensor.shape[1] != 1:
+            raise error("AKC0312", f"the example {_shape(tensor)} has no batch axis of length 1",
+                        help="a network with recurrent layers is traced with a batch of one: [1, time, features], or [time, 1, features]")
+        return tensor, 1
+    if recurrent and tensor.ndim == 2:
+        raise error("AKC0312", f"the example {_shape(tensor)} has no batch axis",
+                    help="put one in front: example.unsqueeze(0)")
+    return tensor[:1], 0
+
+
+def _shape(tensor: Any) -> str:
+    return "x".join(str(n) for n in tensor.shape)
+
+
+def _tensor(example: Any) -> Any:
+    import torch
+
+    if isinstance(example, torch.Tensor):
+        tensor = example
+    elif isinstance(example, Sequence) and example and all(isinstance(n, int) for n in example):
+        tensor = torch.zeros(*example)
+    elif isinstance(example, Sequence) and len(example) == 1:
+        return _tensor(example[0])
+    elif isinstance(example, Sequence) and len(example) > 1:
+        raise error("AKC0306", f"the module is given {len(example)} inputs; the chip takes one",
+                    help="join them in front of the network, or lower the part behind one input")
+    elif hasattr(example, "__array__"):
+        tensor = torch.as_tensor(example)
+    else:
+        raise error("AKC0312", "PyTorch modules are traced with an example input",
+                    help="give its shape with the batch axis: --example 1,1,28,28, or example=(1, 1, 28, 28) in Python")
+    if tensor.ndim == 0:
+        raise error("AKC0312", "the example is a single number", help="its first axis is the batch: 1,1,28,28")
+    if not tensor.is_floating_point():
+        raise error("AKC0307", f"the example holds {str(tensor.dtype).removeprefix('torch.')} numbers; a network for the chip reads floats",
+                    help="keep the conversion to float outside of the module")
+    return tensor.detach().to("cpu", torch.float32)
+
+
+def _exported(module: nn.Module, tensor: Any) -> Any:
+    """torch.export with the fused kernels of attention switched off, so that its parts are seen."""
+    import torch
+
+    training = module.training
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    module.eval()
+    try:
+        with torch.no_grad(), in_users_code("AKC0310", "the module cannot be traced", _WAYS_OUT):
+            return torch.export.export(module, (tensor,), strict=False)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        module.train(training)
+
+
+_WAYS_OUT = (
+    "does the example have the shape that forward takes, batch axis included?",
+    "forward must not decide by the values of tensors; export to ONNX with your own tracing is another way in",
+)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that come from a user's Python code become one diagnostic at their own line, without a traceback."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from sysconfig import get_paths
+
+from akc.diagnostics import DiagnosticError, Source, Span, error
+
+
+@contextmanager
+def in_users_code(code: str, what: str, help: Sequence[str] = ()) -> Iterator[None]:
+    """Turn whatever the body raises into a DiagnosticError whose place is the last line of the user's own files."""
+    try:
+        yield
+    except (DiagnosticError, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit) as fault:
+        span = users_line(fault)
+        reason = next((line.strip() for line in str(fault).splitlines() if line.strip()), "") or "no message"
+        kind = type(fault).__name__
+        raise error(code, f"{what}: {kind}: {reason}", span=span, label="raised here" if span else "", help=tuple(help)) from None
+
+
+def users_line(fault: BaseException) -> Span | None:
+    """The innermost line of a traceback that lies in no installed package; a syntax error's own line."""
+    if isinstance(fault, SyntaxError) and fault.filename:
+        return _line(fault.filename, fault.lineno or 1)
+    frames = [(f.filename, f.lineno) for f in traceback.extract_tb(fault.__traceback__) if _is_users(f.filename)]
+    return _line(frames[-1][0], frames[-1][1] or 1) if frames else None
+
+
+def _is_users(filename: str) -> bool:
+    if filename.startswith("<"):
+        return False
+    path = Path(filename).resolve()
+    installed = [Path(get_paths()[key]) for key in ("stdlib", "purelib", "platlib")] + [Path(__file__).parents[1]]
+    return not any(path.is_relative_to(folder.resolve()) for folder in installed)
+
+
+def _line(filename: str, number: int) -> Span | None:
+    lines = linecache.getlines(filename)
+    if not 0 < number <= len(lines):
+        return None
+    source = Source(filename, "".join(lines))
+    start = source.line_starts[number - 1]
+    text = source.line_text(number)
+    return Span(source, start + len(text) - len(text.lstrip()), start + len(text.rstrip()))
