@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from akc.ir.parser import parse
+from akc.ir.printer import print_module
 from akc.reference import PAGES
 
 ROOT = Path(__file__).parents[1]
@@ -24,3 +31,51 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def reader_folder(tmp_path: Path) -> Path:
+    """What the pages take for granted: an exported MNIST network and normalised digits."""
+    with np.load(ROOT / "tests" / "data" / "mnist_200.npz") as digits:
+        pictures = ((digits["image"] / np.float32(255) - 0.1307) / 0.3081).astype(np.float32)[:, None]
+        np.savez(tmp_path / "samples.npz", image=pictures, labels=digits["labels"])
+        np.save(tmp_path / "x.npy", pictures[:10])
+    shutil.copy(ROOT / "examples" / "mnist_mlp" / "mnist_mlp.onnx", tmp_path / "model.onnx")
+    return tmp_path
+
+
+def _with_code(language: str) -> list[Path]:
+    return [page for page in DOCS if _blocks(page, language)]
+
+
+@pytest.mark.parametrize("page", _with_code("console"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_run(page: Path, reader_folder: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for line in "".join(_blocks(page, "console")).splitlines():
+        if line.startswith("$ "):
+            result = subprocess.run(
+                ["bash", "-c", line[2:]],
+                cwd=reader_folder,
+                env={**os.environ, "PATH": path},
+                capture_output=True,
+                text=True,
+            )
+            assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+
+
+@pytest.mark.parametrize("page", _with_code("python"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_python_runs(page: Path, reader_folder: Path) -> None:
+    script = reader_folder / "page.py"
+    script.write_text("\n".join(_blocks(page, "python")))
+    result = subprocess.run([sys.executable, script.name], cwd=reader_folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("page", _with_code("akir"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_texts_are_canonical(page: Path) -> None:
+    for text in _blocks(page, "akir"):
+        assert print_module(parse(text)) == text
