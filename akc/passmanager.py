@@ -161,9 +161,10 @@ def _pipeline_fault(
 class PassCrash(Exception):
     """A bug of akc: a pass failed in a way that it should not. `reproducer` re-runs it."""
 
-    def __init__(self, pass_name: str, reproducer: str, done: list[str]) -> None:
+    def __init__(self, pass_name: str, reproducer: str, done: list[str], fault: Exception) -> None:
         self.pass_name, self.reproducer, self.done = pass_name, reproducer, done
-        super().__init__(f"pass {pass_name} failed (after {', '.join(done) or 'no other pass'})")
+        cause = f"{type(fault).__name__}: {fault}".splitlines()[0]
+        super().__init__(f"pass {pass_name} failed (after {', '.join(done) or 'no other pass'}): {cause}")
 
 
 def run_pipeline(module: Module, pipeline: str | list[Pass], context: Context) -> Module:
@@ -194,7 +195,7 @@ def _run_pass(one: Pass, module: Module, context: Context, done: list[str], numb
     except DiagnosticError:
         raise
     except Exception as fault:
-        raise PassCrash(one.name, _reproducer(one, module), done) from fault
+        raise PassCrash(one.name, _reproducer(one, module), done, fault) from fault
     context.timings.append((one.name, time.perf_counter() - start))
     if result is not module and context.dump_dir is not None:
         write_text(context.dump_dir / f"{number:02}-{one.name}.akir", print_module(result))
