@@ -18,7 +18,7 @@ from akc.ir.module import Module
 from akc.ir.verifier import verify_numbers
 from akc.passmanager import Context, Pass, parse_pipeline, require_level, run_pipeline
 from akc.program import Program
-from akc.samples import SampleSet, load_samples, match_inputs
+from akc.samples import SampleSet, load_samples, match_samples
 from akc.sources import Options, read_source
 
 PassOptions = Mapping[str, Mapping[str, Any]]
@@ -138,14 +138,13 @@ def _samples(calibrate: Any, module: Module) -> SampleSet:
     if isinstance(calibrate, SampleSet):
         return calibrate
     if isinstance(calibrate, str | os.PathLike):
-        return load_samples(calibrate, module.net)
+        return load_samples(calibrate, module.net.inputs)
     arrays = (
         {k: np.asarray(v) for k, v in calibrate.items()}
         if isinstance(calibrate, Mapping)
         else {"": np.asarray(calibrate)}
     )
-    labels = arrays.pop("labels", None)
-    return SampleSet(match_inputs(arrays, module.net, "calibrate"), labels)
+    return match_samples(arrays, module.net.inputs, "calibrate")
 
 
 def _example(example: Any) -> Any:

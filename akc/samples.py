@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.diagnostics import DiagnosticError, Note, error
 from akc.files import read_bytes
-from akc.ir.module import Array, Net
+from akc.ir.module import Array, Value
 
 
 @frozen
@@ -27,60 +28,31 @@ class SampleSet:
         return len(next(iter(self.inputs.values())))
 
 
-def load_samples(path: str | os.PathLike[str], net: Net) -> SampleSet:
-    """Samples for the inputs of a net.
+def load_samples(path: str | os.PathLike[str], entries: Sequence[Value]) -> SampleSet:
+    """Samples for the inputs of a network (or, raw, for the values that enter the chip).
 
     A .npz holds arrays named like the inputs (a lone array besides `labels` may have any name); a .npy is
     the only input. A missing batch axis is added. Raises DiagnosticError AKC0701 to AKC0703.
     """
-    arrays = _read_arrays(path)
-    labels = arrays.pop("labels", None)
-    return SampleSet(match_inputs(arrays, net, str(path)), labels)
+    return match_samples(_read_arrays(path), entries, str(path))
 
 
-def match_inputs(arrays: dict[str, Array], net: Net, path: str) -> dict[str, Array]:
-    """The arrays by the net's input names, shapes checked; raises DiagnosticError."""
-    wanted = {value.name: value for value in net.inputs}
-    if len(arrays) == len(wanted) == 1 and set(arrays) != set(wanted):
-        arrays = dict(zip(wanted, arrays.values(), strict=True))
-    faults = [
-        Diagnostic(
-            code="AKC0702",
-            message=f"{path} has no array for the input %{name}",
-            help=f"name an array {name}; the file holds {', '.join(arrays) or 'none'}",
-        )
-        for name in wanted
-        if name not in arrays
-    ]
-    shaped: dict[str, Array] = {}
-    for name, value in wanted.items():
-        if name not in arrays:
-            continue
-        array, shape = arrays[name], value.type.full_shape
-        if array.shape == shape:
-            array = array[None]
-        if array.shape[1:] != shape or not len(array):
-            faults.append(
-                Diagnostic(
-                    code="AKC0703",
-                    message=f"{path}: the array for %{name} has shape {list(array.shape)}",
-                    help=f"a sample is {list(shape)}, the file needs [samples, {', '.join(map(str, shape))}]",
-                )
-            )
-        elif array.dtype.kind not in "fiub":
-            faults.append(
-                Diagnostic(code="AKC0703", message=f"{path}: the array for %{name} holds {array.dtype}, not numbers")
-            )
-        elif array.dtype.kind == "f" and not np.isfinite(array).all():
-            faults.append(Diagnostic(code="AKC0703", message=f"{path}: the array for %{name} holds nan or inf"))
-        else:
-            shaped[name] = array
-    if faults:
-        raise DiagnosticError(faults)
-    counts = {name: len(array) for name, array in shaped.items()}
-    if len(set(counts.values())) > 1:
-        raise error("AKC0703", f"{path}: the inputs have different numbers of samples: {counts}")
-    return shaped
+def match_samples(arrays: dict[str, Array], entries: Sequence[Value], where: str) -> SampleSet:
+    """Arrays sorted to the inputs, shapes and numbers checked; faults name `where` they came from."""
+    from akc.sim.run import bind_inputs
+
+    labels = arrays.get("labels")
+    inputs = {name: array for name, array in arrays.items() if name != "labels"}
+    if len(inputs) == len(entries) == 1:
+        inputs = {entries[0].name: next(iter(inputs.values()))}
+    for value in entries:
+        if value.name in inputs and inputs[value.name].shape == value.type.full_shape:
+            inputs[value.name] = inputs[value.name][None]
+    try:
+        return SampleSet(bind_inputs(entries, inputs), labels)
+    except DiagnosticError as fault:
+        note = Note(message=f"the samples are those of {where}")
+        raise DiagnosticError([evolve(d, notes=(*d.notes, note)) for d in fault.diagnostics]) from None
 
 
 def _read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:

@@ -148,13 +148,13 @@ def _summary(built: Program) -> str:
 
 def run(file: str, *, inputs: str, output: str | None, raw: bool, host: str) -> None:
     """A network on samples, on the simulator."""
-    from akc.sim.run import raw_inputs, run
+    from akc.sim.run import Runner
 
     module = read_source(file)
     compiler.refuse_elided(module)
-    net = raw_inputs(module) if raw else module.net
-    samples = load_samples(inputs, net)
-    results = run(module, samples.inputs, raw=raw)
+    runner = Runner(module)
+    samples = load_samples(inputs, runner.raw_entries if raw else module.net.inputs)
+    results = runner.run(samples.inputs, raw=raw)
     if output is None:
         for name, values in results.items():
             print(f"%{name}: {values.dtype}{list(values.shape)}")
@@ -178,7 +178,7 @@ def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool)
 
     module, reference = read_source(file), read_source(source, Options(example=tuple(example)))
     compiler.refuse_elided(module)
-    samples = load_samples(inputs, reference.net)
+    samples = load_samples(inputs, reference.net.inputs)
     result = compare(module, reference, samples.inputs, samples.labels)
     print(json.dumps(result.to_dict(), indent=1) if as_json else result.to_text())
 
