@@ -352,6 +352,11 @@ CODES: dict[str, Code] = {
         "The program can be read and printed, but no network that akc knows assembles to these bytes: a field"
         " has a value that no layer has. `akc disasm` shows every field.",
     ),
+    "AKC0640": Code(
+        "the network cannot be written as .fbz",
+        "The vendor's model file holds one chain of Akida 1.0 layers, an input first. What runs on the host is not"
+        " in it, apart from the border at both ends, which is left out.",
+    ),
     # -- 07 running and data --------------------------------------------------------------------
     "AKC0701": Code("this is no sample file", "Samples are .npy or .npz files of numpy, without pickled objects."),
     "AKC0702": Code(
