@@ -84,7 +84,7 @@ LIMITS: tuple[Limit, ...] = (
         ops=("image",),
         key="x",
         test=tests.image_columns,
-        limit="5 to 256, no less than the kernel, with padding=valid no less than kernel and stride together",
+        limit="5 to 256, with padding=valid no less than kernel and stride together",
         help="transpose the picture if d0 is the shorter axis, or resize it on the host",
     ),
     Limit(
@@ -256,9 +256,9 @@ LIMITS: tuple[Limit, ...] = (
         what="the input of a global average",
         ops=CONVS,
         stage="memory",
-        test=tests.average_tiles,
+        test=tests.average_map,
         key="pool",
-        limit=f"maps that are cut only along d1, at every {TILE_D1} rows; this one is too large for one NP",
+        limit=f"maps of up to {INPUT_BYTES:,} bytes, though it cuts them at every {TILE_D1} rows of d1",
         help="fewer channels or bits, or a smaller map",
     ),
     Limit(

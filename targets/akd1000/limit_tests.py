@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from akc.ir.module import Module
 from akc.ir.ops.akida import Convolutional, FullyConnected, Learning, SeparableConvolutional
 from akc.targets.akd1000.layers import LayerFacts
-from akc.targets.akd1000.memory import cdiv, filters_fit, weight_bytes
-from akc.targets.akd1000.tiles import TILE_D0, TILE_D1, tiling
+from akc.targets.akd1000.memory import INPUT_BYTES, filters_fit, map_bytes, weight_bytes
+from akc.targets.akd1000.tiles import TILE_D0, tiling
 
 Test = Callable[[LayerFacts, Module], object]
 
@@ -59,7 +59,7 @@ def image_rows(f: LayerFacts, module: Module) -> object:
 
 def image_columns(f: LayerFacts, module: Module) -> object:
     """Too few or too many columns (d1)."""
-    least = f.kernel[1] + f.stride[1] if f.padding == "valid" else f.kernel[1]
+    least = f.kernel[1] + f.stride[1] if f.padding == "valid" else 5
     return unless(max(5, least) <= f.size[1] <= 256, f.size[1])
 
 
@@ -132,10 +132,10 @@ def average_rows(f: LayerFacts, module: Module) -> object:
     return unless(f.pool != "average" or rows >= 3, rows)
 
 
-def average_tiles(f: LayerFacts, module: Module) -> object:
-    """A global average on a map that is cut for memory."""
-    whole = f.pool != "average" or f.size[0] > TILE_D0 or tiles(f) == cdiv(f.size[1], TILE_D1)
-    return unless(whole, f"a map in {tiles(f)} tiles")
+def average_map(f: LayerFacts, module: Module) -> object:
+    """A global average on a map that is larger than the memory of one NP."""
+    whole = map_bytes(*f.size, f.channels, f.input_bits)
+    return unless(f.pool != "average" or whole <= INPUT_BYTES, f"a map of {whole:,} bytes")
 
 
 # -- memory and inputs --------------------------------------------------------------------------------
