@@ -147,6 +147,34 @@ CODES: dict[str, Code] = {
     ),
     "AKC0313": Code("a package is not installed", "Frontends load the package of their source only when it is used."),
     "AKC0314": Code("a result does not depend on the input", "The network, as exported, computes a constant."),
+    "AKC0340": Code(
+        "this is no .fbz file",
+        "A .fbz file is one raw Snappy block with filler behind it. The bytes are no such block, or end before it"
+        " is complete.",
+    ),
+    "AKC0341": Code(
+        "the .fbz file is damaged",
+        "The unpacked content is a FlatBuffer; one of its offsets leads outside, or something that every model"
+        " has is absent.",
+    ),
+    "AKC0342": Code(
+        "the .fbz file comes from an unknown SDK",
+        "The file names the version of the vendor's SDK that wrote it. Files of later ones were never compared, so"
+        " akc does not guess what they hold.",
+    ),
+    "AKC0343": Code(
+        "the .fbz file has the form of an old SDK",
+        "SDKs before 2.4.0 kept the parameters of a layer in a table of its own kind. Later ones read both forms.",
+    ),
+    "AKC0344": Code(
+        "the .fbz model is no chain of Akida 1.0 layers",
+        "An AKD1000 runs InputData or InputConvolutional followed by Convolutional, SeparableConvolutional and"
+        " FullyConnected layers, one after the other.",
+    ),
+    "AKC0345": Code(
+        "a layer of the .fbz model contradicts itself",
+        "A parameter or a variable is missing, unknown, of another shape than the others ask for, or out of range.",
+    ),
     # -- 037 to 039 spiking frontends -------------------------------------------------------------
     "AKC0370": Code(
         "a layer has gates",
@@ -477,6 +505,11 @@ CODES: dict[str, Code] = {
     "AKC0527": Code(
         "there is no such way of placing",
         "The ways are vendor (the SDK's default), vendor-minimal (its MapMode.Minimal) and compact.",
+    ),
+    "AKC0528": Code(
+        "a layer runs on the host",
+        "With --host=allow, layers that the chip does not take are computed by the host's software. The message"
+        " says which limit keeps the layer off the chip.",
     ),
     "AKC0704": Code(
         "an operation cannot be run",

@@ -93,17 +93,15 @@ class Runner:
         return (*(v for v in net.inputs if v.name in needed and v.type.element.low is not None), *entries)
 
     def _needed(self, given: Iterable[str], wanted: Iterable[str]) -> set[str]:
-        """Names of the ops that must run to compute `wanted` from `given`."""
+        """Names of the values that `wanted` depends on, `given` ones and what lies behind them left out."""
         ops = {op.name: op for op in self.module.net.ops}
-        open_names, seen = list(wanted), set(given)
+        open_names, stop = list(wanted), set(given)
         needed: set[str] = set()
         while open_names:
             name = open_names.pop()
-            if name in seen or name not in ops:
-                continue
-            seen.add(name)
-            needed.add(name)
-            open_names += ops[name].operands
+            if name not in stop and name not in needed:
+                needed.add(name)
+                open_names += ops[name].operands if name in ops else ()
         return needed
 
     def _plan(self, given: tuple[str, ...], wanted: tuple[str, ...]) -> list[_Unit | _Loop]:
