@@ -9,10 +9,12 @@ is followed by host.decode, as in the vendor's `predict`; else levels come out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from attrs import evolve, frozen
 
 from akc.diagnostics import Diagnostic, DiagnosticError
@@ -79,6 +81,10 @@ def _place_faults(raw: RawModel, index: int) -> list[Diagnostic]:
 
 def _fault(layer: RawLayer, message: str, code: str = "AKC0345", help: str = "") -> Diagnostic:
     return Diagnostic(code=code, message=message, help=(help,) if help else (), origin=(layer.name,))
+
+
+LARGEST_DEFAULT = 2**26
+"""Elements of the largest variable that may be left out; no layer that fits a chip is near it."""
 
 
 class _Refusal(ValueError):
@@ -185,7 +191,7 @@ def _numbers(variable: RawVariable, shape: tuple[int, ...], dtype: str) -> Array
     width = schema.ELEMENT_OF[dtype].numpy
     if width.itemsize > 1 and variable.element != code:
         raise _Refusal(f"the variable {variable.name} has elements of type {variable.element}, {code} is needed")
-    if variable.data.size != np.prod(shape, dtype=object) * width.itemsize:
+    if variable.data.size != prod(shape) * width.itemsize:
         raise _Refusal(f"the variable {variable.name} has {variable.data.size} bytes for the shape {list(shape)}")
     return np.frombuffer(variable.data.tobytes(), width).reshape(shape)
 
@@ -198,6 +204,13 @@ def _weight(variable: str, numbers: Array, dtype: str) -> Weight:
         found = f"{numbers.min()} to {numbers.max()}"
         message = f"the variable {variable} holds {found}, {element.bits} bits are {element.low} to {element.high}"
         raise _Refusal(message) from None
+
+
+def _filled(shape: tuple[int, ...], number: int, dtype: npt.DTypeLike) -> Array:
+    """The default of a variable that the file leaves out."""
+    if prod(shape) > LARGEST_DEFAULT:
+        raise _Refusal(f"a variable of the shape {list(shape)} is missing")
+    return np.full(shape, number, dtype)
 
 
 def _check_steps(steps: Array) -> None:
@@ -271,7 +284,8 @@ class _Builder:
         assert kind.op is not None and self.input is not None
         x = self.ops[-1].result if self.ops else self.input
         name = self._name(layer.name)
-        fields: dict[str, Any] = {"x": x.name, **_fields(layer.parameters, kind), **self._variables(layer, kind, name, x.type)}
+        fields: dict[str, Any] = {"x": x.name, **_fields(layer.parameters, kind)}
+        fields |= self._variables(layer, kind, name, x.type)
         op = kind.op(result=Value(name, x.type), origin=(layer.name,), **fields)
         self.ops.append(evolve(op, result=Value(name, op.infer(self._types()))))
 
@@ -300,7 +314,7 @@ class _Builder:
         found: dict[str, object] = {}
         for key, field, order in weight_variables(kind):
             raw = layer.variables.get(key)
-            stored = np.zeros(shapes[key], np.int8) if raw is None else _numbers(raw, shapes[key], dtype)
+            stored = _filled(shapes[key], 0, np.int8) if raw is None else _numbers(raw, shapes[key], dtype)
             weight = _weight(key, np.ascontiguousarray(order.load(stored, x.shape)), dtype)
             found[field] = self._keep(f"{name}.{field}", weight)
         return found
@@ -308,7 +322,7 @@ class _Builder:
     def _vector(self, layer: RawLayer, key: str, dtype: str, count: int) -> Array:
         raw = layer.variables.get(key)
         if raw is None:
-            return np.full(count, 1 if key == "act_step" else 0, schema.ELEMENT_OF[dtype].numpy)
+            return _filled((count,), 1 if key == "act_step" else 0, schema.ELEMENT_OF[dtype].numpy)
         numbers = _numbers(evolve(raw, layout=schema.ROW_MAJOR), (count,), dtype)
         if key == "act_step":
             _check_steps(numbers)
