@@ -1,0 +1,575 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver: what happens on the bus between a program, its inputs, and its outputs.
+
+Order and values of all accesses are those of the vendor's openly shipped engine
+(docs/akd1000/runtime.md, compared line for line in tests/conformance/test_engine.py).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+from akc.targets.akd1000.driver.bus import Bus
+from akc.targets.akd1000.driver.controller import HEADER_BYTES, Controller, set_fields
+from akc.targets.akd1000.driver.dma import CONFIG, EVENT, HRC
+from akc.targets.akd1000.driver.errors import (
+    BadInput,
+    BadOutput,
+    DeviceError,
+    TimedOut,
+    WrongIdentification,
+    WrongProgram,
+    WrongState,
+)
+from akc.targets.akd1000.driver.events import DENSE, decode_output, dense_output_type, encode_input
+from akc.targets.akd1000.driver.plan import Place, ProgramInfo, read_info, read_program
+from akc.targets.akd1000.driver.programmer import Programmer
+from akc.targets.akd1000.driver.registers import (
+    CONFIG_DMA,
+    EVENT_DMA,
+    HRC_DMA,
+    INTERRUPT_ENABLE,
+    INTERRUPT_MASK,
+    Field,
+    top,
+)
+from akc.targets.akd1000.driver.scratch import Scratch
+
+Array = npt.NDArray[Any]
+Progress = Callable[[int, int], None]
+
+NSOC_V2 = (0xBC, 0, 0, 2)
+"""(vendor, product, major, minor) of the AKD1000."""
+LEGACY_MARK = "NSoC_v2"
+"""Stands in the bus description of a device whose identification register reads 0."""
+LARGEST_BATCH = 16
+SMALLEST_RING = 2
+OUTPUT_SECONDS = 5.0
+"""How long an output may take."""
+CONTROL = top("core_reset").offset
+HEADER_WORD_MASK = (1 << 28) - 1
+"""Bits of an output header's first word that count its data words."""
+
+
+@frozen
+class Job:
+    """An input that was handed to the chip."""
+
+    id: int
+    output: int
+
+
+def _silent(done: int, total: int) -> None:
+    """No progress is shown."""
+
+
+class Device:
+    """An AKD1000 behind a bus: program it, run inputs, learn, read clocks and registers.
+
+    After any fault while the chip was working, and after Ctrl-C, the device is reset and unprogrammed:
+    `programmed` is false and it can be programmed again. Calls that raise BadInput or WrongState left
+    the chip untouched.
+    """
+
+    def __init__(self, bus: Bus, progress: Progress = _silent) -> None:
+        """Identify the device; raises WrongIdentification."""
+        self.bus, self.progress = bus, progress
+        self.scratch = Scratch(bus.scratch_base, bus.scratch_size)
+        self.config = Controller(bus, CONFIG_DMA, CONFIG, self.scratch)
+        self.event = Controller(bus, EVENT_DMA, EVENT, self.scratch)
+        self.hrc = Controller(bus, HRC_DMA, HRC, self.scratch)
+        self.version = self._identify()
+        self.learning = False
+        self.clock_counter = False
+        self._lost = False
+        self._programmer: Programmer | None = None
+        self._forget_jobs(0, 0)
+
+    # -- state -------------------------------------------------------------------------------------
+
+    @property
+    def programmed(self) -> bool:
+        """Whether a program is on the chip."""
+        return self._programmer is not None
+
+    @property
+    def info(self) -> ProgramInfo:
+        """program_info of the program on the chip; raises WrongState if there is none."""
+        return self._loaded().info
+
+    @property
+    def batch_size(self) -> int:
+        """Inputs that may wait at a time; 0 before `set_batch_size`."""
+        return self._slots
+
+    def _loaded(self) -> Programmer:
+        if self._lost:
+            raise WrongState("the device is gone", "open it again")
+        if self._programmer is None:
+            raise WrongState("no program is on the device", "call program(...) first; a fault or Ctrl-C unprograms it")
+        return self._programmer
+
+    def _identify(self) -> tuple[int, int, int, int]:
+        word = self.bus.read32(self.bus.register_base)
+        version = tuple(top(name).get(word) for name in ("vendor", "product", "major", "minor"))
+        if not word and LEGACY_MARK in self.bus.description:
+            return NSOC_V2
+        if version != NSOC_V2:
+            raise WrongIdentification(
+                f"the device identifies itself as {word:#010x} ({self.bus.description or 'no description'})",
+                "akc drives the AKD1000 (NSoC_v2)",
+                "all ones mean that nothing answers: check the slot, power and `akc devices`",
+            )
+        return NSOC_V2
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Unprogram the chip when anything goes wrong inside, Ctrl-C included."""
+        try:
+            yield
+        except BaseException as fault:
+            if isinstance(fault, DeviceError) and fault.lost:
+                self._forget_program()
+                self._lost = True
+            else:
+                self._recover()
+            raise
+
+    def _recover(self) -> None:
+        """Reset the chip after a fault; a second fault on the way leaves it marked unprogrammed."""
+        try:
+            self.unprogram()
+        except DeviceError as second:
+            self._forget_program()
+            self._lost = second.lost
+
+    def _forget_program(self) -> None:
+        self._programmer = None
+        self.learning = False
+        for controller in (self.config, self.event, self.hrc):
+            controller.ring = None
+        self.scratch.reset()
+        self._forget_jobs(0, 0)
+
+    def _forget_jobs(self, last: int, slots: int) -> None:
+        self._job = self._fetched = last
+        self._slot = 0
+        self._slots = slots
+        self._jobs: deque[Job] = deque()
+        self._outputs = self._inputs = 0
+
+    # -- programming -------------------------------------------------------------------------------
+
+    def program(self, program: Any) -> None:
+        """Put a program on the chip, in place of the one before.
+
+        program: bytes (program_info followed by program_data), or anything that has them as `.bytes`,
+        such as an `akc.Program` of one sequence. Raises DiagnosticError where the bytes are damaged,
+        WrongProgram where they are for another device, TimedOut.
+        """
+        raw = bytes(program if isinstance(program, bytes | bytearray | memoryview) else program.bytes)
+        info, data = read_program(raw)
+        self._program(info, data)
+
+    def program_external(self, info: bytes, address: int) -> None:
+        """Program from data that already lie in device memory.
+
+        info: program_info; address: chip address of program_data, its size prefix included.
+        """
+        self._program(read_info(info), address)
+
+    def _program(self, info: ProgramInfo, data: bytes | int) -> None:
+        if self._lost:
+            raise WrongState("the device is gone", "open it again")
+        self._check_program(info)
+        with self._working():
+            self.unprogram()
+            self.config.allocate_ring(SMALLEST_RING)
+            self._set_control(multi_pass=0)
+            self.config.start_as_config(SMALLEST_RING)
+            programmer = Programmer(self.bus, self.config, self.scratch, info, data)
+            programmer.program(self.learning, self.progress)
+            self._enable_interrupts(info.input_type == DENSE)
+            self._programmer = programmer
+
+    def _check_program(self, info: ProgramInfo) -> None:
+        if info.device_version != self.version:
+            raise WrongProgram(
+                f"the program is for {_version_text(info.device_version)}, the device is {_version_text(self.version)}",
+                "build it for this device",
+            )
+        if info.passes != 1:
+            raise WrongProgram(f"the program has {info.passes} passes; an AKD1000 takes one")
+
+    def unprogram(self) -> None:
+        """Reset core, mesh and timers, and forget the program; the chip is as after power-on."""
+        self._forget_program()
+        self._pulse(top("core_reset"), top("image_reset"))
+        self.bus.sleep(0.001)
+        self._pulse(top("logic_reset"), top("mesh_reset"))
+        self._restore_timers()
+
+    def _pulse(self, *fields: Field) -> None:
+        """Set bits of the control register for a millisecond; it is read once."""
+        address = self.bus.register_base + CONTROL
+        word = self.bus.read32(address)
+        for value in (1, 0):
+            for field in fields:
+                word = field.put(word, value)
+            self.bus.write32(address, word)
+            self.bus.sleep(0.001)
+
+    def _set_control(self, multi_pass: int) -> None:
+        set_fields(self.bus, self.bus.register_base + CONTROL, {top("multi_pass"): multi_pass})
+
+    def _restore_timers(self) -> None:
+        """Resets turn the timers off."""
+        for controller in (self.event, self.hrc):
+            controller.set_timer(self.clock_counter)
+
+    def _enable_interrupts(self, dense: bool) -> None:
+        source = 5 if dense else 0
+        self.bus.write32(self.bus.register_base + INTERRUPT_MASK, 0xFFFFFFFF & ~(1 << source))
+        self.bus.write32(self.bus.register_base + INTERRUPT_ENABLE, 1)
+
+    # -- batches -----------------------------------------------------------------------------------
+
+    def _input_controller(self) -> Controller:
+        return self.hrc if self.info.input_type == DENSE else self.event
+
+    def set_batch_size(self, size: int) -> int:
+        """How many inputs may wait at a time; gives the size in force (at most 16).
+
+        Raises WrongState while inputs wait, OutOfMemory.
+        """
+        if size < 1:
+            raise BadInput(f"a batch has at least one input, found {size}")
+        info = self._loaded().info
+        if self._jobs:
+            raise WrongState(f"{len(self._jobs)} inputs wait for their outputs", "fetch them first")
+        size = min(size, LARGEST_BATCH)
+        if size != self._slots:
+            with self._working():
+                self._change_batch(info, size)
+        return size
+
+    def _change_batch(self, info: ProgramInfo, size: int) -> None:
+        inputs = self._input_controller()
+        ring = max(size, SMALLEST_RING)
+        inputs.free_ring()
+        inputs.allocate_ring(ring)
+        inputs.start_as_input(ring)
+        self._restore_timers()
+        self._pipeline()
+        last = inputs.get("job")
+        buffers = self._outputs, self._inputs
+        self._forget_jobs(last, size)
+        self._outputs = self._reallocate(buffers[0], output_bytes(info) * size)
+        self._inputs = self._reallocate(buffers[1], input_bytes(info) * size)
+
+    def _reallocate(self, old: int, size: int) -> int:
+        if old:
+            self.scratch.free(old)
+        return self.scratch.allocate(size)
+
+    def _pipeline(self) -> None:
+        for controller in (self.event, self.hrc):
+            controller.pipeline(not self.learning)
+
+    # -- inputs and outputs ------------------------------------------------------------------------
+
+    def enqueue(self, input: Array, label: int | None = None) -> bool:
+        """Hand an input to the chip; false if as many wait as the batch size allows.
+
+        input: levels [d0, d1, channels], uint8; label: its class, while learning. Raises BadInput.
+        """
+        levels = self.check_input(np.asarray(input))
+        self._check_label(label)
+        if not self._ready():
+            return False
+        with self._working():
+            job = self._next_job()
+            address = self._inputs + input_bytes(self.info) * self._slot
+            data = encode_input(levels, self.info.input_type)
+            self.bus.write(address, data)
+            self._submit(job, address, len(data) // 4, label)
+        return True
+
+    def enqueue_external(self, address: int, words: int = 0, label: int | None = None) -> bool:
+        """Hand over an input that already lies in device memory, in the chip's own format.
+
+        words: its 32-bit words where the program takes events.
+        """
+        self._check_label(label)
+        if self.info.input_type != DENSE and words < 2:
+            raise BadInput("an input of events has at least one pair of words", "give words=")
+        if not self._ready():
+            return False
+        with self._working():
+            self._submit(self._next_job(), address, words, label)
+        return True
+
+    def _ready(self) -> bool:
+        self._loaded()
+        if not self._slots:
+            raise WrongState("the batch size is not set", "call set_batch_size(...) first")
+        return len(self._jobs) < self._slots
+
+    def _next_job(self) -> Job:
+        self._job = (self._job + 1) & 0xFFFF
+        self._slot = (self._slot + 1) % self._slots
+        return Job(self._job, self._outputs + output_bytes(self.info) * self._slot)
+
+    def _submit(self, job: Job, address: int, words: int, label: int | None) -> None:
+        dense = self.info.input_type == DENSE
+        self.hrc.run(dense)
+        self.event.run(not dense)
+        learn_class = 0 if label is None else label + 1
+        descriptor = (
+            image_descriptor(self.info, job, address, learn_class)
+            if dense
+            else EVENT.pack(job=job.id, input=address, words=words, output=job.output, learn_class=learn_class)
+        )
+        self._jobs.append(job)
+        self._input_controller().push(descriptor)
+
+    def fetch(self) -> Array | None:
+        """The oldest output that is ready, int32 [d0, d1, channels] (levels or potentials), or None.
+
+        Raises BadOutput where the chip's answer cannot be an output.
+        """
+        info = self._loaded().info
+        if not self._jobs:
+            return None
+        with self._working():
+            inputs = self._input_controller()
+            if inputs.get("job") == self._fetched:
+                return None
+            inputs.clear()
+            job = self._jobs.popleft()
+            self._fetched = job.id
+            return self._read_output(info, job)
+
+    def _read_output(self, info: ProgramInfo, job: Job) -> Array:
+        header = self.bus.read(job.output, 4)
+        count = int.from_bytes(header, "little") & HEADER_WORD_MASK
+        room = output_bytes(info) - HEADER_BYTES
+        if info.output_type == DENSE:
+            kind = dense_output_type(info.output_bits)
+            raw = self.bus.read(job.output + HEADER_BYTES, int(np.prod(info.output_dims)) * kind.itemsize)
+            return np.frombuffer(raw, kind).reshape(info.output_dims).astype(np.int32)
+        if 4 * count > room:
+            raise BadOutput(f"job {job.id} announces {count} words of output, its buffer holds {room // 4}")
+        words = np.frombuffer(self.bus.read(job.output + HEADER_BYTES, 4 * count), "<u4").astype(np.uint32)
+        map = decode_output(words, info.output_dims, info.output_type, info.activation)
+        if map is None:
+            raise BadOutput(f"job {job.id} holds events outside of {info.output_dims} or half a pair")
+        return map
+
+    # -- whole batches -----------------------------------------------------------------------------
+
+    def forward(self, inputs: Sequence[Array] | Array, batch: int = LARGEST_BATCH) -> Array:
+        """Outputs of many inputs, int32 [n, d0, d1, channels]: levels, or potentials without activation.
+
+        inputs: [n, d0, d1, channels] or a list; all are checked before the first one is sent.
+        """
+        if self.learning:
+            raise WrongState("learning is on", "use fit(...), or set_learning(False) first")
+        return self._run(inputs, None, batch)
+
+    def predict(self, inputs: Sequence[Array] | Array, batch: int = LARGEST_BATCH) -> Array:
+        """As forward, and potentials rescaled to float32: (potential - shift) * scale, as the vendor's engine does."""
+        return rescale(self.info, self.forward(inputs, batch))
+
+    def fit(self, inputs: Sequence[Array] | Array, labels: Sequence[int] | None = None) -> Array:
+        """Learn from inputs one by one; gives their outputs before each step."""
+        if not self.learning:
+            raise WrongState("learning is off", "call set_learning(True) first")
+        if labels is not None and len(labels) != len(inputs):
+            raise BadInput(f"{len(inputs)} inputs have {len(labels)} labels")
+        return self._run(inputs, labels, 1)
+
+    def _run(self, inputs: Sequence[Array] | Array, labels: Sequence[int] | None, batch: int) -> Array:
+        levels = [self.check_input(np.asarray(x)) for x in inputs]
+        if not levels:
+            raise BadInput("there is no input")
+        self.set_batch_size(min(batch, len(levels)))
+        with self._working():
+            results = self._pump(levels, labels)
+        return np.stack(results)
+
+    def _pump(self, levels: list[Array], labels: Sequence[int] | None) -> list[Array]:
+        """Keep the queue full and fetch what is ready until every output is there."""
+        results: list[Array] = []
+        sent = 0
+        limit = self.bus.clock() + OUTPUT_SECONDS
+        while len(results) < len(levels):
+            while sent < len(levels) and self.enqueue(levels[sent], None if labels is None else labels[sent]):
+                sent += 1
+            ready = 0
+            while (output := self.fetch()) is not None:
+                results.append(output)
+                ready += 1
+                limit = self.bus.clock() + OUTPUT_SECONDS
+            self.progress(len(results), len(levels))
+            if not ready:
+                self._idle(limit, len(results), len(levels))
+        return results
+
+    def _idle(self, limit: float, done: int, total: int) -> None:
+        if self.bus.clock() > limit:
+            raise TimedOut(
+                f"no output for {OUTPUT_SECONDS:g} s, {done} of {total} had come",
+                "the device was reset; program it again",
+            )
+        self.bus.sleep(0.0002)
+
+    # -- checks ------------------------------------------------------------------------------------
+
+    def check_input(self, input: Array) -> Array:
+        """The input as uint8 levels [d0, d1, channels]; raises BadInput with what the program takes."""
+        info = self.info
+        if (
+            input.size != int(np.prod(info.input_dims))
+            or (input.ndim not in (1, 3))
+            or (input.ndim == 3 and input.shape != info.input_dims)
+        ):
+            raise BadInput(f"the program takes inputs of {info.input_dims}, found {input.shape}")
+        if np.issubdtype(input.dtype, np.floating):
+            input = _quantize_input(info, input)
+        if not np.issubdtype(input.dtype, np.integer):
+            raise BadInput(f"an input holds whole numbers, found {input.dtype}")
+        low, high = (-128, 127) if info.input_sign else (0, (1 << info.input_bits) - 1)
+        if input.min() < low or input.max() > high:
+            raise BadInput(f"this program's inputs lie in {low}..{high}, found {input.min()}..{input.max()}")
+        return np.ascontiguousarray(input.reshape(info.input_dims)).astype(np.int8 if info.input_sign else np.uint8)
+
+    def _check_label(self, label: int | None) -> None:
+        if label is None:
+            return
+        if not self.learning:
+            raise WrongState("a label is given, but learning is off", "call set_learning(True) first")
+        if not 0 <= label < 1023:
+            raise BadInput(f"a label lies in 0..1022, found {label}")
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    def set_learning(self, enabled: bool) -> None:
+        """Switch edge learning on or off; the batch size goes to 1 with it. Raises WrongState."""
+        programmer = self._loaded()
+        if self._jobs:
+            raise WrongState(f"{len(self._jobs)} inputs wait for their outputs", "fetch them first")
+        programmer.learned_words()
+        with self._working():
+            programmer.play_learning_registers(enabled)
+            self.learning = enabled
+            self._pipeline()
+
+    def read_learned(self) -> bytes:
+        """The learning layer's weights, thresholds and swap counts as the chip holds them."""
+        programmer = self._loaded()
+        programmer.learned_words()
+        with self._working():
+            return programmer.read_learned()
+
+    def write_learned(self, data: bytes) -> None:
+        """Put back what `read_learned` gave, after another program() for example. Raises BadInput."""
+        self._loaded().write_learned(data)
+
+    # -- clocks and registers ----------------------------------------------------------------------
+
+    def set_clock_counter(self, enabled: bool) -> None:
+        """Whether the chip counts clock cycles; stays as set over programs."""
+        self.clock_counter = enabled
+        self._restore_timers()
+
+    def read_clock_counter(self) -> int:
+        """Clock cycles of the last inference (both input controllers are asked, the larger counts)."""
+        return max(self.event.get("timer"), self.hrc.get("timer"))
+
+    def read_config_clock_counter(self) -> int:
+        """Clock cycles of the last configuration transfer."""
+        return self.config.get("timer")
+
+    def read_np_registers(self, place: Place, count: int) -> npt.NDArray[np.uint32]:
+        """The first `count` registers of the NP at (column, row, id)."""
+        programmer = self._loaded()
+        with self._working():
+            return programmer.read_registers(place, count)
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of the device; what is on the chip stays there."""
+        self.bus.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.close()
+
+
+def _version_text(version: Sequence[int]) -> str:
+    return ".".join(f"{part:02X}" for part in version)
+
+
+def _quantize_input(info: ProgramInfo, input: Array) -> Array:
+    """round(x * scale) + zero point, cut to the program's range; programs of the AKD1000 carry no scales."""
+    if not len(info.input_scales):
+        raise BadInput("this program takes whole numbers, found floats", "quantise them first: host.quantize does")
+    scaled = np.asarray(input.reshape(info.input_dims), np.float32) * np.asarray(info.input_scales, np.float32)
+    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.int64)
+    low, high = (-128, 127) if info.input_sign else (0, 15 if info.input_bits == 4 else 255)
+    return np.clip(rounded + np.asarray(info.input_zero_points, np.int64), low, high)
+
+
+def rescale(info: ProgramInfo, outputs: Array) -> Array:
+    """Potentials [..., channels] as float32; levels stay levels."""
+    if info.activation or not len(info.output_shift):
+        return outputs
+    shifted = outputs - np.asarray(info.output_shift, np.int32)
+    return shifted.astype(np.float32) * np.asarray(info.output_scales, np.float32)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // 4) * 4
+
+
+def input_bytes(info: ProgramInfo) -> int:
+    """Device memory for one input."""
+    values = int(np.prod(info.input_dims))
+    return _aligned(values * -(-info.input_bits // 8) if info.input_type == DENSE else values * 8)
+
+
+def output_bytes(info: ProgramInfo) -> int:
+    """Device memory for one output, its header included."""
+    values = int(np.prod(info.output_dims))
+    return _aligned(HEADER_BYTES + (values * -(-info.output_bits // 8) if info.output_type == DENSE else values * 8))
+
+
+def image_descriptor(info: ProgramInfo, job: Job, address: int, learn_class: int) -> bytes:
+    """The HRC descriptor of an image [d0, d1, channels]; a window is the part that the image layer reads."""
+    d0, d1, channels = info.input_dims
+    along_d0, along_d1 = info.window
+    windowed = bool(along_d0 and along_d1)
+    row = (along_d1 if windowed else d1) * channels
+    return HRC.pack(
+        job=job.id,
+        input=address,
+        rows=along_d0 if windowed else d0,
+        row_bytes=row & 0xFFFF,
+        row_bytes_high=row >> 16,
+        stride_bytes=d1 * channels if windowed else 0,
+        window_rows=along_d0,
+        window_row_bytes=along_d1 * channels,
+        output=job.output,
+        learn_class=learn_class,
+    )

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading the image layer from the front end's registers and memories."""
+
+from __future__ import annotations
+
+from akc.ir.ops.akida import InputConvolutional
+from akc.sim.windows import same_padding
+from akc.targets.akd1000 import hrc
+from akc.targets.akd1000.driver.errors import BadGeometry
+from akc.targets.akd1000.emulator.layer import DecodedLayer, Registers, Size, check, vectors
+from akc.targets.akd1000.emulator.processors import ImageFrontEnd
+from akc.targets.akd1000.registers import (
+    BITS_OF_CODE,
+    HRC_CHANNELS,
+    HRC_CONFIGURATION,
+    HRC_MODE,
+    RegisterBlock,
+)
+
+KERNELS = {code: size for size, code in hrc.KERNEL_CODES.items()}
+WHERE = "the image front end"
+
+
+def _read(image: ImageFrontEnd, block: RegisterBlock) -> Registers:
+    words = [image.registers.get(block.address + n, 0) for n in range(block.length)]
+    unnamed = block.unnamed(words)
+    if unnamed:
+        raise BadGeometry(f"{WHERE} has bits set that no register row knows: {unnamed}")
+    return block.decode(words)
+
+
+def read_mode(image: ImageFrontEnd) -> Registers:
+    """bypass, convolve, to_dma; exactly one of the first two must be set. Raises BadGeometry."""
+    mode = _read(image, HRC_MODE)
+    if mode["bypass"] + mode["convolve"] != 1 or (mode["bypass"] and mode["to_dma"]):
+        raise BadGeometry(f"{WHERE} is in no known mode: {dict(mode)}")
+    return mode
+
+
+def decode_image(image: ImageFrontEnd) -> DecodedLayer:
+    """The image layer; its input's size comes with each job. Raises BadGeometry."""
+    r = _read(image, HRC_CONFIGURATION)
+    channels = 1 if r["one_channel"] else 3
+    check(
+        WHERE,
+        (
+            ("loading", r["loading"], 0),
+            ("channels", _read(image, HRC_CHANNELS)["channels"], channels),
+            ("valid_2", r["valid_2"], 3 * r["valid"]),
+            *((f"padding_value_{n}", r[f"padding_value_{n}"], r["padding_value_0"]) for n in (1, 2)),
+        ),
+    )
+    if r["kernel"] not in KERNELS or r["act_bits"] not in BITS_OF_CODE:
+        raise BadGeometry(f"{WHERE} has kernel code {r['kernel']} and act_bits code {r['act_bits']}")
+    if "thresholds" not in image.memories:
+        raise BadGeometry(f"{WHERE} has no thresholds")
+    filters = r["last_filter"] + 1
+    banks = {int(name): words for name, words in image.memories.items() if name != "thresholds"}
+    weights = hrc.decode_banks(banks, KERNELS[r["kernel"]], channels, filters)
+    thresholds, steps = hrc.decode_thresholds(image.memories["thresholds"])
+    check(WHERE, (("the number of thresholds", len(thresholds), filters),))
+    pool = (1 + r["pool_d0"], 1 + r["pool_d1"])
+    return DecodedLayer(
+        name="image",
+        kind=InputConvolutional,
+        places=(),
+        registers=r,
+        size=None,
+        channels=channels,
+        input_bits=(8,),
+        filters=filters,
+        fields={
+            "stride": (r["stride_d0"], r["stride_d1"]),
+            "padding": "valid" if r["valid"] else "same",
+            "padding_value": r["padding_value_0"],
+            "act_bits": BITS_OF_CODE[r["act_bits"]],
+            **({"pool": "max", "pool_size": pool, "pool_stride": pool} if max(pool) > 1 else {}),
+        },
+        weights={"weights": (weights, "i8"), **vectors(thresholds, steps)},
+    )
+
+
+def check_image(layer: DecodedLayer, size: Size) -> None:
+    """The paddings in the registers must go with the size of the image that is sent. Raises BadGeometry."""
+    r = layer.registers
+    kernel = KERNELS[r["kernel"]]
+    for axis, name in enumerate(("d0", "d1")):
+        before, after = (0, 0) if r["valid"] else same_padding(size[axis], kernel, r[f"stride_{name}"])
+        check(
+            f"{WHERE}, an image of {size[0]}x{size[1]}",
+            (
+                (f"before_{name}", r[f"before_{name}"], before),
+                (f"after_{name}", r[f"after_{name}"], after),
+            ),
+        )

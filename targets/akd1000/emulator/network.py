@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network that the emulated chip holds: read from registers and memories, run with the integer simulator.
+
+Layers are computed whole, not event by event. Potentials leave the chip in the bits that its output
+events have (26 or 20), so a network whose potentials may exceed them (limits warn) differs from the
+simulator here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import define, evolve, field, frozen
+
+from akc.diagnostics import DiagnosticError
+from akc.ir.module import Module, Net, Op, Value
+from akc.ir.ops.akida import FullyConnected
+from akc.ir.signature import Types
+from akc.ir.types import TensorType
+from akc.ir.weights import Weight
+from akc.sim.run import Runner
+from akc.targets.akd1000 import fnp_memory
+from akc.targets.akd1000.driver.errors import BadEvent, BadGeometry, ChipFault
+from akc.targets.akd1000.driver.events import (
+    CNP,
+    FNP,
+    HRC,
+    OUTPUT_FORMATS,
+    Events,
+    Shape,
+    Words,
+    read_flat_levels,
+    read_spatial_levels,
+)
+from akc.targets.akd1000.emulator import learning
+from akc.targets.akd1000.emulator.dense_layer import DenseState, chip_inputs, decode_dense, read_state
+from akc.targets.akd1000.emulator.image_layer import check_image, decode_image, read_mode
+from akc.targets.akd1000.emulator.layer import DecodedLayer
+from akc.targets.akd1000.emulator.memory import Memory
+from akc.targets.akd1000.emulator.processors import FNP_WEIGHTS, Block, Fabric, Processor
+from akc.targets.akd1000.emulator.routes import check_gateway, check_handover, check_routes
+from akc.targets.akd1000.emulator.window_layer import decode_window, read_share
+from akc.targets.akd1000.registers import FNP as FNP_REGISTERS
+from akc.targets.akd1000.registers import np_block
+
+INPUT = "input"
+Array = npt.NDArray[Any]
+
+
+@frozen
+class Result:
+    """Output event words of one job, and made-up clock cycles."""
+
+    words: Words
+    cycles: int
+
+
+def decode(fabric: Fabric, gateway: Mapping[int, int], external: Mapping[int, int], memory: Memory) -> Network:
+    """Read the network; raises BadGeometry where registers and memories make none.
+
+    gateway: words of the event gateway by offset; external: address of the weights of each FNP2 by id.
+    """
+    try:
+        return _decode(fabric, gateway, external, memory)
+    except ChipFault:
+        raise
+    except DiagnosticError as fault:
+        raise BadGeometry(fault.diagnostics[0].message) from None
+
+
+def _decode(fabric: Fabric, gateway: Mapping[int, int], external: Mapping[int, int], memory: Memory) -> Network:
+    mode = read_mode(fabric.image)
+    image = decode_image(fabric.image) if mode["convolve"] else None
+    network = Network(image=image, memory=memory, fabric=fabric)
+    groups = _by_layer(fabric)
+    if bool(groups) == bool(mode["to_dma"]) or not (groups or image):
+        raise BadGeometry(
+            "the image layer sends its results to the mesh and there is none"
+            if not groups
+            else "the image layer sends its results past the mesh"
+        )
+    for number, processors in enumerate(groups, 1):
+        network.add(f"layer{number}", processors, external)
+    if groups:
+        check_routes(network.layers, image is not None)
+        network.flat = check_gateway(gateway, network.layers[0], image is not None)
+    return network
+
+
+def _by_layer(fabric: Fabric) -> list[list[Processor]]:
+    """Processors in groups by their layer number; the numbers must run from 1 without a gap."""
+    groups: dict[int, list[Processor]] = {}
+    for place in sorted(fabric.processors):
+        processor = fabric.processors[place]
+        if processor.registers is None:
+            raise BadGeometry(f"NP {place} has memories but no registers")
+        groups.setdefault(int(processor.registers[3]) >> 24, []).append(processor)
+    if sorted(groups) != list(range(1, len(groups) + 1)):
+        raise BadGeometry(f"the layers on the mesh are numbered {sorted(groups)}")
+    return [groups[number] for number in sorted(groups)]
+
+
+@define
+class Network:
+    """Layers in order, and how their input and output events look."""
+
+    image: DecodedLayer | None
+    memory: Memory
+    fabric: Fabric
+    layers: list[DecodedLayer] = field(factory=list)
+    flat: bool = False
+    learner: DenseState | None = None
+    random: np.random.Generator = field(factory=lambda: np.random.default_rng(0))
+    _runners: dict[Shape, Runner] = field(factory=dict)
+
+    def add(self, name: str, processors: list[Processor], external: Mapping[int, int]) -> None:
+        """Read one more layer from its processors."""
+        assert processors[0].registers is not None
+        if np_block(processors[0].registers) is not FNP_REGISTERS:
+            self.layers.append(decode_window(name, [read_share(p) for p in processors]))
+            return
+        if len(processors) > 1:
+            raise BadGeometry(f"a dense layer is on {len(processors)} processors, it takes one")
+        state = read_state(processors[0], external, self.memory)
+        self.layers.append(decode_dense(name, state, self._channels_before()))
+        if state.registers["learning_on"]:
+            self.learner = state
+
+    def _channels_before(self) -> int | None:
+        """Channels that the next layer gets; None if it is the first."""
+        before = self.layers[-1] if self.layers else self.image
+        return None if before is None else before.filters
+
+    # -- jobs --------------------------------------------------------------------------------------
+
+    def run_events(self, words: Words, learn_class: int) -> Result:
+        """A job of the event DMA; raises BadEvent."""
+        if self.image is not None:
+            raise BadEvent("events arrive, but the image layer is the first layer")
+        first = self.layers[0]
+        if len(words) % 2 or not len(words):
+            raise BadEvent(f"{len(words)} words are no pairs")
+        assert first.size is not None
+        shape = (*first.size, first.channels)
+        events = read_flat_levels(words) if self.flat else read_spatial_levels(words)
+        return self._run(_scatter(events, shape, max(first.input_bits)), learn_class)
+
+    def run_image(self, rows: Array, learn_class: int) -> Result:
+        """A job of the HRC DMA: uint8 [rows, row bytes]; raises BadEvent, BadGeometry."""
+        if self.image is None:
+            raise BadEvent("an image arrives, but there is no image layer")
+        if rows.shape[1] % self.image.channels:
+            raise BadEvent(f"rows of {rows.shape[1]} bytes hold no whole pixels of {self.image.channels} channels")
+        pixels = rows.reshape(len(rows), -1, self.image.channels)
+        check_image(self.image, pixels.shape[:2])
+        return self._run(pixels, learn_class)
+
+    def _run(self, map: Array, learn_class: int) -> Result:
+        runner = self._runner(map.shape)
+        values = runner.run({INPUT: map[None]}, keep=True)
+        names = [op.name for op in runner.module.net.ops]
+        if self.learner is not None:
+            before = names[-2] if len(names) > 1 else INPUT
+            self._learn(self.learner, values[before][0], learn_class)
+        result = values[names[-1]][0]
+        format = OUTPUT_FORMATS[self.output_type, self._last.fields.get("activation", True)]
+        assert format.write is not None
+        words = format.write(Events.of(result))
+        return Result(words, int(np.count_nonzero(map)) + len(words))
+
+    @property
+    def _last(self) -> DecodedLayer:
+        layer = self.layers[-1] if self.layers else self.image
+        assert layer is not None
+        return layer
+
+    @property
+    def output_type(self) -> int:
+        """Kind of events that come out."""
+        if not self.layers:
+            return HRC
+        return FNP if self._last.kind is FullyConnected else CNP
+
+    def _learn(self, state: DenseState, levels: Array, learn_class: int) -> None:
+        """One step on the last layer; what changes is written into the memory it was read from."""
+        r = state.registers
+        settings = learning.Settings(r["learning_cap"], r["learning_low"], r["learning_decay"])
+        memory = state.memory(self.layers[-1].channels)
+        after = learning.learn(memory, chip_inputs(levels), learn_class, settings, self.random)
+        if after is memory:
+            return
+        words = fnp_memory.encode(after)
+        if state.address is None:
+            state.processor.memories[FNP_WEIGHTS] = [Block(0, words)]
+        else:
+            self.memory.write(state.address, words.astype("<u4").tobytes())
+        self.learner = DenseState(state.processor, r, state.bits, words, state.address)
+        self.layers[-1] = decode_dense(self.layers[-1].name, self.learner, self.layers[-1].channels)
+        self._runners.clear()
+
+    # -- the module --------------------------------------------------------------------------------
+
+    def _runner(self, shape: Shape) -> Runner:
+        if shape not in self._runners:
+            self._runners[shape] = Runner(self.module(shape))
+        return self._runners[shape]
+
+    def module(self, shape: Shape) -> Module:
+        """The network as a module of akida layers for an input of this shape. Raises BadGeometry."""
+        layers = [*([self.image] if self.image else []), *self.layers]
+        value = Value(INPUT, TensorType(f"u{max(layers[0].input_bits)}", shape))
+        net_input = value
+        ops: list[Op] = []
+        weights: dict[str, Weight] = {}
+        before: DecodedLayer | None = None
+        for layer in layers:
+            if before is not None:
+                check_handover(before, value.type.shape, layer)
+            op = _op(layer, value, weights)
+            ops.append(op)
+            value, before = op.result, layer
+        net = Net(
+            name="chip", inputs=(net_input,), statements=tuple(ops), outputs=(value.name,), output_types=(value.type,)
+        )
+        return Module(net=net, weights=weights)
+
+
+def _op(layer: DecodedLayer, x: Value, weights: dict[str, Weight]) -> Op:
+    """The operation of a layer behind a value; its weights are added to `weights`."""
+    names = {}
+    for key, (array, dtype) in layer.weights.items():
+        names[key] = f"{layer.name}.{key}"
+        weights[names[key]] = Weight.of(array, dtype)
+    draft = layer.kind(result=Value(layer.name, x.type), x=x.name, **names, **layer.fields)
+    types = Types({x.name: x.type}, {name: weight.type for name, weight in weights.items()})
+    try:
+        return evolve(draft, result=Value(layer.name, draft.infer(types)))
+    except Exception as fault:
+        raise BadGeometry(f"{layer.name} does not fit its input {x.type}: {fault}") from None
+
+
+def _scatter(events: Events, shape: Shape, bits: int) -> Array:
+    """The events as a map of levels. One event of 1 just outside stands for no event at all. Raises BadEvent."""
+    map = np.zeros(shape, np.uint8)
+    outside = events.outside(shape)
+    if outside.any():
+        if len(outside) == 1 and events.value[0] == 1:
+            return map
+        n = int(np.argmax(outside))
+        raise BadEvent(f"event {n} at ({events.d0[n]}, {events.d1[n]}, {events.channel[n]}) is outside of {shape}")
+    if events.value.max() >= 1 << bits:
+        raise BadEvent(f"an event of {int(events.value.max())} does not fit {bits} bits")
+    flat = np.ravel_multi_index((events.d0, events.d1, events.channel), shape)
+    if len(np.unique(flat)) != len(flat):
+        raise BadEvent("two events have the same place")
+    map.reshape(-1)[flat] = events.value
+    return map
