@@ -41,15 +41,16 @@ def initial_swaps(settings: Learning) -> int:
 
 
 def learning_registers(settings: Learning, on: bool) -> dict[str, int]:
-    """The fields of the FNP block that learning adds."""
+    """The fields of the FNP block that learning adds; none of them with learning off."""
+    if not on:
+        return {}
     count = settings.num_weights
-    values = {
+    return {
+        "learning_on": 1,
+        "learning_cap": round_half_up(count * (1 - settings.learning_competition)),
         "learning_low": ceil(count * settings.min_plasticity),
         "learning_decay": ceil(initial_swaps(settings) * settings.plasticity_decay),
     }
-    if on:
-        values |= {"learning_on": 1, "learning_cap": round_half_up(count * (1 - settings.learning_competition))}
-    return values
 
 
 def classes(units: int, count: int) -> Integers:
