@@ -6,26 +6,61 @@ from __future__ import annotations
 from typing import Any
 
 from akc.passes.calibrate import Calibrate
+from akc.passes.drop_lstm import DropLstm
+from akc.passes.equalize import Equalize
+from akc.passes.expand_dilation import ExpandDilation
+from akc.passes.expand_groups import ExpandGroups
+from akc.passes.fit_windows import FitWindows
+from akc.passes.fold_average import FoldAverage
 from akc.passes.fold_batchnorm import FoldBatchnorm
+from akc.passes.fold_global_average import FoldGlobalAverage
 from akc.passes.fold_input import FoldInput
 from akc.passes.fold_layout import FoldLayout
+from akc.passes.insert_identity import InsertIdentity
+from akc.passes.legalize import Legalize
 from akc.passes.lower_int4 import LowerInt4
 from akc.passes.merge_skipdma import MergeSkipdma
+from akc.passes.mirror import Mirror
+from akc.passes.pad_input import PadInput
 from akc.passes.place import Place
+from akc.passes.separate_depthwise import SeparateDepthwise
 
 PASSES: dict[str, type[Any]] = {
     one.name: one
-    for one in (FoldLayout, FoldBatchnorm, FoldInput, Calibrate, LowerInt4, MergeSkipdma, Place)
+    for one in (
+        DropLstm,
+        FoldLayout,
+        FoldBatchnorm,
+        FoldInput,
+        FoldAverage,
+        FoldGlobalAverage,
+        ExpandGroups,
+        ExpandDilation,
+        SeparateDepthwise,
+        Mirror,
+        PadInput,
+        InsertIdentity,
+        FitWindows,
+        Legalize,
+        Equalize,
+        Calibrate,
+        LowerInt4,
+        MergeSkipdma,
+        Place,
+    )
 }
-"""Every pass by its name in a pipeline."""
+"""Every pass by its name in a pipeline, in the order of the default pipelines."""
 
-LEGALISE = "fold-layout,fold-batchnorm,fold-input"
+LEGALISE = (
+    "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,fold-global-average,expand-groups,expand-dilation,"
+    "separate-depthwise,mirror,pad-input,insert-identity,fit-windows,legalize"
+)
 """Rewrites in real numbers: from imported to mappable."""
 
 MERGE = "merge-skipdma"
 """What is left to do for a quantised network that is not placed."""
 
-LOWER = f"{LEGALISE},calibrate,lower-int4,{MERGE}"
+LOWER = f"{LEGALISE},equalize,calibrate,lower-int4,{MERGE}"
 """From imported to quantised."""
 
 PLACE = "place"

@@ -65,7 +65,8 @@ def fold_back(editor: Editor, op: Op) -> bool:
     folded = evolve(
         with_weights(editor, layer, weight * scale.reshape(-1, *(1,) * (weight.ndim - 1)), bias),
         result=Value(op.name, op.type, _expected_range(editor, op)),
-        origin=merged_origin(layer, op), comments=merged_comments(layer, op),
+        origin=merged_origin(layer, op),
+        comments=merged_comments(layer, op),
     )
     editor.replace((layer, op), folded)
     return True

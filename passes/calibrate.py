@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen, validators
 from akc.ir.module import Module, Op, Value
 from akc.ir.ops import nn
 from akc.passes.evaluate import Array, sample_inputs, values
-from akc.passes.propagate import propagated
+from akc.passes.propagate import input_ranges, moments, warn_assumed
 
 Ranges = dict[str, tuple[float, float]]
 
@@ -46,19 +46,32 @@ class Calibrate:
     def run(self, module: Module, context: Any) -> Module:
         """The module with ranges; raises DiagnosticError AKC0410 if samples do not fit the inputs."""
         if context.samples is None:
-            return with_ranges(module, propagated(module, context))
+            return with_ranges(module, self.estimated(module, context))
         return with_ranges(module, self.measured(module, context.samples))
+
+    def estimated(self, module: Module, context: Any) -> Ranges:
+        """Ranges of all float values from the range of the input and the weights."""
+        ranges = input_ranges(module, context)
+        warn_assumed(module, context, ranges)
+        before = {op.name: op.operands[0] for op in module.net.ops if isinstance(op, nn.Relu | nn.Clip)}
+        known = moments(module, ranges)
+        for name, found in known.items():
+            low, high = found.range
+            if name in before and self.method == "mse":
+                sums = known[before[name]].typical
+                high = min(high, least_error_top(sums[sums > 0], 2**self.bits - 1)) if (sums > 0).any() else high
+            ranges.setdefault(name, (low, high))
+        return ranges
 
     def measured(self, module: Module, samples: Mapping[str, Array]) -> Ranges:
         """Ranges of all float values on the samples."""
-        tops = {op.name: op for op in module.net.ops if isinstance(op, nn.Relu | nn.Clip)}
-        pooled = {op.name for op in module.net.ops if isinstance(op, nn.MaxPool) and op.x in tops}
+        tops = activations(module)
         ranges: Ranges = {}
         for name, array in values(module, sample_inputs(module, samples, self.samples)):
             if array.dtype != np.float32:
                 continue
             low, high = float(array.min()), float(array.max())
-            if name in tops or name in pooled:
+            if name in tops:
                 low, high = min(low, 0.0), self.top(array)
             ranges[name] = (low, high)
         return ranges
@@ -72,6 +85,16 @@ class Calibrate:
         if self.method == "percentile":
             return float(np.percentile(positive, self.percentile))
         return least_error_top(positive, 2**self.bits - 1)
+
+
+def activations(module: Module) -> set[str]:
+    """Values that are 0 or more: results of activations, and what pools and layout make of them."""
+    found: set[str] = set()
+    for op in module.net.ops:
+        passes_on = isinstance(op, nn.MaxPool | nn.Reshape | nn.Permute) and op.x in found
+        if passes_on or isinstance(op, nn.Relu) or (isinstance(op, nn.Clip) and op.low >= 0):
+            found.add(op.name)
+    return found
 
 
 CANDIDATES = np.linspace(0.3, 1.0, 36)

@@ -7,8 +7,11 @@ and an activation in either order. What fits into no group is an op for the host
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from attrs import evolve, frozen
 
+from akc.diagnostics import Diagnostic
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
 
@@ -75,13 +78,40 @@ class Chain:
         return tuple(g for s in self.segments for g in s.groups)
 
 
-def split(module: Module) -> Chain:
+def split(module: Module, keep_illegal: bool = False) -> Chain:
     """Group the operations of a float net into chip layers and host ops.
 
-    Sequences and host ops that are there already are kept as they are.
+    Groups that the chip cannot take are left to the host, unless `keep_illegal`. Sequences and host ops that
+    are there already are no parts.
     """
-    walk = _Walk(module)
-    return Chain(parts=tuple(walk.parts()))
+    from akc.passes.legal_layers import group_faults
+
+    chain = Chain(parts=tuple(_Walk(module).parts()))
+    if keep_illegal:
+        return chain
+    parts: list[Op | Segment] = []
+    for part in chain.parts:
+        parts += [part] if isinstance(part, Op) else _legal_parts(part, module, group_faults)
+    return Chain(parts=tuple(parts))
+
+
+def _legal_parts(segment: Segment, module: Module, faults: Callable[..., Iterator[Diagnostic]]) -> list[Op | Segment]:
+    """A segment cut at the groups that the chip cannot take."""
+    parts: list[Op | Segment] = []
+    groups = list(segment.groups)
+    while groups:
+        legal = 0
+        for index, group in enumerate(groups):
+            follower = groups[index + 1] if index + 1 < len(groups) else None
+            if any(True for _ in faults(group, module, index == 0, follower)):
+                break
+            legal += 1
+        if legal:
+            parts.append(Segment(source=groups[0].ops[0].operands[0], groups=tuple(groups[:legal])))
+        if legal < len(groups):
+            parts += groups[legal].ops
+        groups = groups[legal + 1 :]
+    return parts
 
 
 class _Walk:

@@ -23,8 +23,11 @@ def sample_inputs(module: Module, samples: Mapping[str, Array], limit: int) -> d
         array = samples.get(value.name)
         if array is None or array.shape[1:] != value.type.full_shape:
             found = "no samples" if array is None else f"samples of shape {list(array.shape[1:])}"
-            raise error("AKC0410", f"%{value.name} is {value.type}, there are {found} for it",
-                        help="give arrays named like the inputs, batch axis first")
+            raise error(
+                "AKC0410",
+                f"%{value.name} is {value.type}, there are {found} for it",
+                help="give arrays named like the inputs, batch axis first",
+            )
         arrays[value.name] = np.asarray(array[:limit], np.float32)
     return arrays
 

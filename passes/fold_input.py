@@ -103,9 +103,7 @@ def _pad_ones(editor: Editor, op: Op, pad: nn.Pad | None, conv: nn.Conv, channel
     _finish(editor, op, pad, conv, (scaled, padding), Scaling(channels.scale * border, channels.shift))
 
 
-def _border(
-    editor: Editor, x: str, op: Op, pad: nn.Pad | None, conv: nn.Conv, value: float, *after: Op
-) -> nn.Pad:
+def _border(editor: Editor, x: str, op: Op, pad: nn.Pad | None, conv: nn.Conv, value: float, *after: Op) -> nn.Pad:
     sides = np.add((0, 0, 0, 0) if pad is None else pad.pad, conv.pad)
     replaced = (op,) if pad is None else (op, pad)
     name = editor.name(f"{conv.name}_padded") if pad is None else pad.name

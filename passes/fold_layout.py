@@ -136,9 +136,19 @@ def _flatten_dense(editor: Editor, op: Op) -> bool:
     flat = editor.make(nn.Reshape, editor.name(f"{op.name}_in"), (), x=op.x, shape=shape[-1:])
     dense = evolve(op, x=flat.name, result=evolve(op.result, name=editor.name(f"{op.name}_flat")))
     dense = editor.retyped(dense, flat)
-    editor.replace((op,), flat, dense, editor.make(
-        nn.Reshape, op.name, (op,), x=dense.name, shape=op.type.shape, after=(dense,),
-    ))
+    editor.replace(
+        (op,),
+        flat,
+        dense,
+        editor.make(
+            nn.Reshape,
+            op.name,
+            (op,),
+            x=dense.name,
+            shape=op.type.shape,
+            after=(dense,),
+        ),
+    )
     return True
 
 

@@ -83,8 +83,12 @@ def _suits(group: Group, conv: nn.Conv, module: Module) -> bool:
     """Kernel, channels, filters and stride are ones that the image layer has."""
     filters, k0, k1, channels = module.weights[conv.weight].type.shape
     return (
-        k0 == k1 and filters <= IMAGE_FILTERS.get((channels, k0), 0) and conv.groups == 1 and conv.dilation == (1, 1)
-        and all(s in IMAGE_STRIDES for s in conv.stride) and group.activation is not None
+        k0 == k1
+        and filters <= IMAGE_FILTERS.get((channels, k0), 0)
+        and conv.groups == 1
+        and conv.dilation == (1, 1)
+        and all(s in IMAGE_STRIDES for s in conv.stride)
+        and group.activation is not None
         and not isinstance(group.pool, nn.Mean)
     )
 

@@ -61,9 +61,13 @@ class LowerInt4:
         if not split(module).segments:
             return module
         if self.rounding == "error-feedback" and context.samples is None:
-            raise DiagnosticError(Diagnostic(
-                code="AKC0412", message="rounding=error-feedback needs calibration samples",
-                help=("give --calibrate samples.npz", "use rounding=nearest")))
+            raise DiagnosticError(
+                Diagnostic(
+                    code="AKC0412",
+                    message="rounding=error-feedback needs calibration samples",
+                    help=("give --calibrate samples.npz", "use rounding=nearest"),
+                )
+            )
         chain = split(module)
         _check_ranges(chain, module)
         return _Lowering(self, module, chain, context).run()
@@ -75,9 +79,14 @@ def _check_ranges(chain: Chain, module: Module) -> None:
     needed = [values[s.source] for s in chain.segments]
     needed += [g.last.result for s in chain.segments for g in s.groups if g.activation or g is not s.groups[-1]]
     faults = [
-        Diagnostic(code="AKC0413", message=f"%{value.name} has no recorded range",
-                   origin=getattr(module.net.producer(value.name), "origin", ()), help="run calibrate before lower-int4")
-        for value in dict.fromkeys(needed) if value.range is None
+        Diagnostic(
+            code="AKC0413",
+            message=f"%{value.name} has no recorded range",
+            origin=getattr(module.net.producer(value.name), "origin", ()),
+            help="run calibrate before lower-int4",
+        )
+        for value in dict.fromkeys(needed)
+        if value.range is None
     ]
     if faults:
         raise DiagnosticError(faults)
@@ -95,7 +104,9 @@ class _Lowering:
         samples = context.samples
         self.stream = None if samples is None else values(module, sample_inputs(module, samples, options.samples))
         feedback = options.rounding != "nearest" and samples is not None
-        self.choices = Choices(options.weights, options.activations, options.per == "layer", options.scale == "mse", feedback)
+        self.choices = Choices(
+            options.weights, options.activations, options.per == "layer", options.scale == "mse", feedback
+        )
 
     def run(self) -> Module:
         """Statements that are no layers stay where they are."""
@@ -137,10 +148,17 @@ class _Lowering:
         scale, operand, replaced = self.absorbed_scale(source, step)
         shape = (1,) * (3 - len(source.type.shape)) + source.type.shape
         result = Value(self.fresh(f"{operand}_levels"), TensorType(f"u{bits}", shape, source.type.steps))
-        self.statements.append(host.Quantize(
-            result=result, x=operand, scale=scale, zero_point=zero, bits=bits,
-            origin=merged_origin(*replaced), comments=merged_comments(*replaced),
-        ))
+        self.statements.append(
+            host.Quantize(
+                result=result,
+                x=operand,
+                scale=scale,
+                zero_point=zero,
+                bits=bits,
+                origin=merged_origin(*replaced),
+                comments=merged_comments(*replaced),
+            )
+        )
         levelled = None if x is None else quantized(x, step, zero, bits).astype(np.uint8).reshape(-1, *shape)
         return Observed(result, levels, levelled), image
 
@@ -164,8 +182,15 @@ class _Lowering:
     def layer(self, group: Group, x: Observed, image: ImagePlan | None, last: bool) -> Observed:
         """Append one layer, and what turns its result into floats if it is the last one."""
         decoded = last and group.activation is None
-        draft = Layer(group=group, module=self.module, x=x, target=self.floats(group.filters_op.name),
-                      choices=self.choices, image=image, decoded=decoded)
+        draft = Layer(
+            group=group,
+            module=self.module,
+            x=x,
+            target=self.floats(group.filters_op.name),
+            choices=self.choices,
+            image=image,
+            decoded=decoded,
+        )
         numbers = quantise(draft)
         names = self.layer_weights(group, numbers)
         result = group.last.name

@@ -27,9 +27,15 @@ class MergeSkipdma:
         merged: list[Statement] = []
         for statement in module.net.statements:
             before = merged[-1] if merged else None
-            if isinstance(statement, Sequence) and isinstance(before, Sequence) and _feeds(before, statement, module.net):
+            if (
+                isinstance(statement, Sequence)
+                and isinstance(before, Sequence)
+                and _feeds(before, statement, module.net)
+            ):
                 merged[-1] = evolve(
-                    before, ops=before.ops + statement.ops, comments=before.comments + statement.comments,
+                    before,
+                    ops=before.ops + statement.ops,
+                    comments=before.comments + statement.comments,
                     trailing_comments=before.trailing_comments + statement.trailing_comments,
                 )
             else:
@@ -52,6 +58,8 @@ def _numbered(statements: list[Statement]) -> list[Statement]:
     """Sequences named s0, s1, ... again where they had such names."""
     count = iter(range(len(statements)))
     return [
-        evolve(s, name=f"s{next(count)}") if isinstance(s, Sequence) and s.name[:1] == "s" and s.name[1:].isdigit() else s
+        evolve(s, name=f"s{next(count)}")
+        if isinstance(s, Sequence) and s.name[:1] == "s" and s.name[1:].isdigit()
+        else s
         for s in statements
     ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from math import erf, exp, pi, sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,11 @@ BYTE_SCALE = 1 / 16
 """A leading scaling below this says that the input is pixels from 0 to 255, not from 0 to 1."""
 
 
+Ranges = dict[str, tuple[float, float]]
+
+QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 64) for i in range(64)])
+
+
 @frozen(eq=False)
 class Moments:
     """Mean and variance of a value, per channel or unit (last axis); its range is never left."""
@@ -33,34 +39,44 @@ class Moments:
     high: float
 
     @property
+    def channel_tops(self) -> Floats:
+        """The largest value that each channel reaches."""
+        return np.minimum(self.mean + SPREAD * np.sqrt(self.variance), self.high)
+
+    @property
     def range(self) -> tuple[float, float]:
         """Where the values lie, cut at what is possible at all."""
-        deviation = SPREAD * np.sqrt(self.variance)
-        low, high = float((self.mean - deviation).min()), float((self.mean + deviation).max())
-        return max(low, self.low), min(high, self.high)
+        low = float((self.mean - SPREAD * np.sqrt(self.variance)).min())
+        return max(low, self.low), float(self.channel_tops.max())
+
+    @property
+    def typical(self) -> Floats:
+        """Values as they may occur: each channel's normal quantiles, cut at what is possible."""
+        drawn = self.mean[:, None] + np.sqrt(self.variance)[:, None] * QUANTILES
+        return np.clip(drawn, self.low, self.high).ravel()
 
 
-def propagated(module: Module, context: Any) -> dict[str, tuple[float, float]]:
-    """Ranges of all float values of a net; warns AKC0411 about what was assumed.
+def moments(module: Module, ranges: Ranges) -> dict[str, Moments]:
+    """Moments of all float values of a net whose inputs have these ranges.
 
     Inputs are taken to be spread evenly over their range and independent of each other. A range that the
     text records for a layer (from batch-norm statistics) is believed.
     """
     known: dict[str, Moments] = {}
-    ranges: dict[str, tuple[float, float]] = {}
     for value in module.net.inputs:
-        low, high = value.range or context.input_range or _assumed(module)
+        low, high = ranges[value.name]
         channels = value.type.shape[-1] if value.type.shape else 1
         mean, variance = np.full(channels, (low + high) / 2), np.full(channels, (high - low) ** 2 / 12)
         known[value.name] = Moments(mean, variance, low, high)
-        ranges[value.name] = (low, high)
-    _warn(module, context, ranges)
     for op in module.net.ops:
-        if op.type.dtype != "f32" or not op.operands or op.operands[0] not in known:
-            continue
-        known[op.name] = _believed(op, _through(op, known[op.operands[0]], module))
-        ranges[op.name] = known[op.name].range
-    return ranges
+        if op.type.dtype == "f32" and op.operands and op.operands[0] in known:
+            known[op.name] = _believed(op, _through(op, known[op.operands[0]], module))
+    return known
+
+
+def input_ranges(module: Module, context: Any) -> Ranges:
+    """Ranges of the net's inputs: recorded, else promised by the user, else assumed."""
+    return {v.name: v.range or context.input_range or _assumed(module) for v in module.net.inputs}
 
 
 def _assumed(module: Module) -> tuple[float, float]:
@@ -70,16 +86,22 @@ def _assumed(module: Module) -> tuple[float, float]:
     return 0.0, 1.0
 
 
-def _warn(module: Module, context: Any, ranges: dict[str, tuple[float, float]]) -> None:
+def warn_assumed(module: Module, context: Any, ranges: Ranges) -> None:
+    """Warn AKC0411 about what stands in for samples."""
     for value in module.net.inputs:
         low, high = ranges[value.name]
         source = "as recorded" if value.range else "as promised" if context.input_range else "assumed"
-        context.warn(Diagnostic(
-            code="AKC0411", message=f"no calibration samples: %{value.name} lies in [{low:g}, {high:g}] ({source}),"
-            " activations are estimated from the weights",
-            help=("--calibrate samples.npz measures them (a few hundred inputs are enough)",
-                  *(() if source != "assumed" else ("--input-range LO,HI states the input's range",))),
-        ))
+        context.warn(
+            Diagnostic(
+                code="AKC0411",
+                message=f"no calibration samples: %{value.name} lies in [{low:g}, {high:g}] ({source}),"
+                " activations are estimated from the weights",
+                help=(
+                    "--calibrate samples.npz measures them (a few hundred inputs are enough)",
+                    *(() if source != "assumed" else ("--input-range LO,HI states the input's range",)),
+                ),
+            )
+        )
 
 
 def _believed(op: Op, moments: Moments) -> Moments:
@@ -127,8 +149,12 @@ def _layer(op: nn.Dense | nn.Conv, x: Moments, module: Module) -> Moments:
     axes = tuple(range(1, weight.ndim))
     highest = np.maximum(weight * x.high, weight * x.low).sum(axis=axes) + bias
     lowest = np.minimum(weight * x.high, weight * x.low).sum(axis=axes) + bias
-    return Moments((weight * mean).sum(axis=axes) + bias, (weight**2 * variance).sum(axis=axes),
-                   float(lowest.min()), float(highest.max()))
+    return Moments(
+        (weight * mean).sum(axis=axes) + bias,
+        (weight**2 * variance).sum(axis=axes),
+        float(lowest.min()),
+        float(highest.max()),
+    )
 
 
 _density = np.vectorize(lambda z: exp(-z * z / 2) / sqrt(2 * pi))

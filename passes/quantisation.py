@@ -14,6 +14,7 @@ from attrs import frozen
 
 Floats = npt.NDArray[np.float64]
 
+
 @frozen
 class Registers:
     """Largest magnitude of a threshold, and largest act_step in sixteenths."""

@@ -210,12 +210,22 @@ def _thinned(rows: Array) -> Array:
 
 
 def _numbers(
-    layer: Layer, kind: type[akida.Layer], parts: dict[str, Floats], more: dict[str, Any], threshold: Array,
+    layer: Layer,
+    kind: type[akida.Layer],
+    parts: dict[str, Floats],
+    more: dict[str, Any],
+    threshold: Array,
     act_step: Array,
 ) -> Numbers:
     dtype = WEIGHT_TYPES[layer.bits]
-    return Numbers(kind=kind, weights={key: (part, dtype) for key, part in parts.items()}, more=more,
-                   threshold=threshold, act_step=act_step, levels=layer.out)
+    return Numbers(
+        kind=kind,
+        weights={key: (part, dtype) for key, part in parts.items()},
+        more=more,
+        threshold=threshold,
+        act_step=act_step,
+        levels=layer.out,
+    )
 
 
 # -- rounding ----------------------------------------------------------------------------------------
@@ -278,13 +288,17 @@ def _corrected(beta: Floats, alpha: Floats, whole: Floats, rows: Array, target: 
 def chip_layer(layer: Layer, numbers: Numbers, name: str, weights: dict[str, str]) -> akida.Layer:
     """The akida op of a group; `weights` maps its weight fields to names."""
     draft = numbers.kind(
-        result=Value(name, TensorType("f32", ())), x=layer.x.value.name, activation=not layer.decoded,
-        act_bits=1 if layer.decoded else layer.choices.activations, origin=merged_origin(*layer.group.ops),
-        comments=merged_comments(*layer.group.ops), **weights, **numbers.more,
+        result=Value(name, TensorType("f32", ())),
+        x=layer.x.value.name,
+        activation=not layer.decoded,
+        act_bits=1 if layer.decoded else layer.choices.activations,
+        origin=merged_origin(*layer.group.ops),
+        comments=merged_comments(*layer.group.ops),
+        **weights,
+        **numbers.more,
     )
     kinds = {weights[key]: TensorType(dtype, part.shape) for key, (part, dtype) in numbers.weights.items()}
     kinds |= {weights["threshold"]: TensorType("i32", numbers.threshold.shape)}
     kinds |= {weights["act_step"]: TensorType("f32", numbers.act_step.shape)}
     kind = draft.infer(Types({layer.x.value.name: layer.x.value.type}, kinds))
     return evolve(draft, result=Value(name, kind))
-

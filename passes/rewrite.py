@@ -52,9 +52,7 @@ class Editor:
 
     def user(self, name: str) -> Op | None:
         """The only reader of a value; None if there are more, or if the net gives it out."""
-        readers = [
-            op for s in self.statements for op in ((s,) if isinstance(s, Op) else s.ops) if name in op.operands
-        ]
+        readers = [op for s in self.statements for op in ((s,) if isinstance(s, Op) else s.ops) if name in op.operands]
         return readers[0] if len(readers) == 1 and name not in self.outputs else None
 
     def array(self, name: str) -> Floats:
@@ -64,8 +62,11 @@ class Editor:
     def weight(self, name: str, array: object, owner: Op | None = None) -> str:
         """Store float numbers under `name`, or under a fresh name where somebody else than `owner` uses it."""
         others = {
-            w for s in self.statements for op in ((s,) if isinstance(s, Op) else s.ops)
-            if op is not owner for w in op.weights_used
+            w
+            for s in self.statements
+            for op in ((s,) if isinstance(s, Op) else s.ops)
+            if op is not owner
+            for w in op.weights_used
         }
         mine = set(owner.weights_used) if owner is not None else set()
         taken = others | (set(self.weights) - mine)
@@ -86,8 +87,10 @@ class Editor:
         replaced = tuple(replaces)
         after: tuple[Op, ...] = fields.pop("after", ())
         draft = kind(
-            result=Value(name, TensorType("f32", ())), origin=merged_origin(*replaced),
-            comments=merged_comments(*replaced), **fields,
+            result=Value(name, TensorType("f32", ())),
+            origin=merged_origin(*replaced),
+            comments=merged_comments(*replaced),
+            **fields,
         )
         return self.retyped(draft, *after)
 

@@ -51,10 +51,12 @@ def least_error_scale(matrix: Floats, bits: int, importance: Floats, per_layer: 
     largest = largest_scale(matrix, bits)
     if per_layer:
         largest = np.full_like(largest, largest.max())
-    errors = np.array([
-        ((matrix - round_nearest(matrix, largest * share, bits) * (largest * share)[:, None]) ** 2) @ importance
-        for share in SHARES
-    ])
+    errors = np.array(
+        [
+            ((matrix - round_nearest(matrix, largest * share, bits) * (largest * share)[:, None]) ** 2) @ importance
+            for share in SHARES
+        ]
+    )
     if per_layer:
         errors = np.broadcast_to(errors.sum(axis=1, keepdims=True), errors.shape)
     return largest * SHARES[errors.argmin(axis=0)]

@@ -175,6 +175,12 @@ def _permute(op: nn.Permute, module: Module) -> Kernel:
     return lambda x: np.ascontiguousarray(x.transpose(order))
 
 
+@mapped(nn.Flip)
+def _flip(op: nn.Flip, module: Module) -> Kernel:
+    axes = tuple(axis + 1 for axis in op.axes)
+    return lambda x: np.ascontiguousarray(np.flip(x, axes))
+
+
 @mapped(nn.Pad)
 def _pad(op: nn.Pad, module: Module) -> Kernel:
     return lambda x: padded(x, op.pad[:2], op.pad[2:], op.value)

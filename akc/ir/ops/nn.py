@@ -347,6 +347,26 @@ class Permute(Op):
 
 
 @frozen(kw_only=True)
+class Flip(Op):
+    """The same numbers with some axes in reverse order.
+
+    %y = nn.flip(%x, axes=[0, 1]) : f32[28, 28, 1] from "mirrored"
+    """
+
+    mnemonic = "nn.flip"
+    border = True
+    x: str = operand("input")
+    axes: tuple[int, ...] = integers("axes to reverse, from 0", low=0)
+
+    def infer(self, types: Types) -> TensorType:
+        """Unchanged."""
+        x = types.value(self.x)
+        if any(a >= len(x.shape) for a in self.axes):
+            raise TypeFault(f"%{self.x} is {x}, it has no axis {max(self.axes)}", "axes")
+        return x
+
+
+@frozen(kw_only=True)
 class Pad(Op):
     """A constant border around d0 and d1.
 
@@ -354,6 +374,7 @@ class Pad(Op):
     """
 
     mnemonic = "nn.pad"
+    border = True
     x: str = operand("input, [d0, d1, channels]")
     pad: tuple[int, ...] = integers("cells before d0, before d1, after d0, after d1", 4, low=0)
     value: float = number("what the border holds", 0.0)

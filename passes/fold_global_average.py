@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fold-global-average: the mean over a map and the dense layer behind it become one layer."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from attrs import evolve, frozen
+
+from akc.ir.module import Module, Op, merged_comments, merged_origin
+from akc.ir.ops import nn
+from akc.passes.rewrite import Editor, rewrite
+
+LARGEST_DENSE = 43_008
+"""Bytes of weights that an FNP3 holds (docs/akd1000/placement.md)."""
+
+SMALLEST_MAP, LARGEST_MAP = 3, 32
+"""Cells on d1 from which on, and on d0 up to which, the chip averages over a map."""
+
+
+@frozen
+class FoldGlobalAverage:
+    """Swap the mean over d0 and d1 with the layer behind it, which is linear.
+
+    mean, dense -> flatten, dense with the weights repeated over the map and divided by its size, while that
+    fits into one dense processor; else a 1x1 convolution and then the mean, which the chip computes as
+    a sum of potentials. Either way the mean is not rounded to levels. Exact.
+    """
+
+    name = "fold-global-average"
+    requires = None
+    ensures = None
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The module with means folded."""
+        return rewrite(module, _fold)
+
+
+def _fold(editor: Editor, op: Op) -> bool:
+    if not isinstance(op, nn.Mean) or op.axes != (0, 1) or len(editor.type(op.x).shape) != 3:
+        return False
+    chain, dense = _dense_behind(editor, op)
+    if not isinstance(dense, nn.Dense):
+        return False
+    d0, d1, _ = editor.type(op.x).shape
+    units, inputs = editor.weights[dense.weight].type.shape
+    small = 4 * units * (4 + 6 * -(-inputs * d0 * d1 // 32)) <= LARGEST_DENSE
+    if small or d1 < SMALLEST_MAP or d0 > LARGEST_MAP:
+        _repeat(editor, op, chain, dense)
+    else:
+        _swap(editor, op, chain, dense)
+    return True
+
+
+def _dense_behind(editor: Editor, op: Op) -> tuple[tuple[Op, ...], Op | None]:
+    """Reshapes behind an op, and what follows them."""
+    passed: list[Op] = []
+    here = editor.user(op.name)
+    while isinstance(here, nn.Reshape) and prod(here.shape) == max(here.shape):
+        passed.append(here)
+        here = editor.user(here.name)
+    return tuple(passed), here
+
+
+def _repeat(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense) -> None:
+    shape = editor.type(op.x).shape
+    cells = shape[0] * shape[1]
+    weight = np.tile(editor.array(dense.weight), (1, cells)) / cells
+    flat = editor.make(nn.Reshape, op.name, (), x=op.x, shape=(prod(shape),))
+    merged = evolve(
+        dense,
+        x=flat.name,
+        weight=editor.weight(dense.weight, weight, dense),
+        origin=merged_origin(op, *chain, dense),
+        comments=merged_comments(op, *chain, dense),
+    )
+    editor.replace((op, *chain, dense), flat, merged)
+
+
+def _swap(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense) -> None:
+    weight = editor.weight(dense.weight, editor.array(dense.weight)[:, None, None, :], dense)
+    conv = editor.make(
+        nn.Conv, editor.name(f"{dense.name}_cells"), (*chain, dense), x=op.x, weight=weight, bias=dense.bias
+    )
+    mean = editor.make(nn.Mean, dense.name, (op,), x=conv.name, axes=(0, 1), after=(conv,))
+    editor.replace((op, *chain, dense), conv, mean)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which groups of float ops the chip can take as a layer; every rule is a row of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from attrs import frozen
+
+from akc.diagnostics import Diagnostic
+from akc.ir.module import Module, Op
+from akc.ir.ops import nn
+from akc.passes.chains import Group
+from akc.passes.geometry import image_plan, is_same, pools_same
+
+
+@frozen
+class Place:
+    """A group with its neighbours. first: pixels come in, so the image layer may take it."""
+
+    group: Group
+    module: Module
+    follower: Group | None
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """Kernel of the core, (1, 1) for a dense layer."""
+        core = self.group.core
+        return self.module.weights[core.weight].type.shape[1:3] if isinstance(core, nn.Conv) else (1, 1)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of what the core reads."""
+        return self.module.net.types[self.group.core.x].shape
+
+
+@frozen(kw_only=True)
+class GroupRule:
+    """A limit on one group: `broken` gives the words for what was found, or None.
+
+    applies: the kinds of group that it is about; blamed: which op of the group is at fault.
+    """
+
+    code: str
+    broken: Callable[[Place], str | None]
+    help: str
+    blamed: Callable[[Group], Op | None] = lambda group: group.core
+
+
+def _conv(place: Place) -> nn.Conv | None:
+    return place.group.core if isinstance(place.group.core, nn.Conv) else None
+
+
+def _kernel(place: Place) -> str | None:
+    smallest = 3 if place.group.depthwise else 1
+    k0, k1 = place.kernel
+    fits = k0 == k1 and k0 % 2 == 1 and smallest <= k0 <= 7
+    kind = "depthwise" if place.group.depthwise else "convolution"
+    return None if fits else f"the {k0}x{k1} {kind} kernel is not square and odd from {smallest}x{smallest} to 7x7"
+
+
+def _groups(place: Place) -> str | None:
+    conv = _conv(place)
+    if conv is None or conv.groups == 1:
+        return None
+    shape = place.module.weights[conv.weight].type.shape
+    if shape[3] != 1 or shape[0] != conv.groups:
+        return f"{conv.groups} groups of {shape[3]} channels for {shape[0]} filters"
+    return None if place.group.pointwise is not None else "a depthwise convolution without a 1x1 convolution behind it"
+
+
+def _dilation(place: Place) -> str | None:
+    conv = _conv(place)
+    return None if conv is None or conv.dilation == (1, 1) else f"dilation {list(conv.dilation)}"
+
+
+def _stride(place: Place) -> str | None:
+    conv = _conv(place)
+    if conv is None or conv.stride == (1, 1) or (conv.stride == (2, 2) and place.kernel == (3, 3)):
+        return None
+    return f"stride {list(conv.stride)} with a {place.kernel[0]}x{place.kernel[1]} kernel"
+
+
+def _border(place: Place) -> str | None:
+    conv = _conv(place)
+    if conv is None or conv.dilation != (1, 1) or not all(k % 2 for k in place.kernel) or is_same(conv, place.module):
+        return None
+    return f"a border of {list(conv.pad)} around {place.input_shape[0]}x{place.input_shape[1]} cells"
+
+
+def _max_pool(place: Place) -> str | None:
+    pool = place.group.pool
+    if not isinstance(pool, nn.MaxPool):
+        return None
+    size = f"a {pool.size[0]}x{pool.size[1]} max pool with stride {list(pool.stride)}"
+    if pool.size != (2, 2) or pool.stride not in ((1, 1), (2, 2)):
+        return size
+    x = place.module.net.types[pool.x].shape
+    return None if pools_same(pool, place.module) else f"{size} that leaves out a border of {x[0]}x{x[1]} cells"
+
+
+def _pool_follower(place: Place) -> str | None:
+    if not isinstance(place.group.pool, nn.MaxPool) or (place.follower and isinstance(place.follower.core, nn.Conv)):
+        return None
+    return "a max pool in front of a dense layer" if place.follower else "a max pool at the end"
+
+
+def _average(place: Place) -> str | None:
+    if not isinstance(place.group.pool, nn.Mean):
+        return None
+    x = place.module.net.types[place.group.pool.x].shape
+    fits = place.input_shape[0] <= 32 and x[1] >= 3
+    return None if fits else f"a global average over {x[0]}x{x[1]} cells; d0 is at most 32, d1 at least 3"
+
+
+def _rectified(place: Place) -> str | None:
+    activation = place.group.activation
+    if isinstance(activation, nn.Clip) and activation.low != 0:
+        return f"a clip from {activation.low:g}"
+    if activation is not None or place.follower is None:
+        return None
+    behind = place.follower.core
+    exact = isinstance(behind, nn.Dense) or place.module.weights[behind.weight].type.shape[1:3] == (1, 1)
+    return None if exact else "no activation in front of a convolution that pads"
+
+
+def _vector(place: Place) -> str | None:
+    dense = isinstance(place.group.core, nn.Dense)
+    return f"a dense layer on {list(place.input_shape)}" if dense and len(place.input_shape) != 1 else None
+
+
+RULES = (
+    GroupRule(code="AKC0427", broken=_vector, help="flatten in front of it"),
+    GroupRule(code="AKC0422", broken=_groups, help="-p expand-groups,separate-depthwise"),
+    GroupRule(code="AKC0422", broken=_dilation, help="-p expand-dilation, while (k - 1) * dilation + 1 is 7 or less"),
+    GroupRule(
+        code="AKC0422",
+        broken=_kernel,
+        help="-p fit-windows puts kernels up to 7 into the next square; larger ones must be split",
+    ),
+    GroupRule(code="AKC0422", broken=_stride, help="use stride 1, or stride 2 with a kernel of at most 3"),
+    GroupRule(
+        code="AKC0422",
+        broken=_border,
+        help="-p mirror,fit-windows finds a way where there is one; else pad kernel // 2 on every side, and use "
+        "odd sizes in front of stride 2",
+    ),
+    GroupRule(
+        code="AKC0423",
+        broken=_max_pool,
+        blamed=lambda g: g.pool,
+        help="use 2x2 max pools on even sizes, or a stride of 2 in the convolution",
+    ),
+    GroupRule(
+        code="AKC0423",
+        broken=_pool_follower,
+        blamed=lambda g: g.pool,
+        help="-p insert-identity puts a 1x1 convolution behind it",
+    ),
+    GroupRule(
+        code="AKC0423",
+        broken=_average,
+        blamed=lambda g: g.pool,
+        help="flatten the map and use a dense layer in its place",
+    ),
+    GroupRule(
+        code="AKC0424",
+        broken=_rectified,
+        blamed=lambda g: g.activation or g.filters_op,
+        help="put a ReLU there and train again",
+    ),
+)
+"""Limits of a layer on the mesh. A group that the image layer takes is not held to those on its geometry."""
+
+ON_MESH = frozenset({_groups, _dilation, _kernel, _stride, _border, _max_pool, _pool_follower})
+
+
+def group_faults(group: Group, module: Module, first: bool, follower: Group | None) -> Iterator[Diagnostic]:
+    """Everything that keeps a group from being a layer of the chip."""
+    place = Place(group, module, follower)
+    image = first and image_plan(group, module) is not None
+    for rule in RULES:
+        found = None if image and rule.broken in ON_MESH else rule.broken(place)
+        if found is not None:
+            op = rule.blamed(group) or group.core
+            yield Diagnostic(
+                code=rule.code, message=f"%{op.name} has {found}", span=op.span(), origin=op.origin, help=rule.help
+            )

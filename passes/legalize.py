@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""legalize: refuse what the chip cannot take, all faults at once, each by the name that its user knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from attrs import frozen
+
+from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.ir.levels import level_of, reaches
+from akc.ir.module import Module, Op
+from akc.ir.ops import host, nn, snn
+from akc.passes.chains import Chain, Segment, split
+from akc.passes.legal_layers import group_faults
+
+SNN = tuple(item for item in vars(snn).values() if isinstance(item, type) and issubclass(item, Op) and item.mnemonic)
+
+
+@frozen
+class Legalize:
+    """Check that the chip can take the network; change nothing.
+
+    A float network is checked layer by layer, a quantised one by the limits of the target.
+    """
+
+    name = "legalize"
+    requires = None
+    ensures = "mappable"
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The same module; raises DiagnosticError with every fault, and passes the target's warnings on."""
+        faults = list(float_faults(module, context.host == "allow"))
+        if reaches(level_of(module), "quantised"):
+            found = context.target.check(module)
+            faults += [d for d in found if d.severity == "error"]
+            for diagnostic in found:
+                if diagnostic.severity != "error":
+                    context.warn(diagnostic)
+        if faults:
+            raise DiagnosticError(faults)
+        return module
+
+
+def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnostic]:
+    """Every float operation that neither the chip nor the border can take; opaque ones always."""
+    chain = split(module, keep_illegal=True)
+    for op in module.net.ops:
+        if isinstance(op, nn.Opaque | nn._Recurrent):
+            yield _unknown(op)
+    if host_allowed:
+        return
+    yield from _branches(module)
+    for index, part in enumerate(chain.parts):
+        if isinstance(part, Segment):
+            followers = (*part.groups[1:], None)
+            for group, follower in zip(part.groups, followers, strict=True):
+                yield from group_faults(group, module, group is part.groups[0], follower)
+        elif not isinstance(part, (nn.Opaque, nn._Recurrent, *SNN)):
+            yield from _stray(part, chain, index)
+
+
+def _unknown(op: nn.Opaque | nn._Recurrent) -> Diagnostic:
+    if isinstance(op, nn.Opaque):
+        return Diagnostic(
+            code="AKC0420",
+            message=f"{op.op} (%{op.name}) is no layer that AKD1000 has",
+            span=op.span(),
+            origin=op.origin,
+            help="replace it and train again, or cut the network in front of it",
+        )
+    return Diagnostic(
+        code="AKC0421",
+        message=f"{op.layer_name} (%{op.name}) keeps state over time, layers of AKD1000 keep none",
+        span=op.span(),
+        origin=op.origin,
+        help=(
+            "-p drop-lstm{by=mean} in front of the other passes leaves it out and warns",
+            "or train again without it, such as with convolutions over time",
+        ),
+    )
+
+
+def _branches(module: Module) -> Iterator[Diagnostic]:
+    """Values that are read twice, and nets with several inputs."""
+    for value in module.net.values.values():
+        readers = module.net.uses(value.name)
+        opaque = any(isinstance(r, nn.Opaque) for r in readers)
+        if len(readers) > 1 and not opaque and all(r.mnemonic.startswith("nn.") for r in readers):
+            maker = module.net.producer(value.name)
+            yield Diagnostic(
+                code="AKC0425",
+                message=f"%{value.name} is read by {' and '.join(f'%{r.name}' for r in readers)}",
+                span=maker.span() if maker else None,
+                origin=maker.origin if maker else (),
+                help="AKD1000 has no branches: compile the branches as networks of their own",
+            )
+
+
+def _stray(op: Op, chain: Chain, index: int) -> Iterator[Diagnostic]:
+    """An op that is part of no layer: fine at the border, a fault between layers."""
+    before = any(isinstance(p, Segment) for p in chain.parts[:index])
+    behind = any(isinstance(p, Segment) for p in chain.parts[index + 1 :])
+    at_border = op.border and not (before and behind)
+    scales_input = isinstance(op, nn.Affine) and not before and op.shift == 0.0
+    if at_border or scales_input or isinstance(op, host.Quantize | host.Decode | host.Dequantize):
+        return
+    rule = next((row for row in STRAY if isinstance(op, row.kind)), None)
+    if rule is None and not op.border:
+        return
+    rule = rule or LAYOUT
+    yield Diagnostic(
+        code=rule.code, message=f"%{op.name}: {rule.message(op)}", span=op.span(), origin=op.origin, help=rule.help
+    )
+
+
+@frozen
+class Stray:
+    """What to say about an op of this kind that is part of no layer."""
+
+    kind: type[Op] | tuple[type[Op], ...]
+    code: str
+    message: Callable[[Op], str]
+    help: str
+
+
+STRAY = (
+    Stray(
+        (nn.BatchNorm, nn.Affine),
+        "AKC0426",
+        lambda op: "this normalisation has no layer to be folded into",
+        "put it in front of the activation, directly behind a convolution or a dense layer; or normalise the input "
+        "outside of the network",
+    ),
+    Stray(
+        (nn.Relu, nn.Clip),
+        "AKC0424",
+        lambda op: "an activation without a layer in front of it",
+        "levels are 0 or more already; remove it, or put a layer in front",
+    ),
+    Stray(
+        (nn.MaxPool, nn.AveragePool, nn.Mean),
+        "AKC0423",
+        lambda op: "a pool without a convolution in front of it",
+        "-p fold-average,fold-global-average,insert-identity finds a layer for it where there is one",
+    ),
+    Stray(
+        (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Argmax),
+        "AKC0420",
+        lambda op: f"{op.mnemonic.removeprefix('nn.')} between layers is nothing that AKD1000 computes",
+        "it can stand at the very end, where the host computes it",
+    ),
+)
+LAYOUT = Stray(
+    Op,
+    "AKC0427",
+    lambda op: "layout between two layers that neither can absorb",
+    "-p fold-layout; else keep the order of axes between the layers",
+)
