@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why layers of spiking frameworks are refused: one row a reason, shared by all spiking frontends.
+
+The rows make the messages, and the generated page docs/compatibility.md.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from akc.diagnostics import Diagnostic
+
+
+@frozen(kw_only=True)
+class Refusal:
+    """A reason. `message` and `help` may name {layer} (the user's name) and {kind} (the class)."""
+
+    code: str
+    message: str
+    help: tuple[str, ...] = ()
+
+    def diagnostic(self, layer: str, kind: str) -> Diagnostic:
+        """The fault for one layer."""
+        words = {"layer": layer, "kind": kind}
+        return Diagnostic(
+            code=self.code,
+            message=self.message.format(**words),
+            help=tuple(h.format(**words) for h in self.help),
+            origin=(layer,) if layer else (),
+        )
+
+
+_LIF = "use LIF or IF neurons (snn.Leaky, norse LIFBoxCell, BindsNET LIFNodes), and retrain"
+
+REFUSALS: dict[str, Refusal] = {
+    "lstm": Refusal(
+        code="AKC0370",
+        message="layer '{layer}' ({kind}) has LSTM gates inside each step; AKD1000 layers keep no state",
+        help=(
+            "keep the layers in front of it and let the host do the rest",
+            "or put snn.Leaky in its place and retrain",
+        ),
+    ),
+    "recurrent": Refusal(
+        code="AKC0371",
+        message="layer '{layer}' ({kind}) feeds its own spikes back; a pass through AKD1000 goes forward only",
+        help=(
+            "--host=allow: the chip computes the input potentials, the host the neurons and the feedback",
+            "or drop the recurrence and train the read-out again",
+        ),
+    ),
+    "recurrent-current": Refusal(
+        code="AKC0371",
+        message="layer '{layer}' ({kind}) feeds its own spikes back into a synaptic current; akc has no such neuron",
+        help=("snn.RLeaky runs with --host=allow", "or drop the recurrence and train the read-out again"),
+    ),
+    "neuron-model": Refusal(
+        code="AKC0372",
+        message="layer '{layer}': the dynamics of {kind} are no threshold on a weighted sum of the input",
+        help=(_LIF,),
+    ),
+    "adaptive-threshold": Refusal(
+        code="AKC0373",
+        message="layer '{layer}' ({kind}) moves its threshold with each spike; the chip's thresholds stand still",
+        help=(_LIF, "or take the adaptation out and train on"),
+    ),
+    "winner-take-all": Refusal(
+        code="AKC0374",
+        message="layer '{layer}' ({kind}) lets only its strongest neuron spike; the chip has no winner-take-all"
+        " inside a layer",
+        help=("build it with inhibition=False; at the end of the network, an argmax does the same",),
+    ),
+    "one-spike": Refusal(
+        code="AKC0374",
+        message="layer '{layer}' ({kind}) lets one random neuron spike a step (one_spike)",
+        help=("reading by spike rates hardly needs it: --accept one-spike drops it",),
+    ),
+    "axonal-delay": Refusal(
+        code="AKC0375",
+        message="layer '{layer}' ({kind}) delays spikes on their way; the chip has no delay lines",
+        help=("train without delays",),
+    ),
+    "stochastic": Refusal(
+        code="AKC0376",
+        message="layer '{layer}': {kind} neurons fire at random; the chip has no noise",
+        help=(_LIF,),
+    ),
+    "per-step-norm": Refusal(
+        code="AKC0377",
+        message="layer '{layer}' ({kind}) has other batch normalisation statistics at each time step;"
+        " the chip runs one program at all steps",
+        help=("use one BatchNorm for all steps and retrain",),
+    ),
+    "unshared-weights": Refusal(
+        code="AKC0378",
+        message="layer '{layer}' ({kind}) has own weights at every place of the map",
+        help=("use a convolution (Conv2dConnection), or a dense connection",),
+    ),
+    "lateral": Refusal(
+        code="AKC0371",
+        message="connection '{layer}' ({kind}) runs inside a layer or back to an earlier one;"
+        " a pass through AKD1000 goes forward only",
+        help=("--drop-lateral keeps the feed-forward part only",),
+    ),
+    "rate-pooling": Refusal(
+        code="AKC0372",
+        message="connection '{layer}' ({kind}) chooses by running firing rates",
+        help=("use a convolution with a stride in its place",),
+    ),
+    "complex": Refusal(
+        code="AKC0372",
+        message="layer '{layer}' ({kind}) has complex weights or resonating neurons",
+        help=("use CUBA neurons",),
+    ),
+    "change-detector": Refusal(
+        code="AKC0372",
+        message="layer '{layer}' ({kind}) spikes on changes of its state, not on a level",
+        help=(_LIF,),
+    ),
+    "kernel-memory": Refusal(
+        code="AKC0372",
+        message="layer '{layer}' ({kind}) remembers through a kernel or a matrix",
+        help=(_LIF,),
+    ),
+    "encoder": Refusal(
+        code="AKC0393",
+        message="layer '{layer}' ({kind}) encodes numbers as spikes, which stays on the host",
+        help=("leave it out of the module: the chip takes levels, so the rate of a pixel can go in as it is",),
+    ),
+    "no-such-conv": Refusal(
+        code="AKC0386",
+        message="snnTorch has no {kind}: a spiking convolution is torch.nn.Conv2d followed by snn.Leaky",
+        help=("write nn.Conv2d(...), then snn.Leaky(beta=...)",),
+    ),
+    "no-such-lstm": Refusal(
+        code="AKC0386",
+        message="snnTorch has no {kind}: the spiking ones are snn.SLSTM and snn.SConv2dLSTM, an ordinary one is"
+        " torch.nn.LSTM",
+        help=("none of them runs on the chip; snn.Leaky does",),
+    ),
+    "no-such-layer": Refusal(
+        code="AKC0386",
+        message="layer '{layer}': akc knows no {kind}",
+        help=("docs/compatibility.md lists what it knows",),
+    ),
+    "unrolled-onnx": Refusal(
+        code="AKC0390",
+        message="this ONNX file holds an unrolled spiking network (at '{layer}'), not in a form that akc reads",
+        help=("give the PyTorch module, a state_dict with --topology, or a NIR file",),
+    ),
+}

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""snnTorch networks, live: what each neuron class becomes, and `read_snntorch`.
+
+The equations are those of snnTorch 1.0.0 (snntorch/_neurons).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from akc.diagnostics import DiagnosticError
+from akc.frontends.graph import Node
+from akc.frontends.refusals import REFUSALS
+from akc.frontends.spiking import NeuronSpec, SpikingOptions
+from akc.frontends.timeloop import NeuronRow, read_loop
+from akc.ir.module import Module
+from akc.ir.ops import snn
+
+RESET_NAMES = ("subtract", "zero", "none")
+"""By the value of a neuron's reset_mechanism_val."""
+
+
+def read_snntorch(model: Any, example: Any, options: SpikingOptions | None = None, name: str | None = None) -> Module:
+    """The network of a live torch module with snnTorch neurons.
+
+    example: a tensor, a shape with the batch axis, or a tuple of the input and the states that forward
+    takes. A loop over time inside forward gives T; a module that is one step (states passed, or
+    init_hidden) needs options.steps. `x[t]` in the loop makes the input f32[T, ...] (batch first, then
+    time); a loop that feeds x itself repeats it. A read-out in forward is kept; otherwise
+    options.readout says it. Raises DiagnosticError AKC0370 to AKC0386 and those of read_torch.
+    """
+    return read_loop(model, example, ROWS, options or SpikingOptions(), name)
+
+
+# -- live modules --------------------------------------------------------------------------------
+
+
+def numbers(value: Any) -> Any:
+    """A float or tensor of the framework as numpy."""
+    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value, np.float32)
+
+
+def _reset(module: Any, options: SpikingOptions, path: str) -> str:
+    """The reset that the module's buffer names; a warning where its function does something else."""
+    stored = RESET_NAMES[int(module.reset_mechanism_val)]
+    function = getattr(getattr(module, "state_function", None), "__name__", "")
+    bound = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}.get(function, stored)
+    if bound != stored:
+        options.note(
+            f"'{path}' stores reset {stored}, but its forward still does {bound} (bound when it was made);"
+            f" {stored} is taken",
+            path,
+        )
+    return options.reset if options.reset in RESET_NAMES else stored
+
+
+def _checked(module: Any, options: SpikingOptions, path: str) -> None:
+    if getattr(module, "inhibition", False):
+        raise DiagnosticError(REFUSALS["winner-take-all"].diagnostic(path, type(module).__name__))
+    if getattr(module, "state_quant", False):
+        options.note(f"'{path}' quantises its state (state_quant); akc runs it unquantised", path)
+
+
+def _spec(kind: type[snn.Neuron], *parameters: str, delay: bool = True, reset: bool = True) -> Any:
+    """A reader that takes these attributes of the module as parameters of the same name."""
+
+    def read(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+        _checked(module, options, path)
+        settings: dict[str, Any] = {"reset": _reset(module, options, path)} if reset else {}
+        if delay:
+            settings["reset_delay"] = bool(module.reset_delay)
+        values = {key: numbers(getattr(module, key)) for key in (*parameters, "threshold")}
+        return NeuronSpec(kind=kind, parameters=values, settings=settings, factor=numbers(module.graded_spikes_factor))
+
+    return read
+
+
+def _lapicque(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+    _checked(module, options, path)
+    return NeuronSpec(
+        kind=snn.Lapicque,
+        factor=numbers(module.graded_spikes_factor),
+        settings={"reset": _reset(module, options, path)},
+        parameters={
+            "resistance": numbers(module.R),
+            "capacitance": numbers(module.C),
+            "time_step": numbers(module.time_step),
+            "threshold": numbers(module.threshold),
+        },
+    )
+
+
+def _rleaky(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+    plain = _spec(snn.RLeaky, "beta")(module, options, path)
+    layer = module.recurrent
+    return NeuronSpec(
+        kind=plain.kind,
+        parameters=plain.parameters,
+        settings=plain.settings,
+        factor=plain.factor,
+        feedback=recurrent_node(layer),
+    )
+
+
+def recurrent_node(layer: Any) -> Node:
+    """The layer on a neuron's own spikes: Linear, Conv2d, or one factor each."""
+    if hasattr(layer, "V"):
+        return Node(
+            kind="affine",
+            inputs=(),
+            outputs=(),
+            attributes={},
+            constants={"scale": numbers(layer.V), "shift": np.zeros((), np.float32)},
+        )
+    constants = {"weight": numbers(layer.weight)} | ({} if layer.bias is None else {"bias": numbers(layer.bias)})
+    if not hasattr(layer, "stride"):
+        return Node(kind="dense", inputs=(), outputs=(), attributes={}, constants=constants)
+    padding = tuple(layer.padding)
+    return Node(
+        kind="conv",
+        inputs=(),
+        outputs=(),
+        attributes={
+            "stride": layer.stride,
+            "before": padding,
+            "after": padding,
+            "dilation": layer.dilation,
+            "groups": layer.groups,
+        },
+        constants=constants,
+    )
+
+
+def _parallel(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+    weight = numbers(module.rnn.weight_hh_l0)
+    if np.any(weight - np.diag(np.diag(weight))):
+        raise DiagnosticError(REFUSALS["recurrent"].diagnostic(path, "LeakyParallel with a full weight_hh"))
+    bias = numbers(module.rnn.bias_hh_l0) if module.rnn.bias else 0.0
+    return NeuronSpec(
+        kind=snn.LeakyParallel,
+        factor=numbers(module.graded_spikes_factor),
+        parameters={"beta": np.diag(weight).copy(), "bias": bias, "threshold": numbers(module.threshold)},
+    )
+
+
+def _parallel_input(module: Any, x: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.linear(x, module.rnn.weight_ih_l0, module.rnn.bias_ih_l0 if module.rnn.bias else None)
+
+
+def _state_leaky(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+    _checked(module, options, path)
+    if module.kernel_truncation_steps is not None:
+        options.note(f"'{path}' cuts its memory after {module.kernel_truncation_steps} steps; akc keeps it whole", path)
+    return NeuronSpec(
+        kind=snn.StateLeaky,
+        factor=numbers(module.graded_spikes_factor) ** 2,
+        parameters={"tau": numbers(module.tau), "threshold": numbers(module.threshold)},
+    )
+
+
+def _plain_result(module: Any, spikes: Any, membrane: Any) -> Any:
+    return (spikes, membrane) if module.output or not module.init_hidden else spikes
+
+
+def _synaptic_result(module: Any, spikes: Any, membrane: Any) -> Any:
+    return (spikes, membrane * 0, membrane) if module.output or not module.init_hidden else spikes
+
+
+def _refused(name: str, reason: str) -> NeuronRow:
+    return NeuronRow(name=name, verdict="refused", refusal=reason)
+
+
+_BY_RATE = "by rate, fitted to the neuron's simulated staircase"
+
+ROWS: dict[str, NeuronRow] = {
+    row.name: row
+    for row in (
+        NeuronRow(
+            name="Leaky",
+            verdict="approximate",
+            how=f"{_BY_RATE}; exact at beta 1 or 0",
+            read=_spec(snn.Leaky, "beta"),
+            result=_plain_result,
+        ),
+        NeuronRow(name="Lapicque", verdict="approximate", how=_BY_RATE, read=_lapicque, result=_plain_result),
+        NeuronRow(
+            name="Synaptic",
+            verdict="approximate",
+            how=f"{_BY_RATE}; the synaptic current is lost",
+            read=_spec(snn.Synaptic, "alpha", "beta"),
+            result=_synaptic_result,
+        ),
+        NeuronRow(
+            name="RLeaky",
+            verdict="host",
+            how="potentials on the chip, neuron and feedback on the host",
+            read=_rleaky,
+            result=_plain_result,
+        ),
+        NeuronRow(
+            name="LeakyParallel",
+            verdict="approximate",
+            how=_BY_RATE,
+            read=_parallel,
+            before=_parallel_input,
+            result=lambda module, spikes, membrane: spikes,
+            over_time=True,
+        ),
+        NeuronRow(
+            name="StateLeaky",
+            verdict="approximate",
+            how=_BY_RATE,
+            read=_state_leaky,
+            over_time=True,
+            result=lambda module, spikes, membrane: (spikes, membrane) if module.output else membrane,
+        ),
+        NeuronRow(
+            name="LinearLeaky",
+            verdict="approximate",
+            how=_BY_RATE,
+            read=_state_leaky,
+            over_time=True,
+            before=lambda module, x: module.linear(x),
+            result=lambda module, spikes, membrane: (spikes, membrane) if module.output else membrane,
+        ),
+        _refused("Alpha", "neuron-model"),
+        _refused("RSynaptic", "recurrent-current"),
+        _refused("SLSTM", "lstm"),
+        _refused("SConv2dLSTM", "lstm"),
+        _refused("LeakyKernel", "kernel-memory"),
+        _refused("DeltaLeaky", "change-detector"),
+        _refused("AssociativeLeaky", "kernel-memory"),
+        _refused("BatchNormTT1d", "per-step-norm"),
+        _refused("BatchNormTT2d", "per-step-norm"),
+        _refused("SpikingNeuron", "no-such-layer"),
+    )
+}

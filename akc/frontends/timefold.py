@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Folds a traced time loop into one step: equal nodes become one, time operations become read-outs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from attrs import define, evolve, field, frozen
+
+from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.frontends.graph import Graph, Input, Node, Tensor
+from akc.frontends.refusals import REFUSALS
+from akc.frontends.spiking import NeuronSpec, SpikingOptions, ask_for_readout, build_spiking
+from akc.frontends.torch_graph import TorchReader, _constant, _folded, _note_types, _states, is_part
+from akc.frontends.torch_table import handle
+from akc.ir.module import Module
+
+
+@frozen
+class Series:
+    """Values of one folded node over time: stacked, or added up one after the other."""
+
+    value: str
+    count: int
+    dim: int = 0
+
+
+REDUCTIONS = {"sum": "sum", "mean": "mean", "amax": "max", "max": "max"}
+
+
+@define
+class Folder:
+    """One pass over the traced nodes: equal nodes become one, time operations become read-outs."""
+
+    program: Any
+    name: str
+    specs: list[NeuronSpec]
+    neurons: list[tuple[str, Any, Any]]
+    """Path, module and row of each neuron, by index."""
+    batch_axis: int
+    r: TorchReader = field(init=False)
+    seen: dict[Any, str] = field(factory=dict)
+    series: dict[str, Series] = field(factory=dict)
+    copies: dict[int, list[str]] = field(factory=dict)
+    """Names of the folded nodes of each neuron; more than one means that the steps differ."""
+    counts: dict[int, int] = field(factory=dict)
+    """How often each neuron was traced."""
+    times: set[int] = field(factory=set)
+    source: Any = None
+    """The placeholder of the network's input."""
+    readouts: set[str] = field(factory=set)
+    outputs: list[str] = field(factory=list)
+
+    def run(self) -> None:
+        """Read all nodes."""
+        self.r = TorchReader(self.program, Graph(self.name), self.batch_axis)
+        states = _states(self.program)
+        for node in self.program.graph_module.graph.nodes:
+            if node.op == "placeholder":
+                self.placeholder(node, states)
+            elif node.op == "get_attr":
+                _constant(self.r, node.name, getattr(self.program.graph_module, node.target))
+            elif node.op == "call_function":
+                self.call(node)
+            elif node.op == "output":
+                self.outputs = [self.result(v) for v in _leaves(node.args[0])]
+        if self.r.faults:
+            raise DiagnosticError(self.r.faults)
+        self.check_copies()
+
+    def result(self, node: Any) -> str:
+        """Name of a result of the network; a sum that grew over all steps is a read-out."""
+        name = self.r.name(node)
+        if name in self.series and self.series[name].dim == GROWN:
+            self.readout(node, self.series.pop(name).value, "sum")
+        return name
+
+    def placeholder(self, node: Any, states: Mapping[str, tuple[str, Any]]) -> None:
+        if node.name in states:
+            self.r.owners[node.name] = states[node.name][0]
+            _constant(self.r, node.name, states[node.name][1])
+        elif self.source is None:
+            self.source = node
+            value = node.meta["val"]
+            self.r.graph.types[node.name] = Tensor("float32", tuple(value.shape))
+
+    def call(self, node: Any) -> None:
+        if _folded(self.r, node):
+            return
+        if is_part(node):
+            self.part(node)
+            return
+        handler = SPECIAL.get(_short_target(node))
+        if handler is not None and handler(self, node):
+            return
+        self.general(node)
+
+    def general(self, node: Any) -> None:
+        """An ordinary operator: the one that was seen before with the same operands, or a new one."""
+        key = self.key(node)
+        if key in self.seen:
+            self.r.aliases[node.name] = self.seen[key]
+            return
+        self.seen[key] = node.name
+        late = [a for a in node.all_input_nodes if self.r.name(a) in self.series]
+        if late:
+            raise error(
+                "AKC0383",
+                f"{_short_target(node)} works on values of all steps at once (of '{node.name}')",
+                origin=self.r.source(node),
+                help="move it into the loop, or behind a sum or mean over time",
+            )
+        _note_types(self.r, node)
+        handle(self.r, node)
+
+    def key(self, node: Any) -> Any:
+        def canonical(argument: Any) -> Any:
+            if hasattr(argument, "all_input_nodes"):
+                name = self.r.name(argument)
+                return ("constant", id(self.r.tensors[name])) if name in self.r.tensors else ("value", name)
+            if isinstance(argument, list | tuple):
+                return tuple(canonical(a) for a in argument)
+            return repr(argument)
+
+        return (
+            str(node.target),
+            canonical(node.args),
+            tuple((k, canonical(v)) for k, v in sorted(node.kwargs.items())),
+        )
+
+    def part(self, node: Any) -> None:
+        """operator.getitem of several results, of the input's steps, or of a maximum over time."""
+        base, index = self.r.name(node.args[0]), node.args[1]
+        if base.startswith(STEP):
+            self.step_input(node, int(base.removeprefix(STEP)), index)
+        elif base in self.readouts:
+            self.r.aliases[node.name] = base
+        else:
+            self.r.aliases[node.name] = f"{base}:{index}"
+
+    def step_input(self, node: Any, dim: int, t: int) -> None:
+        """One step of the input."""
+        shape = list(self.source.meta["val"].shape)
+        steps = shape.pop(dim)
+        self.times.add(t % steps)
+        name = f"{self.source.name}:step"
+        self.r.graph.types.setdefault(name, Tensor("float32", tuple(shape)))
+        self.r.aliases[node.name] = name
+
+    def neuron(self, node: Any) -> bool:
+        x, index = self.r.name(node.args[0]), int(node.args[1])
+        self.counts[index] = self.counts.get(index, 0) + 1
+        key = ("neuron", x, index)
+        if key in self.seen:
+            self.r.aliases[node.name] = self.seen[key]
+            return True
+        self.seen[key] = node.name
+        self.copies.setdefault(index, []).append(node.name)
+        kind = self.r.graph.types.get(x, Tensor("float32", tuple(node.args[0].meta["val"].shape)))
+        outputs = (f"{node.name}:0", f"{node.name}:1")
+        path = self.neurons[index][0] or self.name
+        self.r.graph.add(
+            Node(
+                kind="neuron",
+                inputs=(x,),
+                outputs=outputs,
+                attributes={"spec": self.specs[index]},
+                name=path,
+                source=(path,),
+            ),
+            kind,
+            kind,
+        )
+        return True
+
+    def is_neuron_value(self, name: str) -> bool:
+        """Whether a value comes straight out of a neuron."""
+        return name.rpartition(":")[0] in {n for names in self.copies.values() for n in names}
+
+    def readout(self, node: Any, value: str, how: str) -> bool:
+        """A value over time becomes one without."""
+        self.r.graph.add(
+            Node(
+                kind="readout",
+                inputs=(value,),
+                outputs=(node.name,),
+                attributes={"how": how},
+                name=f"{node.name}",
+                source=self.r.source(node),
+            ),
+            self.r.graph.types[value],
+        )
+        self.readouts.add(node.name)
+        return True
+
+    # -- after the pass ---------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> int:
+        """How many steps the trace shows; 1 for a network that is one step."""
+        return max([len(self.times), *self.counts.values()])
+
+    def check_copies(self) -> None:
+        """Every neuron must read the same at every step."""
+        faults = []
+        for index, names in self.copies.items():
+            if len(names) > 1:
+                path, module, _ = self.neurons[index]
+                faults.append(self.difference(path, type(module).__name__, names))
+        uneven = {self.neurons[i][0] for i, n in self.counts.items() if n != self.steps}
+        if uneven and not faults:
+            faults.append(
+                Diagnostic(
+                    code="AKC0383", message=f"{', '.join(sorted(uneven))} run at some steps only", origin=tuple(uneven)
+                )
+            )
+        if faults:
+            raise DiagnosticError(faults)
+
+    def difference(self, path: str, kind: str, names: list[str]) -> Diagnostic:
+        """Why a neuron reads something else at another step: its own past, or another layer."""
+        producers = self.r.graph.producers()
+        read = [producers[f"{n}:0"].inputs[0] for n in names]
+        kinds = {producers[x].kind for x in read if x in producers}
+        if "batch_norm" in kinds:
+            return REFUSALS["per-step-norm"].diagnostic(path, kind)
+        return Diagnostic(
+            code="AKC0383",
+            origin=(path,),
+            message=f"'{path}' ({kind}) does not get the same layers at every step ({len(names)} different inputs in {self.steps} steps)",
+            help=(
+                "spikes that go back into an earlier layer need snn.RLeaky and --host=allow",
+                "layers with other weights at other steps (BNTT) cannot run: the chip has one program",
+            ),
+        )
+
+    def module(self, options: SpikingOptions, steps: int | None) -> Module:
+        """The module of the folded step, read the way the trace or the user says."""
+        looped = self.steps > 1
+        if steps is None:
+            steps = self.steps if looped else options.need_steps(f"one step of {self.name}")
+        if looped and options.steps not in (None, steps):
+            raise error(
+                "AKC0380",
+                f"the loop of {self.name} has {steps} steps, --steps says {options.steps}",
+                help="leave --steps out, or change the loop",
+            )
+        over_time = self.batch_axis == 1
+        coding = options.coding or ("spikes" if self.times or over_time else "direct")
+        self.name_input()
+        if over_time:
+            self.drop_time_axis()
+        readout = self.choose_output(options, looped)
+        self.r.graph.drop_dead()
+        return build_spiking(self.r.graph, steps, coding, readout)
+
+    def name_input(self) -> None:
+        graph, name = self.r.graph, self.source.name
+        step = f"{name}:step"
+        if step in graph.types:
+            graph.rename_inputs({step: name})
+            graph.types[name] = graph.types.pop(step)
+        graph.inputs.append(Input(name, self.batch_axis if step not in graph.types else 0))
+
+    def drop_time_axis(self) -> None:
+        """Layers that take all steps at once were traced with one step: its axis of length 1 goes."""
+        graph = self.r.graph
+        for node in graph.nodes:
+            if node.kind not in KEEP_LAST_AXIS:
+                raise error(
+                    "AKC0383",
+                    f"{node.kind} of '{node.name}' stands between layers that take all steps at once",
+                    origin=node.source,
+                    help="use cells in a loop over time (LIFCell in place of LIF)",
+                )
+        graph.types = {name: evolve(kind, shape=kind.shape[1:]) for name, kind in graph.types.items()}
+        graph.inputs = [Input(each.name, 0) for each in graph.inputs]
+
+    def choose_output(self, options: SpikingOptions, looped: bool) -> str | None:
+        """Set the graph's output; the read-out still to be applied, None where the trace holds it."""
+        graph = self.r.graph
+        made = graph.producers()
+        visible = [v for v in self.outputs if self.after_readout(v, made)]
+        if visible:
+            graph.outputs = visible[-1:]
+            return None
+        spikes, membranes = self.candidates()
+        if options.readout is None and looped and not spikes and membranes and self.outputs[-1] not in self.series:
+            graph.outputs = membranes[-1:]
+            return "last"
+        if options.readout is None:
+            raise ask_for_readout(self.name)
+        wanted = spikes if options.readout == "count" else membranes
+        if options.readout == "none":
+            wanted = spikes or membranes
+        if not wanted:
+            raise self.not_given(options.readout)
+        graph.outputs = wanted[-1:]
+        return options.readout
+
+    def after_readout(self, value: str, made: Mapping[str, Node]) -> bool:
+        while value in made:
+            if value in self.readouts:
+                return True
+            value = made[value].inputs[0] if made[value].inputs else ""
+        return False
+
+    def candidates(self) -> tuple[list[str], list[str]]:
+        """Spikes and membranes among the results, in the order of their neurons in the trace."""
+        values = [self.series[v].value if v in self.series else v for v in self.outputs]
+        order = {name: i for i, names in enumerate(self.copies.values()) for name in names}
+        own = sorted({v for v in values if self.is_neuron_value(v)}, key=lambda v: (order[v.rpartition(":")[0]], v))
+        fires = {v for v in own if self.spec_of(v).kind.fires}
+        return [v for v in own if v.endswith(":0") and v in fires], [
+            v for v in own if v.endswith(":1") or v not in fires
+        ]
+
+    def spec_of(self, value: str) -> NeuronSpec:
+        spec: NeuronSpec = self.r.graph.producers()[value]["spec"]
+        return spec
+
+    def not_given(self, readout: str) -> DiagnosticError:
+        what = "spikes" if readout == "count" else "membranes"
+        return error(
+            "AKC0379",
+            f"{self.name} does not give the {what} of its last layer, which --readout {readout} needs",
+            help="return them from forward, or choose another read-out",
+        )
+
+
+KEEP_LAST_AXIS = ("dense", "neuron", "readout", "relu", "affine")
+"""Kinds of nodes that work on the last axis or on each element, whatever stands in front."""
+
+STEP = "steps of the input along "
+GROWN = -99
+"""The time axis of a series that was added up in the loop: there is none."""
+
+
+def _short_target(node: Any) -> str:
+    parts = str(node.target).split(".")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def _leaves(results: Any) -> list[Any]:
+    if isinstance(results, list | tuple):
+        return [leaf for part in results for leaf in _leaves(part)]
+    return [results] if hasattr(results, "name") else []
+
+
+def _select(f: Folder, node: Any) -> bool:
+    x, dim, t = node.args
+    if x is f.source and len(x.meta["val"].shape) > 2 and f.batch_axis == 0:
+        f.step_input(node, dim, t)
+        return True
+    series = f.series.get(f.r.name(x))
+    if series is not None and dim == series.dim and t in (-1, series.count - 1):
+        return f.readout(node, series.value, "last")
+    return False
+
+
+def _unbind(f: Folder, node: Any) -> bool:
+    dim = node.args[1] if len(node.args) > 1 else 0
+    if node.args[0] is not f.source:
+        return False
+    f.r.aliases[node.name] = f"{STEP}{dim}"
+    return True
+
+
+def _stack(f: Folder, node: Any) -> bool:
+    values = {f.r.name(v) for v in node.args[0]}
+    if len(values) != 1:
+        return False
+    dim = node.args[1] if len(node.args) > 1 else 0
+    f.series[node.name] = Series(values.pop(), len(node.args[0]), dim)
+    return True
+
+
+def _reduce(f: Folder, node: Any) -> bool:
+    """sum, mean or max over the time axis of a series, or of values of layers that take all steps at once."""
+    x = f.r.name(node.args[0])
+    dims = node.args[1] if len(node.args) > 1 else None
+    dims = tuple(dims) if isinstance(dims, list | tuple) else (dims,)
+    how = REDUCTIONS[_short_target(node)]
+    series = f.series.get(x)
+    if series is not None and dims == (series.dim,):
+        return f.readout(node, series.value, how)
+    if series is None and f.batch_axis == 1 and dims == (0,) and f.is_neuron_value(x):
+        return f.readout(node, x, how)
+    return False
+
+
+def _add(f: Folder, node: Any) -> bool:
+    """Sums that grow by the same value at each step."""
+    x, y = node.args[:2]
+    if not (hasattr(x, "name") and hasattr(y, "name")):
+        return False
+    left, right = f.r.name(x), f.r.name(y)
+    grown = f.series.get(left, Series(left, 1, GROWN)) if left not in f.r.tensors else None
+    if grown is None and f.is_neuron_value(right) and not np.any(f.r.graph.constants[left]):
+        f.series[node.name] = Series(right, 1, GROWN)
+        return True
+    if grown is not None and grown.value == right and f.is_neuron_value(right):
+        f.series[node.name] = Series(right, grown.count + 1, GROWN)
+        return True
+    return False
+
+
+def _neuron(f: Folder, node: Any) -> bool:
+    return f.neuron(node)
+
+
+SPECIAL: dict[str, Callable[[Folder, Any], bool]] = {
+    "neuron": _neuron,
+    "select": _select,
+    "unbind": _unbind,
+    "stack": _stack,
+    "add": _add,
+    **dict.fromkeys(REDUCTIONS, _reduce),
+}

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live Norse networks: the imported module gives the framework's own numbers, exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import norse.torch as norse
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from akc.diagnostics import DiagnosticError
+from akc.frontends.norse import ROWS, read_norse
+from akc.frontends.spiking import SpikingOptions
+from tests.frontends.snn.networks import answer, inputs, on_grid
+
+
+class Loop(nn.Module):
+    """A SequentialState in a loop over x[t]."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = norse.SequentialState(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state, out = None, []
+        for t in range(x.shape[0]):
+            v, state = self.layers(x[t], state)
+            out.append(v)
+        return torch.stack(out).max(0)[0]
+
+
+BOX = norse.LIFBoxParameters(tau_mem_inv=torch.tensor(300.0), v_th=torch.tensor(0.4))
+CELLS = {
+    "lif": lambda: (norse.LIFCell(), norse.LICell()),
+    "own parameters": lambda: (norse.LIFCell(norse.LIFParameters(v_th=torch.tensor(0.3), v_reset=torch.tensor(-0.2))),
+                               norse.LICell(dt=0.002)),
+    "box": lambda: (norse.LIFBoxCell(BOX), norse.LIBoxCell()),
+    "iaf": lambda: (norse.IAFCell(), norse.LICell()),
+}
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_cells_in_a_loop(kind: str) -> None:
+    torch.manual_seed(1)
+    hidden, last = CELLS[kind]()
+    network = on_grid(Loop(nn.Linear(20, 16), hidden, nn.Linear(16, 4), last), 4.0)
+    module = read_norse(network, (12, 1, 20))
+    x = inputs(12, 5, 20)
+    expected = network(x).detach().numpy()
+    assert np.ptp(expected) > 0
+    np.testing.assert_array_equal(answer(module, x.transpose(0, 1)), expected)
+
+
+def test_modules_with_time() -> None:
+    torch.manual_seed(2)
+    network = on_grid(norse.SequentialState(nn.Linear(20, 16), norse.LIF(), nn.Linear(16, 8), norse.IAF(),
+                                            nn.Linear(8, 4), norse.LI()), 4.0)
+    module = read_norse(network, (12, 1, 20), SpikingOptions(readout="last"))
+    x = inputs(12, 5, 20)
+    np.testing.assert_array_equal(answer(module, x.transpose(0, 1)), network(x)[0][-1].detach().numpy())
+
+
+def test_convolutions_and_lift() -> None:
+    torch.manual_seed(3)
+    network = on_grid(Loop(nn.Conv2d(1, 4, 3), norse.LIFCell(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 4),
+                           norse.LICell()), 4.0)
+    module = read_norse(network, (6, 1, 1, 8, 8))
+    x = inputs(6, 3, 1, 8, 8, gain=3.0)
+    np.testing.assert_array_equal(answer(module, x.transpose(0, 1)), network(x).detach().numpy())
+
+
+def test_recurrent_cell() -> None:
+    torch.manual_seed(4)
+    network = on_grid(norse.SequentialState(norse.LIFRecurrentCell(20, 16), nn.Linear(16, 4), norse.LICell()), 4.0)
+    module = read_norse(network, (1, 20), SpikingOptions(readout="last", steps=9, coding="spikes"))
+    x, state = inputs(9, 5, 20), None
+    for t in range(9):
+        v, state = network(x[t], state)
+    np.testing.assert_array_equal(answer(module, x.transpose(0, 1)), v.detach().numpy())
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "adaptive": (lambda: norse.LSNNCell(), "AKC0373"),
+    "adex": (lambda: norse.LIFAdExCell(), "AKC0372"),
+    "exponential": (lambda: norse.LIFExCell(), "AKC0372"),
+    "refractory": (lambda: norse.LIFRefracCell(), "AKC0372"),
+    "encoder": (lambda: norse.PoissonEncoder(5), "AKC0393"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_by_name(kind: str) -> None:
+    make, code = REFUSED[kind]
+    cell = make()
+    with pytest.raises(DiagnosticError) as fault:
+        read_norse(nn.Sequential(nn.Linear(20, 20), cell), (1, 20))
+    assert fault.value.diagnostics[0].code == code
+    assert type(cell).__name__ in fault.value.diagnostics[0].message
+
+
+def test_every_cell_of_norse_has_a_row() -> None:
+    bases = tuple(vars(norse.module.snn)[n] for n in ("SNNCell", "SNNRecurrentCell", "SNN", "SNNRecurrent"))
+    cells = {n for n, c in vars(norse).items() if isinstance(c, type) and issubclass(c, bases)}
+    assert cells <= set(ROWS)
