@@ -7,7 +7,7 @@ SDK raises where a layer cannot be created. `placed_like` copies the SDK's place
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import akida
@@ -259,16 +259,17 @@ def _share(start: int, count: int, total: int) -> Range | None:
     return None if (start, count) == (0, total) else Range(start, start + count)
 
 
-def steering(limits: Iterable[int]) -> Any:
-    """Constraints for `map` that give the layers in order these filter limits."""
+def steering(rng: np.random.Generator) -> Any:
+    """Constraints for `map` that draw a filter limit for each layer and shuffle the NPs on offer."""
 
-    class Limits(akida.MapConstraints):  # type: ignore[misc]
+    class Steering(akida.MapConstraints):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(akida.AKD1000())
-            self.left = list(limits)
 
         def next_layer_handler(self, name: str) -> None:
-            if self.left:
-                self.cnp_max_filters = self.left.pop(0)
+            self.cnp_max_filters = int(rng.integers(1, 65)) if rng.random() < 0.7 else self.cnp_max_filters_default
 
-    return Limits()
+        def select_nps(self, source: list[Any], n: int, type: Any) -> list[Any]:
+            return [source[i] for i in rng.permutation(len(source))[:n]]
+
+    return Steering()
