@@ -367,7 +367,8 @@ class Device:
             return np.frombuffer(raw, kind).reshape(info.output_dims).astype(np.int32)
         if 4 * count > room:
             raise BadOutput(f"job {job.id} announces {count} words of output, its buffer holds {room // 4}")
-        words = np.frombuffer(self.bus.read(job.output + HEADER_BYTES, 4 * count), "<u4").astype(np.uint32)
+        data = self.bus.read(job.output + HEADER_BYTES, 4 * count) if count else b""
+        words = np.frombuffer(data, "<u4").astype(np.uint32)
         map = decode_output(words, info.output_dims, info.output_type, info.activation)
         if map is None:
             raise BadOutput(f"job {job.id} holds events outside of {info.output_dims} or half a pair")
