@@ -22,7 +22,7 @@ from akc.targets.akd1000.layer_code import (
     steps_of,
     thresholds_of,
 )
-from akc.targets.akd1000.layers import LayerFacts, layers_of
+from akc.targets.akd1000.layers import KINDS, LayerFacts, layers_of
 from akc.targets.akd1000.learning import is_learning, learning_blocks, learning_records
 from akc.targets.akd1000.number_forms import Integers
 from akc.targets.akd1000.program import (
@@ -130,25 +130,29 @@ def _header(
     first, last = layers[0], layers[-1]
     mesh = layers[1:] if first.kind == "image" else layers
     window = image_window(first) if first.kind == "image" else (0, 0)
+    input_type = _input_type(module, first)
     shift, scales = (np.zeros(0), np.zeros(0)) if last.op.activation else _output_scaling(module, last)
     return Header(
         version=version,
         input_dims=(*first.size, first.channels), output_dims=last.op.type.shape,
-        input_type=_input_type(first), output_type=OUTPUT_TYPES[last.kind],
+        input_type=input_type, output_type=OUTPUT_TYPES[last.kind],
         output_bits=last.op.act_bits if last.op.activation else POTENTIAL_BITS,
         activation=int(last.op.activation),
         dense_window_w=window[1], dense_window_h=window[0],
         output_shift=shift, output_scales=scales,
         max_num_desc=_descriptors(records, learning),
-        epg_tracks=_gateway(first, mesh[0]) if mesh else None,
+        epg_tracks=_gateway(input_type, mesh[0]) if mesh else None,
         input_bits=first.input_bits,
     )  # fmt: skip
 
 
-def _input_type(first: LayerFacts) -> int:
+def _input_type(module: Module, first: LayerFacts) -> int:
+    """Flat events go to a dense layer on a 1x1 map, unless a spatial layer of an earlier sequence made them."""
     if first.kind == "image":
         return DENSE
-    return FNP_SPARSE if first.kind == "dense" and first.size == (1, 1) else CNP_SPARSE
+    source = module.net.producer(first.op.x)
+    spatial = isinstance(source, Layer) and KINDS[type(source)] != "dense"
+    return FNP_SPARSE if first.kind == "dense" and first.size == (1, 1) and not spatial else CNP_SPARSE
 
 
 def _output_scaling(module: Module, last: LayerFacts) -> tuple[Integers, Integers]:
@@ -167,10 +171,9 @@ def _descriptors(records: tuple[Record, ...], learning: LearningRecords | None) 
     return count
 
 
-def _gateway(first: LayerFacts, mesh: LayerFacts) -> tuple[tuple[int, int], ...]:
+def _gateway(kind: int, mesh: LayerFacts) -> tuple[tuple[int, int], ...]:
     """(offset, value) of the event gateway's registers."""
     low, high = columns(mesh.op.at)
-    kind = _input_type(first)
     words = EPG.encode({
         "flat_input": int(kind == FNP_SPARSE), "image_input": int(kind == DENSE),
         "first_low": low, "first_high": high,

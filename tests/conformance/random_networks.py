@@ -23,7 +23,7 @@ from akc.ir.ops.akida import (
     Learning,
     SeparableConvolutional,
 )
-from akc.ir.signature import Types
+from akc.ir.signature import TypeFault, Types
 from akc.ir.types import ELEMENT_TYPES, TensorType
 from akc.ir.weights import Weight
 
@@ -373,14 +373,19 @@ CLASSES: dict[str, Callable[[Random], Module]] = {
 
 
 def network(kind: str, seed: int) -> Module:
-    """The network of a class for a seed."""
-    return CLASSES[kind](np.random.default_rng([seed, *kind.encode()]))
+    """The network of a class for a seed; a draw in which a map shrinks to nothing is drawn again."""
+    for attempt in range(100):
+        try:
+            return CLASSES[kind](np.random.default_rng([seed, *kind.encode(), *[1] * attempt]))
+        except TypeFault:
+            continue
+    raise AssertionError("a network is drawn in the end")
 
 
-def networks(kind: str, seed: int, count: int) -> Iterator[tuple[int, Module]]:
-    """`count` networks of a class with the seeds that made them."""
-    for number in range(seed, seed + count):
-        yield number, network(kind, number)
+def networks(kind: str, seed: int, number: int) -> Iterator[tuple[int, Module]]:
+    """`number` networks of a class with the seeds that made them."""
+    for drawn in range(seed, seed + number):
+        yield drawn, network(kind, drawn)
 
 
 def layers(module: Module) -> list[Op]:
