@@ -10,6 +10,7 @@ from akc.passes.drop_lstm import DropLstm
 from akc.passes.equalize import Equalize
 from akc.passes.expand_dilation import ExpandDilation
 from akc.passes.expand_groups import ExpandGroups
+from akc.passes.fit_rate import FitRate
 from akc.passes.fit_windows import FitWindows
 from akc.passes.fold_average import FoldAverage
 from akc.passes.fold_batchnorm import FoldBatchnorm
@@ -23,11 +24,15 @@ from akc.passes.merge_skipdma import MergeSkipdma
 from akc.passes.mirror import Mirror
 from akc.passes.pad_input import PadInput
 from akc.passes.place import Place
+from akc.passes.rate import Rate
 from akc.passes.separate_depthwise import SeparateDepthwise
+from akc.passes.step import Step
 
 PASSES: dict[str, type[Any]] = {
     one.name: one
     for one in (
+        Rate,
+        Step,
         DropLstm,
         FoldLayout,
         FoldBatchnorm,
@@ -45,6 +50,7 @@ PASSES: dict[str, type[Any]] = {
         Equalize,
         Calibrate,
         LowerInt4,
+        FitRate,
         MergeSkipdma,
         Place,
     )
@@ -62,6 +68,12 @@ MERGE = "merge-skipdma"
 
 LOWER = f"{LEGALISE},equalize,calibrate,lower-int4,{MERGE}"
 """From imported to quantised."""
+
+SPIKING = {
+    "rate": f"rate,{LEGALISE},calibrate,lower-int4,fit-rate,{MERGE}",
+    "step": f"step,{LEGALISE},calibrate,lower-int4{{activations=1 input=1}},{MERGE}",
+}
+"""From imported to quantised for spiking networks, by the way they run (akc.passes.spikes)."""
 
 PLACE = "place"
 """From quantised to placed."""

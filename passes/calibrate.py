@@ -10,7 +10,7 @@ import numpy as np
 from attrs import evolve, field, frozen, validators
 
 from akc.ir.module import Module, Op, Value
-from akc.ir.ops import nn
+from akc.ir.ops import nn, snn
 from akc.passes.evaluate import Array, sample_inputs, values
 from akc.passes.propagate import input_ranges, moments, warn_assumed
 
@@ -46,8 +46,8 @@ class Calibrate:
     def run(self, module: Module, context: Any) -> Module:
         """The module with ranges; raises DiagnosticError AKC0410 if samples do not fit the inputs."""
         if context.samples is None:
-            return with_ranges(module, self.estimated(module, context))
-        return with_ranges(module, self.measured(module, context.samples))
+            return with_ranges(module, self.estimated(module, context) | whole_levels(module))
+        return with_ranges(module, self.measured(module, context.samples) | whole_levels(module))
 
     def estimated(self, module: Module, context: Any) -> Ranges:
         """Ranges of all float values from the range of the input and the weights."""
@@ -94,6 +94,17 @@ def activations(module: Module) -> set[str]:
         passes_on = isinstance(op, nn.MaxPool | nn.Reshape | nn.Permute) and op.x in found
         if passes_on or isinstance(op, nn.Relu) or (isinstance(op, nn.Clip) and op.low >= 0):
             found.add(op.name)
+    return found
+
+
+def whole_levels(module: Module) -> Ranges:
+    """Ranges of values that are whole levels already, of which one must stay one."""
+    found: Ranges = {}
+    for op in module.net.ops:
+        if isinstance(op, snn.Levels):
+            found[op.name] = (0.0, op.high)
+        elif isinstance(op, nn.MaxPool | nn.Reshape | nn.Permute) and op.x in found:
+            found[op.name] = found[op.x]
     return found
 
 

@@ -70,3 +70,9 @@ def _add(op: host.Add, module: Module) -> Kernel:
 @mapped(host.Tanh)
 def _tanh(op: host.Tanh, module: Module) -> Kernel:
     return lambda x: np.tanh(x)
+
+
+@mapped(snn.Levels)
+def _levels(op: snn.Levels, module: Module) -> Kernel:
+    half, high = np.float32(0.5), np.float32(op.high)
+    return lambda x: np.clip(np.ceil(x - half), np.float32(0), high)

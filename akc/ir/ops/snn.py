@@ -12,6 +12,7 @@ from attrs import frozen
 
 from akc.ir.fields import WeightName, fields_of, flag, integer, keyword, number, number_or_weight, operand
 from akc.ir.module import Op
+from akc.ir.ops import nn
 from akc.ir.signature import TypeFault, Types, need_dtype
 from akc.ir.types import TensorType
 
@@ -331,3 +332,16 @@ class Cuba(Neuron):
     threshold: int = integer("fires above 64 times it", low=0)
     bias: float | WeightName = number_or_weight("added to the potential at each step", 0.0)
     refractory: int = integer("steps from a spike until the neuron integrates again", 1, low=1)
+
+
+# -- on the way to the chip ----------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Levels(nn.Clip):
+    """Whole levels, as the chip gives them: min(max(ceil(x - 1/2), 0), high); what a neuron becomes by rate.
+
+    %n = snn.levels(%x, high=15.0) : f32[256] from "lif1"
+    """
+
+    mnemonic = "snn.levels"

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fit-rate: thresholds and steps of a network run by rates are fitted to what its source really does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from attrs import define, evolve, field, frozen, validators
+
+from akc.diagnostics import error
+from akc.ir.module import Module, Op
+from akc.ir.ops import akida, host, nn
+from akc.ir.types import TensorType
+from akc.ir.weights import Weight
+from akc.passes.evaluate import Array, sample_inputs
+from akc.passes.quantisation import MESH
+from akc.passes.rate import NeuronPlan, Plan, answers
+from akc.passes.staircase import fit
+from akc.sim.registry import WHOLE, evaluate_op, find_rule
+from akc.sim.run import Runner
+from akc.sim.spiking import window_sums
+
+ROWS = 4096
+"""Windows (and places of a map) that one fit looks at; more are thinned out evenly."""
+
+PIECE = 1024
+"""Samples times steps of the source that are simulated at once."""
+
+
+@frozen
+class FitRate:
+    """Fit thresholds, steps and the read-out, layer by layer, on the layers already quantised in front.
+
+    Each neuron's levels are fitted to the source's spike counts by least squares, the last layer's
+    potentials to the source's read-out by a straight line a class. Kept is what gives the best
+    same-answer rate on the last quarter of the samples, which no fit sees. Does nothing without samples,
+    or without rate in front in the same run.
+    """
+
+    name = "fit-rate"
+    requires = "quantised"
+    ensures = "quantised"
+
+    samples: int = field(default=1000, validator=validators.gt(7))
+    """How many of the samples are used, from the first."""
+
+    least: float = field(default=0.8, validator=[validators.ge(0), validators.le(1)])
+    """The smallest share of same answers that is not refused (AKC0391); 0 never refuses."""
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The fitted module; raises DiagnosticError AKC0391 where it does not answer like its source."""
+        plan: Plan | None = context.notes.get("rate")
+        if plan is None or context.samples is None:
+            return module
+        inputs = sample_inputs(plan.source, context.samples, self.samples)
+        held = max(1, len(next(iter(inputs.values()))) // 4)
+        seen = {name: array[:-held] for name, array in inputs.items()}
+        unseen = {name: array[-held:] for name, array in inputs.items()}
+        fitting = _Fitting(module, plan, seen, context.progress)
+        candidates = {"unfitted": module, **fitting.run()}
+        source = answers(plan.source, unseen)
+        same = {name: float((answers(one, unseen) == source).mean()) for name, one in candidates.items()}
+        kept = max(same, key=lambda name: (same[name], list(same).index(name)))
+        report = Report(layers=fitting.layers, same=same, kept=kept, windows=plan.windows, held_out=held)
+        context.notes["fit-rate"] = report
+        if same[kept] < self.least:
+            raise self.refusal(report)
+        return candidates[kept]
+
+    def refusal(self, report: Report) -> Exception:
+        """What to say about a network that answers something else."""
+        return error(
+            "AKC0391",
+            f"the compiled network gives the source's answer for {report.same[report.kept]:.1%} of"
+            f" {report.held_out} samples, {self.least:.0%} are asked for",
+            label="; ".join(str(layer) for layer in report.layers),
+            help=(
+                "the layer with the largest level error is where it goes wrong; try another number of windows"
+                " (rate{window=...}), or more samples",
+                "fit-rate{least=0} makes the program all the same",
+            ),
+        )
+
+
+@frozen
+class LayerReport:
+    """One layer: mean distance of its levels from the source's counts, before and after, and the share at the top."""
+
+    name: str
+    before: float
+    after: float
+    saturated: float
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.before:.2f} -> {self.after:.2f} levels off, {self.saturated:.0%} at the top"
+
+
+@frozen
+class Report:
+    """What fitting did. same: share of same answers on `held_out` samples by candidate; kept: the one taken."""
+
+    layers: list[LayerReport]
+    same: dict[str, float]
+    kept: str
+    windows: int
+    held_out: int
+
+    def __str__(self) -> str:
+        rates = ", ".join(f"{name} {rate:.1%}" for name, rate in self.same.items())
+        rows = "".join(f"\n  {layer}" for layer in self.layers)
+        return (
+            f"{self.windows} passes an input; same answers on {self.held_out} samples: {rates}; kept: {self.kept}{rows}"
+        )
+
+
+@define
+class _Fitting:
+    """One walk over the quantised net with the samples' values."""
+
+    module: Module
+    plan: Plan
+    inputs: dict[str, Array]
+    progress: Any
+    layers: list[LayerReport] = field(factory=list)
+    changed: dict[str, Weight] = field(factory=dict)
+    values: dict[str, Array] = field(factory=dict)
+
+    def run(self) -> dict[str, Module]:
+        """Candidates by name: everything fitted, and only the read-out."""
+        counts, answer = self.source()
+        found = {"fitted": self.walk(counts, answer)}
+        self.changed = {}
+        found["read-out fitted"] = self.walk({}, answer)
+        return found
+
+    def source(self) -> tuple[dict[str, Array], Array]:
+        """Levels [n, K, ...] that the source's counts stand for, by layer, and the source's read-out."""
+        runner = Runner(self.plan.source)
+        steps = max([v.type.steps or 1 for v in self.plan.source.net.values.values()])
+        size = max(1, PIECE // steps)
+        total = len(next(iter(self.inputs.values())))
+        parts: dict[str, list[Array]] = {}
+        output = self.plan.source.net.outputs[0]
+        for start in range(0, total, size):
+            piece = {name: array[start : start + size] for name, array in self.inputs.items()}
+            values = runner.run(piece, keep=True)
+            for layer, (value, unit) in self.targets().items():
+                parts.setdefault(layer, []).append(window_sums(values[value], self.plan.windows) / unit)
+            parts.setdefault("", []).append(values[output])
+            self.progress(min(start + size, total), total, "running the source")
+        joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+        return joined, joined.pop("")
+
+    def targets(self) -> dict[str, tuple[str, Array]]:
+        """For each chip layer the source's value whose counts its levels stand for, and spikes a level."""
+        found: dict[str, tuple[str, Array]] = {}
+        for op in self.module.net.ops:
+            plan = next((self.plan.neurons[o] for o in op.origin if o in self.plan.neurons), None)
+            if isinstance(op, akida.Layer) and op.activation and plan is not None:
+                value = self.matching(plan, op.type)
+                if value is not None:
+                    found[op.name] = (value, plan.unit.astype(np.float32))
+        return found
+
+    def matching(self, plan: NeuronPlan, kind: TensorType) -> str | None:
+        """The neuron's spikes, or what a pool behind it makes of them: the one with as many elements."""
+        net = self.plan.source.net
+        pools = [op for op in net.uses(plan.name) if isinstance(op, nn.MaxPool)]
+        return next((v for v in (plan.name, *(p.name for p in pools)) if net.types[v].size == kind.size), None)
+
+    def walk(self, counts: dict[str, Array], answer: Array) -> Module:
+        """Run the net layer by layer, fitting on the way."""
+        self.values = dict(self.inputs)
+        for op in self.module.net.ops:
+            if isinstance(op, akida.Layer) and op.name in counts:
+                self.fit_layer(op, counts[op.name])
+            if isinstance(op, host.Decode):
+                self.fit_readout(op, answer)
+            self.values[op.name] = self.evaluate(op)
+        return evolve(self.module, weights={**self.module.weights, **self.changed})
+
+    def evaluate(self, op: Op) -> Array:
+        """The op's value [n, (K,) ...] with the weights fitted so far."""
+        module = evolve(self.module, weights={**self.module.weights, **self.changed})
+        kinds = self.module.net.types
+        operands = [self.values[name] for name in op.operands]
+        if find_rule(WHOLE, op) is not None or all(kinds[name].steps is None for name in op.operands):
+            return evaluate_op(op, operands, module)
+        batch, steps = operands[0].shape[:2]
+        result = evaluate_op(op, [a.reshape(batch * steps, *a.shape[2:]) for a in operands], module)
+        return result.reshape(batch, steps, *result.shape[1:])
+
+    def potentials(self, op: akida.Layer) -> Array:
+        """The layer's potentials [rows, filters], pooled as the layer pools."""
+        bare = evolve(op, activation=False, result=evolve(op.result, type=evolve(op.type, dtype="i32")))
+        result = self.evaluate(bare)
+        return result.reshape(-1, result.shape[-1])
+
+    def fit_layer(self, op: akida.Layer, counts: Array) -> None:
+        """Threshold and act_step of each filter, on potentials from levels that the chip has."""
+        if op.threshold is None or op.act_step is None:
+            return
+        x, wanted = self.potentials(op), counts.reshape(-1, counts.shape[-1])
+        keep = slice(None, None, max(1, len(x) // ROWS))
+        x, wanted = x[keep].astype(np.float64), np.minimum(wanted[keep], 2**op.act_bits - 1)
+        top, share = 2**op.act_bits - 1, 2**op.act_bits / 16
+        threshold = self.module.array(op.threshold).astype(np.float64)
+        step = np.floor(self.module.array(op.act_step) * 16) / 16 / share
+        before = _distance(x, wanted, threshold, step, top)
+        threshold, step, _ = fit(x, wanted, threshold, step, top)
+        step = np.clip(np.rint(step * 2**op.act_bits), 1, MESH.sixteenths) / 2**op.act_bits
+        threshold, step, _ = fit(x, wanted, threshold, step, top, moves=False)
+        threshold = np.clip(np.floor(threshold), -MESH.threshold, MESH.threshold)
+        after = _distance(x, wanted, threshold, step, top)
+        full = float((np.ceil((x - threshold) / step) >= top).mean())
+        self.layers.append(LayerReport((op.origin or (op.name,))[-1], before, after, full))
+        self.changed[op.threshold] = Weight.of(threshold.astype(np.int64), "i32")
+        self.changed[op.act_step] = Weight.of(step * share, "f32")
+
+    def fit_readout(self, op: host.Decode, answer: Array) -> None:
+        """A line for each class from potentials to the source's read-out."""
+        how = self.time_sum(op)
+        if op.threshold is None or op.act_step is None or how is None or answer.shape[1:] != op.type.shape:
+            return
+        x = self.values[op.x].astype(np.float64).reshape(len(answer), -1, answer.shape[-1])
+        windows = x.shape[1]
+        x = x.sum(axis=1) / (1 if how is host.Sum else windows)
+        spread = x.var(axis=0)
+        slope = ((x - x.mean(0)) * (answer - answer.mean(0))).mean(0) / np.maximum(spread, 1e-12)
+        if not (slope > 0).all():
+            return
+        offset = answer.mean(0) - slope * x.mean(0)
+        share = windows if how is host.Sum else 1
+        limit = float(2**31 - 1)
+        threshold = np.clip(np.rint(-offset / slope / share), -limit, limit)
+        self.changed[op.threshold] = Weight.of(threshold.astype(np.int64), "i32")
+        self.changed[op.act_step] = Weight.of(1 / slope, "f32")
+
+    def time_sum(self, op: Op) -> type[Op] | None:
+        """How the decoded potentials become the net's result: host.Sum, host.Mean (also: not at all), or None."""
+        net, how, name = self.module.net, host.Mean, op.name
+        while name not in net.outputs:
+            readers = net.uses(name)
+            if len(readers) != 1 or not isinstance(readers[0], host.Sum | host.Mean | nn.Reshape):
+                return None
+            how = host.Sum if isinstance(readers[0], host.Sum) else how
+            name = readers[0].name
+        return how  # type: ignore[return-value]
+
+
+def _distance(x: Array, wanted: Array, threshold: Array, step: Array, top: int) -> float:
+    return float(np.abs(np.clip(np.ceil((x - threshold) / step), 0, top) - wanted).mean())

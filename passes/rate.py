@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rate: spiking neurons become stepped activations on spike counts, one pass of the chip a window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from attrs import define, evolve, field, frozen, validators
+
+from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.ir.fields import WeightName
+from akc.ir.module import Module, Op, Statement, Value, fresh_name
+from akc.ir.ops import host, nn, snn
+from akc.ir.signature import Types
+from akc.ir.types import TensorType
+from akc.ir.weights import Weight
+from akc.passes.evaluate import Array, sample_inputs
+from akc.passes.staircase import respond, staircase, width
+from akc.sim.run import Runner
+
+READOUTS = (host.Sum, host.Mean, host.Max, host.Last)
+CANDIDATES = (1, 3, 5, 10, 30)
+"""Numbers of windows that window=0 tries on samples."""
+
+
+@frozen
+class Rate:
+    """Run a spiking network by its rates: the time axis is cut into windows, one pass for each.
+
+    A neuron gives as many levels as it would fire under the mean current of the window (its staircase);
+    the last neuron and the read-out become a straight line on the potentials, summed over windows by
+    the host. The order of spikes inside a window is lost. The numbers stay real: lower-int4 quantises.
+    """
+
+    name = "rate"
+    requires = None
+    ensures = None
+
+    window: int = field(default=0, validator=validators.ge(0))
+    """Number of windows (passes); 0: 1 for a constant input, else the number with the best same-answer rate
+    on samples, else so many that a window has about 15 steps."""
+
+    bits: int = field(default=4, validator=validators.in_((1, 2, 4)))
+    """Bits of a level; lower-int4 must get the same."""
+
+    samples: int = field(default=100, validator=validators.gt(0))
+    """How many samples window=0 tries the candidates on."""
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The module without spiking neurons; raises DiagnosticError AKC0371, AKC0392."""
+        if not any(isinstance(op, snn.Neuron) for op in module.net.ops):
+            return module
+        _refuse(module)
+        rewritten, plan = self.chosen(module, context)
+        context.notes["rate"] = plan
+        if context.samples is None:
+            context.warn(_no_samples(plan))
+        return rewritten
+
+    def chosen(self, module: Module, context: Any) -> tuple[Module, Plan]:
+        """The rewriting with the number of windows asked for, or the best."""
+        steps = module.net.inputs[0].type.steps
+        if steps is None:
+            return _Rewriting(module, 1, self.bits).run()
+        if self.window or context.samples is None:
+            return _Rewriting(module, self.window or max(1, round(steps / 15)), self.bits).run()
+        inputs = sample_inputs(module, context.samples, self.samples)
+        source = answers(module, inputs)
+        counts = sorted({k for k in (*CANDIDATES, round(steps / 15)) if 1 <= k <= steps})
+        made = [_Rewriting(module, k, self.bits).run() for k in counts]
+        scores = [(answers(new, inputs) == source).mean() for new, _ in made]
+        best = int(np.argmax(scores))
+        made[best][1].tried.update(zip(counts, (float(s) for s in scores)))
+        return made[best]
+
+
+@define
+class NeuronPlan:
+    """What became of one neuron: steps of a window, spikes a level stands for, error of the staircase in levels."""
+
+    name: str
+    steps: float
+    unit: Array
+    error: float
+
+
+@define
+class Plan:
+    """What `rate` did, for fit-rate and for reports; tried: same-answer rate by number of windows."""
+
+    source: Module
+    windows: int
+    top: int
+    neurons: dict[str, NeuronPlan] = field(factory=dict)
+    tried: dict[int, float] = field(factory=dict)
+
+
+def answers(module: Module, inputs: dict[str, Array]) -> Array:
+    """The index of the largest output for each sample."""
+    result = next(iter(Runner(module).run(inputs).values()))
+    return result.reshape(len(result), -1).argmax(axis=1)
+
+
+def _refuse(module: Module) -> None:
+    """Feedback, and neurons that differ from place to place of a map."""
+    faults = []
+    for op in module.net.ops:
+        if isinstance(op, host.Previous):
+            faults.append(
+                Diagnostic(
+                    code="AKC0371",
+                    message=f"layer '{(op.origin or (op.name,))[0]}' feeds its own spikes back;"
+                    " a pass through AKD1000 goes forward only",
+                    origin=op.origin,
+                    span=op.span(),
+                    help=(
+                        "--host=allow: the chip computes the potentials, the host neurons and feedback",
+                        "or drop the recurrence and train the read-out again",
+                    ),
+                )
+            )
+        elif isinstance(op, snn.Neuron) and width(op, module) == 0:
+            faults.append(
+                Diagnostic(
+                    code="AKC0392",
+                    message=f"%{op.name}: neurons of one channel have different parameters at different places",
+                    origin=op.origin,
+                    span=op.span(),
+                    help="the chip has one threshold a filter: use the same parameters for a whole channel",
+                )
+            )
+    if faults:
+        raise DiagnosticError(faults)
+
+
+def _no_samples(plan: Plan) -> Diagnostic:
+    worst = max((n.error for n in plan.neurons.values()), default=0.0)
+    return Diagnostic(
+        code="AKC0387",
+        message="no calibration samples: thresholds and steps are taken from the neurons' own staircases"
+        f" (largest mean error {worst:.2f} levels, {plan.windows} passes an input)",
+        help="--calibrate samples.npz fits them to the network",
+    )
+
+
+@define
+class _Rewriting:
+    """One walk over the statements, with the time axis cut into `windows`."""
+
+    module: Module
+    windows: int
+    bits: int
+    types: dict[str, TensorType] = field(factory=dict)
+    statements: list[Statement] = field(factory=list)
+    weights: dict[str, Weight] = field(factory=dict)
+    renamed: dict[str, str] = field(factory=dict)
+    plan: Plan = field(init=False)
+
+    @property
+    def top(self) -> int:
+        """The highest level."""
+        return int(2**self.bits - 1)
+
+    @property
+    def steps(self) -> int | None:
+        """The new time axis."""
+        return self.windows if self.windows > 1 else None
+
+    def run(self) -> tuple[Module, Plan]:
+        """The new module and what was done."""
+        net = self.module.net
+        self.plan = Plan(source=self.module, windows=self.windows, top=self.top)
+        self.types = {v.name: v.type for v in net.inputs}
+        self.weights = dict(self.module.weights)
+        for value in net.inputs:
+            if value.type.steps is not None:
+                self.input(value)
+        readouts = {op.x: op for op in net.ops if isinstance(op, READOUTS)}
+        for op in net.ops:
+            self.statement(op, readouts)
+        outputs = tuple(self.renamed.get(o, o) for o in net.outputs)
+        kinds = tuple(self.types[o] for o in outputs)
+        return self.module.with_statements(
+            self.statements, self.weights, outputs=outputs, output_types=kinds
+        ), self.plan
+
+    def input(self, value: Value) -> None:
+        """Spikes that come in: counts of each window, as a mean a step."""
+        length = (value.type.steps or 1) / self.windows
+        name = fresh_name(f"{value.name}_counts", self.module.net.values)
+        kind = evolve(value.type, steps=self.steps)
+        if self.windows == 1:
+            self.append(host.Sum(result=Value(name, kind), x=value.name))
+        else:
+            self.append(host.Window(result=Value(name, kind), x=value.name, count=self.windows))
+        mean = fresh_name(f"{value.name}_rate", self.module.net.values)
+        self.append(nn.Affine(result=Value(mean, kind), x=name, scale=1 / length))
+        self.renamed[value.name] = mean
+
+    def statement(self, op: Op, readouts: dict[str, Op]) -> None:
+        """One operation of the source."""
+        if isinstance(op, host.Repeat):
+            self.renamed[op.name] = self.renamed.get(op.x, op.x)
+        elif isinstance(op, snn.Neuron):
+            self.neuron(op, readouts.get(op.name))
+        elif isinstance(op, READOUTS) and isinstance(self.module.net.producer(op.x), snn.Neuron):
+            self.readout(op)
+        else:
+            self.append(self.retyped(op.renamed(self.renamed)))
+
+    def retyped(self, op: Op) -> Op:
+        """The op with its result type worked out again."""
+        kinds = {name: w.type for name, w in self.weights.items()}
+        return evolve(op, result=evolve(op.result, type=op.infer(Types(self.types, kinds)), range=None))
+
+    def append(self, op: Op) -> str:
+        self.statements.append(op)
+        self.types[op.name] = op.type
+        return op.name
+
+    def affine(self, op: Op, x: str, name: str, scale: Array | float, shift: Array | float, comments: Any = ()) -> str:
+        """x * scale + shift, numbers per channel where they differ."""
+        fields = {key: self.number(f"{name}.{key}", value) for key, value in (("scale", scale), ("shift", shift))}
+        return self.append(
+            nn.Affine(result=Value(name, self.types[x]), x=x, origin=op.origin, comments=comments, **fields)
+        )
+
+    def number(self, name: str, value: Any) -> float | WeightName:
+        array = np.atleast_1d(np.asarray(value, np.float64))
+        if (array == array[0]).all():
+            return float(array[0])
+        weight = fresh_name(name, self.weights)
+        self.weights[weight] = Weight.of(array, "f32")
+        return WeightName(weight)
+
+    def window_steps(self, op: Op) -> int:
+        """Steps of the source in one window."""
+        return max(1, round((op.type.steps or 1) / self.windows))
+
+    def neuron(self, op: snn.Neuron, readout: Op | None) -> None:
+        """affine, levels, affine: the staircase, and back to spikes a step."""
+        others = [u for u in self.module.net.uses(op.name) if u is not readout]
+        if not op.fires or op.output == "membrane" or not others:
+            if op.name in self.module.net.outputs:
+                self.line(op)
+            return
+        x, steps = self.renamed.get(op.x, op.x), self.window_steps(op)
+        stairs = staircase(op, self.module, steps, self.top)
+        current = self.affine(
+            op,
+            x,
+            fresh_name(f"{op.name}.current", self.module.net.values),
+            1 / stairs.step,
+            0.5 - stairs.threshold / stairs.step,
+            op.comments,
+        )
+        counted = snn.Levels(result=Value(op.name, self.types[x]), x=current, high=float(self.top), origin=op.origin)
+        self.append(counted)
+        rate = fresh_name(f"{op.name}.rate", self.module.net.values)
+        self.renamed[op.name] = self.affine(op, op.name, rate, stairs.unit / steps, 0.0)
+        for key in op.origin[:1] or (op.name,):
+            self.plan.neurons[key] = NeuronPlan(op.name, steps, stairs.unit, float(stairs.error.max()))
+
+    def readout(self, op: Op) -> None:
+        """The last neuron and its read-out: a line on its mean current, over all windows."""
+        neuron = self.module.net.producer(op.operands[0])
+        assert isinstance(neuron, snn.Neuron)
+        per_window = isinstance(op, host.Sum)
+        name = op.name if self.windows == 1 else fresh_name(f"{neuron.name}.line", self.module.net.values)
+        self.drawn(neuron, name, per_window)
+        if self.windows > 1:
+            self.append(self.retyped(op.renamed({neuron.name: name})))
+
+    def line(self, op: snn.Neuron) -> None:
+        """A neuron whose values over time are the result: a mean for each window."""
+        self.renamed[op.name] = self.drawn(op, op.name, summed=False)
+
+    def drawn(self, neuron: snn.Neuron, name: str, summed: bool) -> str:
+        """What the neuron gives in a window (the sum, or the mean a step) as a line on its current."""
+        x, steps = self.renamed.get(neuron.x, neuron.x), self.window_steps(neuron)
+        slope, offset = response_line(neuron, self.module, steps, self.top)
+        share = 1.0 if summed else 1.0 / steps
+        return self.affine(neuron, x, name, slope * share, offset * share, neuron.comments)
+
+
+def response_line(op: snn.Neuron, module: Module, steps: int, top: int) -> tuple[Array, Array]:
+    """Slope and offset of a window's sum of spikes (or of the membrane below threshold) over a constant current."""
+    if op.fires and op.output == "spikes":
+        stairs = staircase(op, module, steps, top)
+        return stairs.unit / stairs.step, stairs.unit * (0.5 - stairs.threshold / stairs.step)
+    low = staircase(op, module, steps, top).step if op.fires else np.ones(width(op, module))
+    probes = np.stack([-low, -2 * low])
+    sums = respond(op, module, probes, steps, "membrane")
+    slope = (sums[0] - sums[1]) / low
+    return slope, sums[0] + slope * low

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which way a spiking network goes onto the chip: by rates, step by step, or with its neurons on the host."""
+
+from __future__ import annotations
+
+from akc.ir.module import Module
+from akc.ir.ops import host, snn
+from akc.passes.step import memoryless
+
+WAYS = ("rate", "step", "hybrid")
+
+
+def is_spiking(module: Module) -> bool:
+    """Whether the net holds neurons that nothing has lowered yet."""
+    return any(isinstance(op, snn.Neuron) for op in module.net.ops)
+
+
+def choose_way(module: Module, host_allowed: bool) -> tuple[str, str]:
+    """The way that suits a network, and the reason in words."""
+    neurons = [op for op in module.net.ops if isinstance(op, snn.Neuron)]
+    if any(isinstance(op, host.Previous) for op in module.net.ops):
+        return "hybrid", "it feeds spikes back, which the host must do" if host_allowed else "it feeds spikes back"
+    firing = [op for op in neurons if op.fires]
+    timed = any(v.type.steps is not None for v in module.net.inputs)
+    if timed and firing and len(firing) == len(neurons) and all(memoryless(op, module) for op in firing):
+        return "step", "its neurons keep nothing from step to step, so that single steps are exact"
+    return "rate", "its neurons keep a membrane; one pass a window is nearer to the source, and cheaper"
