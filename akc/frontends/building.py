@@ -28,8 +28,16 @@ from akc.ir.weights import Weight
 Axes = tuple[int | None, ...]
 
 ELEMENT_NAMES = {
-    "float32": "f32", "float64": "f32", "float16": "f32", "bfloat16": "f32", "int64": "i64", "int32": "i32",
-    "int16": "i32", "uint8": "u8", "int8": "i8", "bool": "u1",
+    "float32": "f32",
+    "float64": "f32",
+    "float16": "f32",
+    "bfloat16": "f32",
+    "int64": "i64",
+    "int32": "i32",
+    "int16": "i32",
+    "uint8": "u8",
+    "int8": "i8",
+    "bool": "u1",
 }
 
 
@@ -83,7 +91,7 @@ class Builder:
         held, shape = self.held[value], self.shape(value)
         if held.axes == axes:
             return held.name
-        key = (held.name, shape, tuple(-1 if a is None else a for a in held.axes + (None,) + axes))
+        key = (held.name, shape, tuple(-1 if a is None else a for a in (*held.axes, None, *axes)))
         if key not in self._arranged:
             self._arranged[key] = self._rearranged(held, shape, axes, source)
         return self._arranged[key]
@@ -107,16 +115,24 @@ class Builder:
 
     # -- operations and weights -------------------------------------------------------------------
 
-    def op(self, kind: type[Op], wanted: str, source: tuple[str, ...], **fields: Any) -> str:
-        """Append an operation; its type is inferred. Gives the name of its result."""
+    def op(
+        self,
+        kind: type[Op],
+        wanted: str,
+        source: tuple[str, ...],
+        range: tuple[float, float] | None = None,
+        **fields: Any,
+    ) -> str:
+        """Append an operation; its type is inferred. `range`: of its result. Gives the name of its result."""
         name = fresh_name(text_name(wanted), self.types)
         draft = kind(result=Value(name, TensorType("f32", ())), origin=source, **fields)
+        weights = {name: self.weights[name].type for name in draft.weights_used}
         try:
-            inferred = draft.infer(Types(self.types, {k: w.type for k, w in self.weights.items() if k in draft.weights_used}))
+            inferred = draft.infer(Types(self.types, weights))
         except TypeFault as fault:
             self.faults.append(Diagnostic(code="AKC0311", message=fault.message, origin=source))
             raise Unbuildable from None
-        self.ops.append(evolve(draft, result=Value(name, inferred)))
+        self.ops.append(evolve(draft, result=Value(name, inferred, range)))
         self.types[name] = inferred
         return name
 
@@ -196,7 +212,10 @@ def build_module(graph: Graph, emit: Mapping[str, Any], refused: Any) -> Module:
         raise DiagnosticError(builder.faults)
     outputs = tuple(builder.in_source_order(value) for value in graph.outputs)
     net = Net(
-        name=text_name(graph.name, "net"), inputs=tuple(inputs), statements=(), outputs=outputs,
+        name=text_name(graph.name, "net"),
+        inputs=tuple(inputs),
+        statements=(),
+        outputs=outputs,
         output_types=tuple(builder.types[name] for name in outputs),
     )
     return Module(net=net, weights=builder.weights).with_statements(_live(builder.ops, outputs), builder.weights)

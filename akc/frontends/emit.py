@@ -35,14 +35,15 @@ def emit_dense(b: Builder, node: Node) -> None:
     x = node.inputs[0]
     last = len(b.shape(x)) - 1
     batch = b.batch[x] if b.batch[x] != last else None
-    axes = tuple(a for a in range(last) if a != batch) + (last,)
+    axes = (*(a for a in range(last) if a != batch), last)
     name = b.op(nn.Dense, node.name, node.source, x=b.arranged(x, axes, node.source), **_weights(b, node))
     b.hold(node.output, name, axes, batch)
 
 
-def _weights(b: Builder, node: Node, layout: Callable[[Array], Array] = lambda a: a) -> dict[str, str | None]:
+def _weights(b: Builder, node: Node, layout: Callable[[Array], Array] = lambda a: a) -> dict[str, Any]:
     bias = node.constants.get("bias")
     return {
+        "range": node.attributes.get("range"),
         "weight": b.weight(node.name, "weight", node.constants["weight"], layout),
         "bias": None if bias is None else b.weight(node.name, "bias", bias),
     }
@@ -74,9 +75,15 @@ def emit_conv(b: Builder, node: Node) -> None:
     if axes is None:
         return
     name = b.op(
-        nn.Conv, node.name, node.source, x=b.arranged(node.inputs[0], axes, node.source),
+        nn.Conv,
+        node.name,
+        node.source,
+        x=b.arranged(node.inputs[0], axes, node.source),
         **_weights(b, node, CONV_LAYOUTS[node.constants["weight"].ndim]),
-        stride=_two(node["stride"], 1), pad=_padding(node), dilation=_two(node["dilation"], 1), groups=node["groups"],
+        stride=_two(node["stride"], 1),
+        pad=_padding(node),
+        dilation=_two(node["dilation"], 1),
+        groups=node["groups"],
     )
     b.hold(node.output, name, axes, 0)
 
@@ -103,7 +110,9 @@ def _sticks_out(b: Builder, node: Node) -> bool:
     """Whether ceil_mode gives more windows than flooring, on any axis."""
     if not node["ceil_mode"]:
         return False
-    sizes = [s + p + q - k for s, p, q, k in zip(b.shape(node.inputs[0])[2:], node["before"], node["after"], node["size"])]
+    sizes = [
+        s + p + q - k for s, p, q, k in zip(b.shape(node.inputs[0])[2:], node["before"], node["after"], node["size"])
+    ]
     return any(size % stride for size, stride in zip(sizes, node["stride"]))
 
 
@@ -112,9 +121,15 @@ def _emit_pool(b: Builder, node: Node, kind: type[Op], fields: dict[str, Any]) -
     if axes is None:
         return
     name = b.op(
-        kind, node.name, node.source, x=b.arranged(node.inputs[0], axes, node.source),
-        size=_two(node["size"], 1), stride=_two(node["stride"], 1), pad=_padding(node),
-        ceil_mode=_sticks_out(b, node), **fields,
+        kind,
+        node.name,
+        node.source,
+        x=b.arranged(node.inputs[0], axes, node.source),
+        size=_two(node["size"], 1),
+        stride=_two(node["stride"], 1),
+        pad=_padding(node),
+        ceil_mode=_sticks_out(b, node),
+        **fields,
     )
     b.hold(node.output, name, axes, b.batch[node.inputs[0]])
 
@@ -128,7 +143,12 @@ def emit_pad(b: Builder, node: Node) -> None:
         return
     pad = (*_two(before[2:], 0), *_two(after[2:], 0))
     x = b.arranged(node.inputs[0], axes, node.source)
-    b.hold(node.output, b.op(nn.Pad, node.name, node.source, x=x, pad=pad, value=node["value"]), axes, b.batch[node.inputs[0]])
+    b.hold(
+        node.output,
+        b.op(nn.Pad, node.name, node.source, x=x, pad=pad, value=node["value"]),
+        axes,
+        b.batch[node.inputs[0]],
+    )
 
 
 # -- per-channel and elementwise operations -------------------------------------------------------
@@ -149,8 +169,10 @@ def emit_batch_norm(b: Builder, node: Node) -> None:
     """Batch normalisation over axis 1."""
     x = node.inputs[0]
     axes = _with_last_axis(b, x, 1)
-    vectors = {role: b.weight(node.name, role, array) for role, array in node.constants.items()}
-    name = b.op(nn.BatchNorm, node.name, node.source, x=b.arranged(x, axes, node.source), epsilon=node["epsilon"], **vectors)
+    vectors: dict[str, Any] = {role: b.weight(node.name, role, array) for role, array in node.constants.items()}
+    name = b.op(
+        nn.BatchNorm, node.name, node.source, x=b.arranged(x, axes, node.source), epsilon=node["epsilon"], **vectors
+    )
     b.hold(node.output, name, axes, b.batch[x])
 
 
@@ -163,7 +185,7 @@ def emit_affine(b: Builder, node: Node) -> None:
         _emit_full_affine(b, node, parts)
         return
     axes = _with_last_axis(b, x, varying[0]) if varying else b.held[x].axes
-    fields = {role: b.number_or_weight(node.name, role, array.reshape(-1)) for role, array in parts.items()}
+    fields: dict[str, Any] = {role: b.number_or_weight(node.name, role, array.reshape(-1)) for role, array in parts.items()}
     name = b.op(nn.Affine, node.name, node.source, x=b.arranged(x, axes, node.source), **fields)
     b.hold(node.output, name, axes, b.batch[x])
 
@@ -176,8 +198,9 @@ def _emit_full_affine(b: Builder, node: Node, parts: dict[str, Array]) -> None:
     """Constants that differ on several axes (a mean picture): one number for each element of the flat value."""
     x, shape = node.inputs[0], b.shape(node.inputs[0])
     axes = b.source_axes(x)
-    fields = {
-        role: b.number_or_weight(node.name, role, np.broadcast_to(array, shape).reshape(-1)) for role, array in parts.items()
+    fields: dict[str, Any] = {
+        role: b.number_or_weight(node.name, role, np.broadcast_to(array, shape).reshape(-1))
+        for role, array in parts.items()
     }
     flat = b.reshaped(b.arranged(x, axes, node.source), (b.graph.types[x].size,), node.source)
     name = b.op(nn.Affine, node.name, node.source, x=flat, **fields)
@@ -243,7 +266,43 @@ def emit_argmax(b: Builder, node: Node) -> None:
 
 def emit_opaque(b: Builder, node: Node) -> None:
     """A recognised group, or an operation without a row, under its name."""
-    b.opaque(node, node.attributes.get("op", node.kind))
+    b.opaque(node, node.attributes.get("op") or PLAIN_NAMES.get(node.kind, node.kind))
+
+
+PLAIN_NAMES = {
+    "add": "residual add",
+    "sub": "elementwise difference",
+    "mul": "elementwise product",
+    "div": "elementwise quotient",
+    "matmul": "matrix product",
+    "select": "slice",
+    "tanh": "Tanh",
+    "erf": "Erf",
+    "exp": "Exp",
+    "log": "Log",
+    "sqrt": "Sqrt",
+    "rsqrt": "Sqrt",
+    "pow": "power",
+    "abs": "absolute value",
+    "reciprocal": "elementwise quotient",
+    "softplus": "Softplus",
+    "hard_sigmoid": "HardSigmoid",
+    "instance_norm": "InstanceNorm",
+    "expand": "repetition",
+    "var": "variance over an axis",
+    "reduce_sum": "sum over an axis",
+    "greater": "comparison",
+    "less": "comparison",
+    "greater_equal": "comparison",
+    "less_equal": "comparison",
+    "equal": "comparison",
+    "where": "selection by a condition",
+    "cast": "Cast",
+    "not": "logic",
+    "and": "logic",
+    "or": "logic",
+}
+"""What a kind without a row of its own is called where it was not recognised as part of a group."""
 
 
 KINDS: dict[str, Emit] = {

@@ -52,11 +52,13 @@ def _relabelled(axes: Axes, before: tuple[int, ...], after: tuple[int, ...]) -> 
 def batch_after_reshape(batch: int | None, before: tuple[int, ...], after: tuple[int, ...]) -> int | None:
     """Where the batch axis (length 1) is after a reshape: the axis of length 1 with as many elements in front.
 
+    An axis that was gone comes back as the first axis of length 1.
+
     >>> batch_after_reshape(0, (1, 3, 4), (1, 12)), batch_after_reshape(1, (5, 1, 8), (5, 8))
     (0, None)
     """
     if batch is None:
-        return None
+        return next((a for a, n in enumerate(after) if n == 1), None)
     ahead = prod(before[:batch])
     fitting = [a for a, n in enumerate(after) if n == 1 and prod(after[:a]) == ahead]
     return batch if batch in fitting else fitting[0] if fitting else None
@@ -67,7 +69,7 @@ def emit_mean(b: Builder, node: Node, axes: tuple[int, ...] | None = None, keep:
     x = node.inputs[0]
     shape, held, batch = b.shape(x), b.held[x], b.batch[x]
     gone = {a % len(shape) for a in (node["axes"] if axes is None else axes)}
-    positions = tuple(i for i, a in enumerate(held.axes) if a in gone and shape[a] != 1)
+    positions = tuple(i for i, a in enumerate(held.axes) if a is not None and a in gone and shape[a] != 1)
     name = b.op(nn.Mean, node.name, node.source, x=held.name, axes=positions) if positions else held.name
     left = [None if a in gone else a for i, a in enumerate(held.axes) if i not in positions]
     if not (node["keep"] if keep is None else keep):

@@ -15,7 +15,7 @@ ROLES = ("w_ih", "w_hh", "b_ih", "b_hh")
 
 
 def emit_recurrent(b: Builder, node: Node) -> None:
-    """x is [time, batch, features]; outputs are all hidden states [time, batch, hidden] and the last one, [batch, hidden].
+    """x is [time, batch, features]; outputs are all hidden states [time, batch, hidden] and the last, [batch, hidden].
 
     Weights come in PyTorch's gate order. The last step is an operation of its own only where all steps are read too.
     """
@@ -23,7 +23,9 @@ def emit_recurrent(b: Builder, node: Node) -> None:
     if b.batch[x] not in (1, None) or b.shape(x)[1] != 1:
         b.opaque(node, f"{node.kind.upper()} over the batch axis")
         return
-    fields: dict[str, Any] = {role: b.weight(node.name, role, node.constants[role]) for role in ROLES if role in node.constants}
+    fields: dict[str, Any] = {
+        role: b.weight(node.name, role, node.constants[role]) for role in ROLES if role in node.constants
+    }
     if node.kind == "rnn":
         fields["nonlinearity"] = node["nonlinearity"]
     fields["x"] = b.arranged(x, (0, 2), node.source)

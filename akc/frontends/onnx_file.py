@@ -95,15 +95,21 @@ def _read_external(onnx: Any, model: Any, folder: Path | None, name: str) -> Non
     outside = [t for t in tensors_of(model.graph) if t.data_location == onnx.TensorProto.EXTERNAL]
     for tensor in outside:
         place = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        help = (f"put {place} beside the .onnx file, as the exporter wrote it",
-                "or store the weights inside: torch.onnx.export(..., external_data=False)")
+        help = (
+            f"put {place} beside the .onnx file, as the exporter wrote it",
+            "or store the weights inside: torch.onnx.export(..., external_data=False)",
+        )
         if folder is None:
             raise error("AKC0302", f"{name}: weight {tensor.name} is kept in another file, {place}", help=help)
         try:
             onnx.external_data_helper.load_external_data_for_tensor(tensor, str(folder))
         except Exception as fault:
-            raise error("AKC0302", f"{name}: weight {tensor.name} cannot be read from {place}",
-                        label=str(fault).splitlines()[0], help=help) from None
+            raise error(
+                "AKC0302",
+                f"{name}: weight {tensor.name} cannot be read from {place}",
+                label=str(fault).splitlines()[0],
+                help=help,
+            ) from None
         tensor.data_location = onnx.TensorProto.DEFAULT
 
 
@@ -116,7 +122,10 @@ def _check_opset(model: Any, name: str) -> None:
     opset = opset_of(model)
     if opset < OLDEST_OPSET:
         raise error(
-            "AKC0303", f"{name}: the file uses opset {opset}; {OLDEST_OPSET} is the oldest that akc reads",
-            help=("export it again with a newer opset_version",
-                  "or convert it: onnx.version_converter.convert_version(onnx.load(path), 13)"),
+            "AKC0303",
+            f"{name}: the file uses opset {opset}; {OLDEST_OPSET} is the oldest that akc reads",
+            help=(
+                "export it again with a newer opset_version",
+                "or convert it: onnx.version_converter.convert_version(onnx.load(path), 13)",
+            ),
         )

@@ -16,20 +16,21 @@ from akc.frontends.names import parameter_owner, scope_path
 from akc.frontends.onnx_file import import_onnx, opset_of
 
 RECURRENT = ("LSTM", "GRU", "RNN")
+LAYERS = ("Conv", "Gemm", "MatMul", "ConvTranspose")
+"""Operators whose weights say which module they are."""
 SMALL = 4096
 """Constants with at most this many elements take part in shape inference."""
 
 
 @define
 class Reader:
-    """State of reading one model; handlers (akc.frontends.onnx_ops) see it as `r`."""
+    """State of reading one model; handlers (akc.frontends.onnx_layers, onnx_ops) see it as `r`."""
 
     model: Any
     graph: Graph
     onnx: Any = field(factory=import_onnx)
     faults: list[Diagnostic] = field(factory=list)
     aliases: dict[str, str] = field(factory=dict)
-    owners: dict[int, str] = field(factory=dict)
     opset: int = 0
     fixed_batch: int | None = None
     """The batch that the file fixes, where it is more than one."""
@@ -74,31 +75,42 @@ class Reader:
     def source(self, node: Any) -> tuple[str, ...]:
         """What the user calls a node: its module in PyTorch's newer files, else its own name."""
         path = _module_path(node)
-        return (path or node.name or f"{node.op_type} -> {node.output[0]}",)
+        owner = self.owner(node) if path else ""
+        return tuple(dict.fromkeys(filter(None, (owner, path or node.name or f"{node.op_type} -> {node.output[0]}"))))
+
+    def owner(self, node: Any) -> str:
+        """The module that owns a layer's weights; with batch normalisation folded in, the path is the other's."""
+        owners = (parameter_owner(name) for name in node.input[1:] if node.op_type in LAYERS)
+        return next(filter(None, owners), "")
 
     def wanted(self, node: Any) -> str:
         """The name for a node's result: the module that owns its weights, its module, or its operator."""
-        for name in node.input:
-            array = self.graph.constants.get(self.value(name))
-            owner = parameter_owner(name) or (self.owners.get(id(array), "") if array is not None else "")
-            if owner and owner == name.rpartition(".")[0]:
-                return owner
         path = _module_path(node) or scope_path(part for part in node.name.split("/")[:-1] if part)
-        return path or node.op_type.lower()
+        return self.owner(node) or path or node.op_type.lower()
 
     # -- building ---------------------------------------------------------------------------------
 
     def emit(
-        self, node: Any, kind: str, inputs: Sequence[str] | None = None, constants: Mapping[str, Array | None] | None = None,
-        outputs: Sequence[str] | None = None, **attributes: Any,
+        self,
+        node: Any,
+        kind: str,
+        inputs: Sequence[str] | None = None,
+        constants: Mapping[str, Array | None] | None = None,
+        outputs: Sequence[str] | None = None,
+        **attributes: Any,
     ) -> None:
         """Add a graph node that makes the ONNX node's results."""
-        self.graph.nodes.append(Node(
-            kind=kind, inputs=tuple(self.value(v) for v in (node.input if inputs is None else inputs)),
-            outputs=tuple(node.output if outputs is None else outputs), attributes=attributes,
-            constants={k: v for k, v in (constants or {}).items() if v is not None},
-            name=self.wanted(node), source=self.source(node),
-        ))
+        self.graph.nodes.append(
+            Node(
+                kind=kind,
+                inputs=tuple(self.value(v) for v in (node.input if inputs is None else inputs)),
+                outputs=tuple(node.output if outputs is None else outputs),
+                attributes=attributes,
+                constants={k: v for k, v in (constants or {}).items() if v is not None},
+                name=self.wanted(node),
+                source=self.source(node),
+            )
+        )
 
     def alias(self, node: Any) -> None:
         """The node changes nothing: its result is its first input."""
@@ -150,8 +162,11 @@ def _read_inputs(r: Reader) -> None:
     _check_weight_inputs(r, inputs)
     if len(inputs) > 1 and not r.faults:
         names = ", ".join(v.name for v in inputs)
-        r.fault("AKC0306", f"the network has {len(inputs)} inputs, {names}; the chip takes one",
-                help="join them in front of the network, or export the part behind one input")
+        r.fault(
+            "AKC0306",
+            f"the network has {len(inputs)} inputs, {names}; the chip takes one",
+            help="join them in front of the network, or export the part behind one input",
+        )
     if not inputs:
         r.fault("AKC0314", "the network has no input: its results are constants")
     for value in inputs:
@@ -163,14 +178,20 @@ def _check_weight_inputs(r: Reader, inputs: list[Any]) -> None:
     for node in r.model.graph.node:
         for role, index in WEIGHT_INPUTS.get(node.op_type, {}).items():
             if index < len(node.input) and node.input[index] in names:
-                r.fault("AKC0308", f"{role} {node.input[index]} of {node.op_type} is an input of the network, not stored in it", node,
-                        help="export the trained model with its weights: torch.onnx.export(..., export_params=True)")
+                r.fault(
+                    "AKC0308",
+                    f"{role} {node.input[index]} of {node.op_type} is an input of the network, not stored in it",
+                    node,
+                    help="export the trained model with its weights: torch.onnx.export(..., export_params=True)",
+                )
 
 
 WEIGHT_INPUTS = {
-    "Conv": {"weight": 1, "bias": 2}, "Gemm": {"weight": 1, "bias": 2},
+    "Conv": {"weight": 1, "bias": 2},
+    "Gemm": {"weight": 1, "bias": 2},
     "BatchNormalization": {"scale": 1, "shift": 2, "mean": 3, "variance": 4},
-    "LSTM": {"weight": 1, "recurrent weight": 2}, "GRU": {"weight": 1, "recurrent weight": 2},
+    "LSTM": {"weight": 1, "recurrent weight": 2},
+    "GRU": {"weight": 1, "recurrent weight": 2},
     "RNN": {"weight": 1, "recurrent weight": 2},
 }
 
@@ -180,16 +201,26 @@ def _read_input(r: Reader, value: Any) -> None:
     element = r.onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name if kind.elem_type else "float32"
     dims = [d.dim_param or None if not d.HasField("dim_value") else d.dim_value for d in kind.shape.dim]
     if not kind.HasField("shape"):
-        r.fault("AKC0304", f"input {value.name} has no shape", help="export with an example input, so that the shape is stored")
+        r.fault(
+            "AKC0304",
+            f"input {value.name} has no shape",
+            help="export with an example input, so that the shape is stored",
+        )
         return
     axis = _batch_axis(r, dims)
     open_axes = [(a, d) for a, d in enumerate(dims) if not isinstance(d, int) and a != axis]
     for at, label in open_axes:
-        r.fault("AKC0304", f"axis {at} of input {value.name} has no fixed length ({label or 'no name'})",
-                help="fix it when exporting: leave it out of dynamic_axes or dynamic_shapes; only the batch axis may be open")
+        r.fault(
+            "AKC0304",
+            f"axis {at} of input {value.name} has no fixed length ({label or 'no name'})",
+            help="fix it when exporting: leave it out of dynamic_axes or dynamic_shapes; only the batch may be open",
+        )
     if not _feeds_embedding(r, value.name) and not element.startswith(("float", "bfloat")):
-        r.fault("AKC0307", f"input {value.name} holds {element} numbers; a network for the chip reads floats",
-                help="convert inside Python, before the network, and export a model that takes float32")
+        r.fault(
+            "AKC0307",
+            f"input {value.name} holds {element} numbers; a network for the chip reads floats",
+            help="convert inside Python, before the network, and export a model that takes float32",
+        )
     if axis == 0 and isinstance(dims[0], int) and dims[0] > 1:
         r.fixed_batch = dims[0]
     shape = tuple(1 if a == axis else d for a, d in enumerate(dims) if isinstance(d, int) or a == axis)
@@ -207,8 +238,10 @@ def _batch_axis(r: Reader, dims: list[Any]) -> int | None:
 
 
 def _feeds_embedding(r: Reader, name: str) -> bool:
-    return any(n.op_type == "Gather" and len(n.input) > 1 and n.input[1] == name and n.input[0] in r.graph.constants
-               for n in r.model.graph.node)
+    return any(
+        n.op_type == "Gather" and len(n.input) > 1 and n.input[1] == name and n.input[0] in r.graph.constants
+        for n in r.model.graph.node
+    )
 
 
 def _read_outputs(r: Reader) -> None:
@@ -224,7 +257,8 @@ def _read_outputs(r: Reader) -> None:
 
 
 def _read_nodes(r: Reader, graph: Any) -> None:
-    from akc.frontends.onnx_ops import HANDLERS, unknown
+    from akc.frontends.onnx_ops import unknown
+    from akc.frontends.onnx_table import HANDLERS
 
     for node in graph.node:
         if node.op_type == "If" and (chosen := _chosen_branch(r, node)) is not None:
@@ -255,7 +289,9 @@ def _folded(r: Reader, node: Any) -> bool:
         r.graph.constants[node.output[0]] = shape if node.op_type == "Shape" else np.array(shape.prod())
         return True
     inputs = {name: r.graph.constants.get(r.value(name)) for name in node.input if name}
-    if any(array is None for array in inputs.values()) or node.op_type.startswith(("Random", "Bernoulli", "If", "Loop", "Scan")):
+    if any(array is None for array in inputs.values()) or node.op_type.startswith(
+        ("Random", "Bernoulli", "If", "Loop", "Scan")
+    ):
         return False
     results = _computed(r, node, inputs)
     if results is not None:
@@ -271,7 +307,9 @@ def _computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | Non
     if node.op_type in ("Identity", "Dropout"):
         return [inputs[node.input[0]]]
     try:
-        evaluator = r.onnx.reference.ReferenceEvaluator(node, opsets={e.domain: e.version for e in r.model.opset_import})
+        evaluator = r.onnx.reference.ReferenceEvaluator(
+            node, opsets={e.domain: e.version for e in r.model.opset_import}
+        )
         return list(evaluator.run(None, inputs))
     except Exception:  # an operator that the reference has no code for stays a node
         return None
@@ -283,13 +321,22 @@ def _infer(r: Reader, node: Any) -> bool:
         found = _inferred(r, node)
     except Exception as fault:
         reason = str(fault).strip().splitlines()[-1]
-        r.fault("AKC0311", f"{node.op_type} does not fit its operands with a batch of one", node, label=reason,
-                help="export with a batch of 1 or an open batch axis, not with a larger fixed one")
+        r.fault(
+            "AKC0311",
+            f"{node.op_type} does not fit its operands with a batch of one",
+            node,
+            label=reason,
+            help="export with a batch of 1 or an open batch axis, not with a larger fixed one",
+        )
         return False
     missing = [name for name in node.output if name and name not in found]
     if missing:
-        r.fault("AKC0311", f"the shape of {missing[0]}, a result of {node.domain or 'ONNX'} operator {node.op_type}, cannot be found", node,
-                help="export with fixed shapes and without operators of other domains")
+        r.fault(
+            "AKC0311",
+            f"the shape of {missing[0]}, a result of {node.domain or 'ONNX'} operator {node.op_type}, cannot be found",
+            node,
+            help="export with fixed shapes and without operators of other domains",
+        )
         return False
     r.graph.types.update(found)
     return True
@@ -300,21 +347,34 @@ def _inferred(r: Reader, node: Any) -> dict[str, Tensor]:
     for name in dict.fromkeys(n for n in node.input if n):
         array = r.graph.constants.get(r.value(name))
         tensor = Tensor(array.dtype.name, array.shape) if array is not None else r.graph.types[r.value(name)]
-        known[name] = r.onnx.helper.make_tensor_type_proto(r.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype)), tensor.shape)
+        known[name] = r.onnx.helper.make_tensor_type_proto(
+            r.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype)), tensor.shape
+        )
         if array is not None and array.size <= SMALL:
             data[name] = r.onnx.numpy_helper.from_array(np.ascontiguousarray(array))
     schema = r.onnx.defs.get_schema(node.op_type, max_inclusive_version=r.opset, domain=node.domain)
     types = r.onnx.shape_inference.infer_node_outputs(
-        schema, _share_of_one(r, node, data), known, data, opset_imports=list(r.model.opset_import), ir_version=r.model.ir_version or 8,
+        schema,
+        _share_of_one(r, node, data),
+        known,
+        data,
+        opset_imports=list(r.model.opset_import),
+        ir_version=r.model.ir_version or 8,
     )
     return {name: t for name, proto in types.items() if (t := _tensor(r, proto)) is not None}
 
 
 def _tensor(r: Reader, proto: Any) -> Tensor | None:
     kind = proto.tensor_type
-    if not proto.HasField("tensor_type") or not kind.HasField("shape") or not all(d.HasField("dim_value") for d in kind.shape.dim):
+    if (
+        not proto.HasField("tensor_type")
+        or not kind.HasField("shape")
+        or not all(d.HasField("dim_value") for d in kind.shape.dim)
+    ):
         return None
-    return Tensor(r.onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, tuple(d.dim_value for d in kind.shape.dim))
+    return Tensor(
+        r.onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, tuple(d.dim_value for d in kind.shape.dim)
+    )
 
 
 def _share_of_one(r: Reader, node: Any, data: dict[str, Any]) -> Any:

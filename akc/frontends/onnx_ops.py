@@ -1,112 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX operators, one row each: how a node of the file becomes nodes of the common form.
-
-The meaning of each operator and its attributes: https://onnx.ai/onnx/operators/ (opsets 11 to 26).
-"""
+"""ONNX operators on elements, shapes and axes: how a node of the file becomes nodes of the common form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph import Array, Tensor, scalar
+from akc.frontends.graph import scalar
 from akc.frontends.onnx_graph import Reader
-from akc.frontends.onnx_recurrent import gru, lstm, rnn
-from akc.frontends.windows import adaptive_same_padding, no_padding
-
-Handler = Callable[[Reader, Any], None]
-
-
-# -- layers ---------------------------------------------------------------------------------------
-
-
-def gemm(r: Reader, node: Any) -> None:
-    """alpha * A @ B + beta * C with constant B."""
-    a = r.attributes(node)
-    weight, bias = r.constant(node, 1), r.constant(node, 2)
-    if weight is None or (r.given(node, 2) and bias is None) or a.get("transA", 0):
-        r.opaque(node, "matrix product")
-        return
-    if not a.get("transB", 0):
-        weight = r.view(weight, "T", lambda w: w.T)
-    if a.get("alpha", 1.0) != 1.0:
-        weight = weight * np.float32(a["alpha"])
-    if bias is not None:
-        bias = np.broadcast_to(bias * np.float32(a["beta"]) if a.get("beta", 1.0) != 1.0 else bias, (1, weight.shape[0])[-max(bias.ndim, 1):])
-        bias = r.view(bias, "vector", lambda v: v.reshape(-1))
-    r.emit(node, "dense", node.input[:1], {"weight": weight, "bias": bias})
-
-
-def matmul(r: Reader, node: Any) -> None:
-    """x @ W with a constant matrix is a dense layer; a product of two computed values is recognised later."""
-    weight = r.constant(node, 1)
-    if weight is None or weight.ndim != 2:
-        r.emit(node, "matmul")
-    else:
-        r.emit(node, "dense", node.input[:1], {"weight": r.view(weight, "T", lambda w: w.T)})
-
-
-def _window(r: Reader, node: Any, kernel: tuple[int, ...]) -> dict[str, Any]:
-    """Stride, dilation and padding of a convolution or pool, one number an axis."""
-    a, n = r.attributes(node), len(kernel)
-    stride, dilation = tuple(a.get("strides", (1,) * n)), tuple(a.get("dilations", (1,) * n))
-    auto = a.get("auto_pad", "NOTSET")
-    if auto in ("SAME_UPPER", "SAME_LOWER"):
-        sizes = r.shape(node.input[0])[2:]
-        before, after = adaptive_same_padding(sizes, kernel, stride, dilation, upper=auto == "SAME_UPPER")
-    elif auto == "VALID":
-        before, after = no_padding(n)
-    else:
-        pads = tuple(a.get("pads", (0,) * 2 * n))
-        before, after = pads[:n], pads[n:]
-    return {"stride": stride, "dilation": dilation, "before": before, "after": after}
-
-
-def conv(r: Reader, node: Any) -> None:
-    """Convolution with stored weights."""
-    weight, bias = r.constant(node, 1), r.constant(node, 2)
-    if weight is None:
-        r.opaque(node, "convolution with computed weights")
-        return
-    window = _window(r, node, weight.shape[2:])
-    r.emit(node, "conv", node.input[:1], {"weight": weight, "bias": bias}, groups=r.attributes(node).get("group", 1), **window)
-
-
-def pool(kind: str) -> Handler:
-    """A row for MaxPool or AveragePool."""
-
-    def handle(r: Reader, node: Any) -> None:
-        a = r.attributes(node)
-        size = tuple(a["kernel_shape"])
-        r.emit(
-            node, kind, node.input[:1], outputs=node.output[:1], size=size, ceil_mode=bool(a.get("ceil_mode", 0)),
-            count_include_pad=bool(a.get("count_include_pad", 0)), **_window(r, node, size),
-        )
-
-    return handle
-
-
-def global_pool(kind: str) -> Handler:
-    """A row for a pool over the whole map."""
-
-    def handle(r: Reader, node: Any) -> None:
-        size = r.shape(node.input[0])[2:]
-        ones, zeros = (1,) * len(size), (0,) * len(size)
-        r.emit(node, kind, size=size, stride=ones, before=zeros, after=zeros, dilation=ones, ceil_mode=False, count_include_pad=True)
-
-    return handle
-
-
-def batch_norm(r: Reader, node: Any) -> None:
-    """Batch normalisation with stored statistics."""
-    roles = dict(zip(("scale", "shift", "mean", "variance"), (r.constant(node, i) for i in range(1, 5))))
-    if any(array is None for array in roles.values()) or r.attributes(node).get("training_mode", 0):
-        r.opaque(node, "BatchNorm in training mode")
-    else:
-        r.emit(node, "batch_norm", node.input[:1], roles, node.output[:1], epsilon=float(np.float32(r.attributes(node).get("epsilon", 1e-5))))
-
+from akc.frontends.onnx_layers import Handler
 
 # -- elementwise ----------------------------------------------------------------------------------
 
@@ -186,11 +89,6 @@ def named(what: str) -> Handler:
     return lambda r, node: r.opaque(node, what)
 
 
-def gelu(r: Reader, node: Any) -> None:
-    """Gelu, exact or by tanh."""
-    r.opaque(node, "GELU")
-
-
 def unknown(r: Reader, node: Any) -> None:
     """An operator without a row keeps its own name."""
     r.opaque(node, node.op_type)
@@ -257,8 +155,15 @@ def pad(r: Reader, node: Any) -> None:
     if not both.any():
         r.alias(node)
         return
-    r.emit(node, "pad", node.input[:1], before=tuple(both[0].tolist()), after=tuple(both[1].tolist()),
-           value=scalar(value) or 0.0, mode=r.attributes(node).get("mode", "constant"))
+    r.emit(
+        node,
+        "pad",
+        node.input[:1],
+        before=tuple(both[0].tolist()),
+        after=tuple(both[1].tolist()),
+        value=scalar(value) or 0.0,
+        mode=r.attributes(node).get("mode", "constant"),
+    )
 
 
 def gather(r: Reader, node: Any) -> None:
@@ -267,14 +172,20 @@ def gather(r: Reader, node: Any) -> None:
     if r.constant(node, 0) is not None:
         r.opaque(node, "embedding")
     elif index is not None and index.size == 1:
-        r.emit(node, "select", node.input[:1], axis=r.attributes(node).get("axis", 0) % rank, index=int(index.reshape(-1)[0]))
+        r.emit(
+            node,
+            "select",
+            node.input[:1],
+            axis=r.attributes(node).get("axis", 0) % rank,
+            index=int(index.reshape(-1)[0]),
+        )
     else:
         r.opaque(node, "gather")
 
 
 def slice_(r: Reader, node: Any) -> None:
     """A slice of one element is a selection, a slice of everything nothing."""
-    starts, ends, axes, steps = (r.constant(node, i) for i in range(1, 5))
+    starts, _, axes, steps = (r.constant(node, i) for i in range(1, 5))
     before, after = r.shape(node.input[0]), r.graph.types[node.output[0]].shape
     cut = [a for a, (n, m) in enumerate(zip(before, after)) if n != m]
     backwards = steps is not None and (steps < 0).any()
@@ -282,7 +193,9 @@ def slice_(r: Reader, node: Any) -> None:
         r.alias(node)
     elif len(cut) == 1 and after[cut[0]] == 1 and starts is not None:
         listed = list(range(len(starts))) if axes is None else [int(x) % len(before) for x in axes]
-        r.emit(node, "select", node.input[:1], axis=cut[0], index=max(int(starts[listed.index(cut[0])]), -before[cut[0]]))
+        r.emit(
+            node, "select", node.input[:1], axis=cut[0], index=max(int(starts[listed.index(cut[0])]), -before[cut[0]])
+        )
     else:
         r.emit(node, "slice", node.input[:1], axes=tuple(cut))
 
@@ -311,46 +224,3 @@ def concat(r: Reader, node: Any) -> None:
 def einsum(r: Reader, node: Any) -> None:
     """A product of two values."""
     r.emit(node, "matmul", [v for v in node.input if v])
-
-
-HANDLERS: dict[str, Handler] = {
-    "Gemm": gemm, "MatMul": matmul, "Conv": conv, "BatchNormalization": batch_norm,
-    "MaxPool": pool("max_pool"), "AveragePool": pool("average_pool"),
-    "GlobalMaxPool": global_pool("max_pool"), "GlobalAveragePool": global_pool("average_pool"),
-    "LSTM": lstm, "GRU": gru, "RNN": rnn,
-    "Relu": word("relu"), "Sigmoid": word("sigmoid"), "Clip": clip, "Max": extreme("low"), "Min": extreme("high"),
-    "Softmax": softmax("softmax"), "LogSoftmax": softmax("log_softmax"), "ArgMax": argmax,
-    "Reshape": reshape, "Flatten": reshape, "Squeeze": reshape, "Unsqueeze": reshape, "Transpose": transpose,
-    "ReduceMean": reduce_mean, "Pad": pad, "Gather": gather, "Slice": slice_, "Split": split, "Expand": expand,
-    "Concat": concat, "Einsum": einsum, "Sum": sum_,
-    "Identity": same, "Dropout": dropout, "Cast": cast,
-    **{op: word(op.lower()) for op in (
-        "Add", "Sub", "Mul", "Div", "Neg", "Pow", "Sqrt", "Reciprocal", "Exp", "Log", "Erf", "Tanh", "Softplus", "Abs",
-        "Greater", "Less", "Where", "Not", "And", "Or", "Equal",
-    )},
-    "GreaterOrEqual": word("greater_equal"), "LessOrEqual": word("less_equal"),
-    "HardSigmoid": word("hard_sigmoid"), "InstanceNormalization": word("instance_norm"),
-    "Gelu": gelu, "HardSwish": named("HardSwish"), "Swish": named("SiLU"), "Mish": named("Mish"),
-    "LeakyRelu": named("LeakyReLU"), "PRelu": named("PReLU"), "Elu": named("ELU"), "Selu": named("SELU"), "Celu": named("CELU"),
-    "Softsign": named("Softsign"), "ThresholdedRelu": named("thresholded ReLU"),
-    "LayerNormalization": named("LayerNorm"), "SimplifiedLayerNormalization": named("RMSNorm"),
-    "SkipLayerNormalization": named("LayerNorm"), "RMSNormalization": named("RMSNorm"), "GroupNormalization": named("GroupNorm"),
-    "LRN": named("local response normalization"), "LpNormalization": named("Lp normalization"),
-    "MeanVarianceNormalization": named("InstanceNorm"),
-    "Attention": named("attention"), "MultiHeadAttention": named("attention"),
-    "ConvTranspose": named("transposed convolution"), "DeformConv": named("deformable convolution"),
-    "Resize": named("upsampling"), "Upsample": named("upsampling"), "LpPool": named("Lp pooling"), "GlobalLpPool": named("Lp pooling"),
-    "MaxUnpool": named("max unpooling"), "MaxRoiPool": named("region pooling"), "RoiAlign": named("region pooling"),
-    "DepthToSpace": named("pixel shuffle"), "SpaceToDepth": named("pixel unshuffle"),
-    "Loop": named("control flow"), "Scan": named("control flow"), "If": named("control flow"),
-    "QuantizeLinear": named("quantization in the file"), "DequantizeLinear": named("quantization in the file"),
-    "DynamicQuantizeLinear": named("quantization in the file"), "QLinearConv": named("quantization in the file"),
-    "QLinearMatMul": named("quantization in the file"), "ConvInteger": named("quantization in the file"),
-    "MatMulInteger": named("quantization in the file"),
-    "GatherND": named("gather"), "GatherElements": named("gather"), "ScatterND": named("scatter"), "ScatterElements": named("scatter"),
-    "TopK": named("top k"), "ReduceSum": word("reduce_sum"), "ReduceMax": named("maximum over an axis"),
-    "ReduceMin": named("minimum over an axis"), "Tile": named("repetition"), "CumSum": named("running sum"),
-    "ReduceL1": named("norm"), "ReduceL2": named("norm"), "ReduceProd": named("product over an axis"),
-}
-
-

@@ -18,22 +18,8 @@ GATE_ORDERS = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
 USUAL_ACTIVATIONS = {"LSTM": (["Sigmoid", "Tanh", "Tanh"],), "GRU": (["Sigmoid", "Tanh"],), "RNN": (["Tanh"], ["Relu"])}
 
 
-def lstm(r: Reader, node: Any) -> None:
-    """Long short-term memory."""
-    _recurrent(r, node)
-
-
-def gru(r: Reader, node: Any) -> None:
-    """Gated recurrent unit."""
-    _recurrent(r, node)
-
-
-def rnn(r: Reader, node: Any) -> None:
-    """Plain recurrent layer."""
-    _recurrent(r, node)
-
-
-def _recurrent(r: Reader, node: Any) -> None:
+def recurrent(r: Reader, node: Any) -> None:
+    """One layer in one direction, from a state of zeros; anything else is opaque."""
     kind, a = node.op_type, r.attributes(node)
     strange = _strange(r, node, a)
     if strange:

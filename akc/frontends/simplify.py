@@ -18,14 +18,26 @@ from akc.frontends.graph import Array, Graph, Node, merged_source
 LINEAR = ("dense", "conv")
 
 
-def simplify(graph: Graph) -> None:
-    """Rewrite a graph in place until nothing changes; groups must be recognised before."""
+ONE: Array = np.array(1.0)
+NOTHING: Array = np.array(0.0)
+SPREAD = 4.0
+"""Standard deviations around its mean that a batch-normalised value is taken to reach."""
+
+
+def simplify(graph: Graph, statistics: bool = False) -> None:
+    """Rewrite a graph in place until nothing changes; groups must be recognised before.
+
+    statistics: whether folded batch normalisations leave the range that they promise on the result.
+    Files of PyTorch's exporters have lost most of them, so it is for live modules.
+    """
     graph.drop_dead()
+    if statistics:
+        graph.rewrite(_with_promised_range)
     graph.rewrite(lambda node: _as_affine(graph, node))
     _select_last_steps(graph)
     changed = True
     while changed:
-        changed = any([_merge(graph, rule) for rule in MERGES])
+        changed = sum(_merge(graph, rule) for rule in MERGES) > 0
 
 
 Rule = Callable[[Graph, Node, Node], Node | None]
@@ -57,7 +69,7 @@ def _merge(graph: Graph, rule: Rule) -> bool:
 def _as_affine(graph: Graph, node: Node) -> Node | None:
     """x * scale + shift for arithmetic of a value with a constant that needs no broadcasting of the value."""
     if node.kind == "neg":
-        return _affine(node, node.inputs[0], np.float64(-1), np.float64(0))
+        return _affine(node, node.inputs[0], np.array(-1.0), NOTHING)
     if node.kind not in ("add", "sub", "mul", "div") or len(node.inputs) != 2:
         return None
     left, right = (graph.constants.get(name) for name in node.inputs)
@@ -72,13 +84,13 @@ def _as_affine(graph: Graph, node: Node) -> Node | None:
 
 
 _SCALE_AND_SHIFT: dict[tuple[str, bool], Callable[[Array], tuple[Array, Array]]] = {
-    ("add", False): lambda c: (np.float64(1), c),
-    ("add", True): lambda c: (np.float64(1), c),
-    ("sub", False): lambda c: (np.float64(1), -c),
-    ("sub", True): lambda c: (np.float64(-1), c),
-    ("mul", False): lambda c: (c, np.float64(0)),
-    ("mul", True): lambda c: (c, np.float64(0)),
-    ("div", False): lambda c: (1 / c, np.float64(0)),
+    ("add", False): lambda c: (ONE, c),
+    ("add", True): lambda c: (ONE, c),
+    ("sub", False): lambda c: (ONE, -c),
+    ("sub", True): lambda c: (-ONE, c),
+    ("mul", False): lambda c: (c, NOTHING),
+    ("mul", True): lambda c: (c, NOTHING),
+    ("div", False): lambda c: (ONE / c, NOTHING),
 }
 """By kind of arithmetic and whether the constant stands on the left."""
 
@@ -110,10 +122,13 @@ def _fold_into_layer(graph: Graph, layer: Node, after: Node) -> Node | None:
     scale, shift = pair
     bias = layer.constants.get("bias", np.float64(0)) * scale + shift
     constants = {**layer.constants, "bias": bias.astype(np.float32)}
+    attributes = {**layer.attributes, "range": after.attributes.get("range")}
     if (scale != 1).any():
         factors = scale.reshape(-1, *(1,) * (weight.ndim - 1))
         constants["weight"] = (weight.astype(np.float64) * factors).astype(np.float32)
-    return evolve(layer, outputs=after.outputs, constants=constants, source=merged_source(layer, after))
+    return evolve(
+        layer, outputs=after.outputs, constants=constants, attributes=attributes, source=merged_source(layer, after)
+    )
 
 
 def _per_unit(after: Node, rank: int, axis: int, units: int) -> tuple[Array, Array] | None:
@@ -129,6 +144,15 @@ def _per_unit(after: Node, rank: int, axis: int, units: int) -> tuple[Array, Arr
             return None
         vectors.append(np.broadcast_to(full.reshape(-1), (units,)).astype(np.float64))
     return vectors[0], vectors[1]
+
+
+def _with_promised_range(node: Node) -> Node | None:
+    """A batch normalisation with the range of its result: mean `shift`, deviation `scale` in each channel."""
+    if node.kind != "batch_norm":
+        return None
+    mean, deviation = node.constants["shift"].astype(np.float64), np.abs(node.constants["scale"].astype(np.float64))
+    ends = float((mean - SPREAD * deviation).min()), float((mean + SPREAD * deviation).max())
+    return evolve(node, attributes={**node.attributes, "range": tuple(float(f"{end:.6g}") for end in ends)})
 
 
 # -- clipping and padding -------------------------------------------------------------------------
@@ -147,7 +171,9 @@ def _ends(node: Node) -> tuple[float | None, float | None]:
     return (0.0, None) if node.kind == "relu" else (node["low"], node["high"])
 
 
-def _clamped(end: float | None, low: float | None, high: float | None, tighter: Callable[[float, float], float]) -> float | None:
+def _clamped(
+    end: float | None, low: float | None, high: float | None, tighter: Callable[[float, float], float]
+) -> float | None:
     """An end of the first range, seen through the second one."""
     if end is None:
         return low if tighter is max else high
@@ -183,6 +209,8 @@ def _select_last_steps(graph: Graph) -> None:
     def change(node: Node) -> Node | None:
         if node.kind != "select":
             return None
+        if graph.shape(node.inputs[0])[node["axis"]] == 1:
+            return evolve(node, kind="reshape", attributes={})
         layer = _layer_behind(graph, producers, node)
         if layer is None:
             return None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def read_torch(module: nn.Module, example: Any, name: str | None = None) -> Modu
     program = _exported(module, tensor)
     graph = read_graph(program, name or type(module).__name__, batch_axis)
     recognise(graph)
-    simplify(graph)
+    simplify(graph, statistics=True)
     return build_module(graph, KINDS, emit_opaque)
 
 
@@ -59,12 +60,16 @@ def one_sample(module: nn.Module, example: Any) -> tuple[Any, int]:
     recurrent = any(isinstance(m, torch.nn.RNNBase) for m in module.modules())
     if recurrent and tensor.ndim == 3 and tensor.shape[0] != 1:
         if tensor.shape[1] != 1:
-            raise error("AKC0312", f"the example {_shape(tensor)} has no batch axis of length 1",
-                        help="a network with recurrent layers is traced with a batch of one: [1, time, features], or [time, 1, features]")
+            raise error(
+                "AKC0312",
+                f"the example {_shape(tensor)} has no batch axis of length 1",
+                help="recurrent networks are traced with a batch of one: [1, time, features] or [time, 1, features]",
+            )
         return tensor, 1
     if recurrent and tensor.ndim == 2:
-        raise error("AKC0312", f"the example {_shape(tensor)} has no batch axis",
-                    help="put one in front: example.unsqueeze(0)")
+        raise error(
+            "AKC0312", f"the example {_shape(tensor)} has no batch axis", help="put one in front: example.unsqueeze(0)"
+        )
     return tensor[:1], 0
 
 
@@ -82,18 +87,27 @@ def _tensor(example: Any) -> Any:
     elif isinstance(example, Sequence) and len(example) == 1:
         return _tensor(example[0])
     elif isinstance(example, Sequence) and len(example) > 1:
-        raise error("AKC0306", f"the module is given {len(example)} inputs; the chip takes one",
-                    help="join them in front of the network, or lower the part behind one input")
+        raise error(
+            "AKC0306",
+            f"the module is given {len(example)} inputs; the chip takes one",
+            help="join them in front of the network, or lower the part behind one input",
+        )
     elif hasattr(example, "__array__"):
         tensor = torch.as_tensor(example)
     else:
-        raise error("AKC0312", "PyTorch modules are traced with an example input",
-                    help="give its shape with the batch axis: --example 1,1,28,28, or example=(1, 1, 28, 28) in Python")
+        raise error(
+            "AKC0312",
+            "PyTorch modules are traced with an example input",
+            help="give its shape with the batch axis: --example 1,1,28,28, or example=(1, 1, 28, 28) in Python",
+        )
     if tensor.ndim == 0:
         raise error("AKC0312", "the example is a single number", help="its first axis is the batch: 1,1,28,28")
     if not tensor.is_floating_point():
-        raise error("AKC0307", f"the example holds {str(tensor.dtype).removeprefix('torch.')} numbers; a network for the chip reads floats",
-                    help="keep the conversion to float outside of the module")
+        raise error(
+            "AKC0307",
+            f"the example holds {str(tensor.dtype).removeprefix('torch.')} numbers; networks for the chip read floats",
+            help="keep the conversion to float outside of the module",
+        )
     return tensor.detach().to("cpu", torch.float32)
 
 
@@ -106,7 +120,12 @@ def _exported(module: nn.Module, tensor: Any) -> Any:
     torch.backends.mha.set_fastpath_enabled(False)
     module.eval()
     try:
-        with torch.no_grad(), in_users_code("AKC0310", "the module cannot be traced", _WAYS_OUT):
+        with (
+            torch.no_grad(),
+            warnings.catch_warnings(),
+            in_users_code("AKC0310", "the module cannot be traced", _WAYS_OUT),
+        ):
+            warnings.simplefilter("ignore")
             return torch.export.export(module, (tensor,), strict=False)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)

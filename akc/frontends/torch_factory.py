@@ -35,8 +35,11 @@ def load_factory(spec: str, example_shape: Sequence[Any] = ()) -> tuple[Any, Any
         made = factory() if not _is_module(factory) else factory
     network, example = made if isinstance(made, tuple) and len(made) == 2 else (made, ())
     if not _is_module(network):
-        raise error("AKC0312", f"{name} of {path} gives a {type(network).__name__}, not a torch.nn.Module",
-                    help="return the module, or the module and an example input")
+        raise error(
+            "AKC0312",
+            f"{name} of {path} gives a {type(network).__name__}, not a torch.nn.Module",
+            help="return the module, or the module and an example input",
+        )
     return network, example_shape or example
 
 
@@ -68,5 +71,10 @@ def _no_factory(path: str, name: str, found: dict[str, Any]) -> Exception:
     functions = [key for key, value in found.items() if callable(value) and not key.startswith("_")]
     close = get_close_matches(name, functions, n=1)
     own = [f for f in functions if getattr(found[f], "__module__", "").startswith("akc_user_")]
-    return error("AKC0312", f"{path} has no {name}",
-                 help=f"did you mean {path}:{close[0]}?" if close else f"it defines {', '.join(own) or 'nothing that can be called'}")
+    return error(
+        "AKC0312",
+        f"{path} has no {name}",
+        help=f"did you mean {path}:{close[0]}?"
+        if close
+        else f"it defines {', '.join(own) or 'nothing that can be called'}",
+    )

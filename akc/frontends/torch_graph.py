@@ -16,7 +16,7 @@ from akc.frontends.graph import Array, Graph, Input, Node, Tensor
 
 @define
 class TorchReader:
-    """State of reading one exported program; handlers (akc.frontends.torch_ops) see it as `r`."""
+    """State of reading one exported program; handlers (akc.frontends.torch_table) see it as `r`."""
 
     program: Any
     graph: Graph
@@ -77,15 +77,26 @@ class TorchReader:
     # -- building ---------------------------------------------------------------------------------
 
     def emit(
-        self, node: Any, kind: str, inputs: Sequence[str], constants: Mapping[str, Array | None] | None = None,
-        outputs: Sequence[str] | None = None, **attributes: Any,
+        self,
+        node: Any,
+        kind: str,
+        inputs: Sequence[str],
+        constants: Mapping[str, Array | None] | None = None,
+        outputs: Sequence[str] | None = None,
+        **attributes: Any,
     ) -> None:
         """Add a graph node that makes the torch node's results."""
-        self.graph.nodes.append(Node(
-            kind=kind, inputs=tuple(inputs), outputs=tuple(outputs or self.parts.get(node.name, (node.name,))),
-            attributes=attributes, constants={k: v for k, v in (constants or {}).items() if v is not None},
-            name=self.wanted(node), source=self.source(node),
-        ))
+        self.graph.nodes.append(
+            Node(
+                kind=kind,
+                inputs=tuple(inputs),
+                outputs=tuple(outputs or self.parts.get(node.name, (node.name,))),
+                attributes=attributes,
+                constants={k: v for k, v in (constants or {}).items() if v is not None},
+                name=self.wanted(node),
+                source=self.source(node),
+            )
+        )
 
     def made(self, name: str, like: Any, shape: tuple[int, ...]) -> str:
         """Note the type of a value that a handler makes in between."""
@@ -104,7 +115,7 @@ def _dtype(value: Any) -> str:
 
 def read_graph(program: Any, name: str, batch_axis: int) -> Graph:
     """The common form of an exported program; raises DiagnosticError with every fault found."""
-    from akc.frontends.torch_ops import handle
+    from akc.frontends.torch_table import handle
 
     reader = TorchReader(program, Graph(name), batch_axis)
     states = _states(program)
@@ -127,8 +138,14 @@ def _states(program: Any) -> dict[str, tuple[str, Any]]:
     """Parameters, buffers and other constants: (name in the module, tensor) by name in the graph."""
     signature = program.graph_signature
     named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    states = {key: (target, program.state_dict[target]) for key, target in named.items() if target in program.state_dict}
-    rest = {key: target for key, target in {**named, **signature.inputs_to_lifted_tensor_constants}.items() if key not in states}
+    states = {
+        key: (target, program.state_dict[target]) for key, target in named.items() if target in program.state_dict
+    }
+    rest = {
+        key: target
+        for key, target in {**named, **signature.inputs_to_lifted_tensor_constants}.items()
+        if key not in states
+    }
     return states | {key: (target, program.constants[target]) for key, target in rest.items()}
 
 
@@ -167,7 +184,9 @@ def _note_types(r: TorchReader, node: Any) -> None:
     value = node.meta.get("val")
     if isinstance(value, list | tuple):
         r.parts[node.name] = tuple(f"{node.name}:{i}" for i in range(len(value)))
-        r.graph.types.update((f"{node.name}:{i}", Tensor(_dtype(v), tuple(v.shape))) for i, v in enumerate(value) if v is not None)
+        r.graph.types.update(
+            (f"{node.name}:{i}", Tensor(_dtype(v), tuple(v.shape))) for i, v in enumerate(value) if v is not None
+        )
     elif hasattr(value, "shape"):
         r.graph.types[node.name] = Tensor(_dtype(value), tuple(value.shape))
 

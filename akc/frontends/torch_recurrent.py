@@ -18,8 +18,17 @@ def recurrent(kind: str, nonlinearity: str | None = None) -> Callable[..., None]
     """The handler of one kind of recurrent layer."""
 
     def handle(
-        r: TorchReader, node: Any, x: Any, state: Any, weights: Sequence[Any], has_biases: bool, layers: int, dropout: float,
-        train: bool, bidirectional: bool, batch_first: bool = False,
+        r: TorchReader,
+        node: Any,
+        x: Any,
+        state: Any,
+        weights: Sequence[Any],
+        has_biases: bool,
+        layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+        batch_first: bool = False,
     ) -> None:
         strange = _strange(r, node, kind, state, weights, has_biases, layers, bidirectional)
         if strange:
@@ -35,7 +44,10 @@ def recurrent(kind: str, nonlinearity: str | None = None) -> Callable[..., None]
             arrays = [r.array(w) for w in weights[layer * count : (layer + 1) * count]]
             hidden = arrays[1].shape[1]  # type: ignore[union-attr]
             every, last = f"{node.name}:steps{layer}", f"{node.name}:last{layer}"
-            r.graph.types[every], r.graph.types[last] = Tensor("float32", (steps, batch, hidden)), Tensor("float32", (batch, hidden))
+            r.graph.types[every], r.graph.types[last] = (
+                Tensor("float32", (steps, batch, hidden)),
+                Tensor("float32", (batch, hidden)),
+            )
             attributes = {"nonlinearity": nonlinearity} if nonlinearity else {}
             r.emit(node, kind, [value], dict(zip(ROLES, arrays)), (every, last), **attributes)
             value = every
@@ -59,7 +71,14 @@ def _swapped(r: TorchReader, node: Any, value: str, output: str) -> str:
 
 
 def _strange(
-    r: TorchReader, node: Any, kind: str, state: Any, weights: Sequence[Any], has_biases: bool, layers: int, bidirectional: bool
+    r: TorchReader,
+    node: Any,
+    kind: str,
+    state: Any,
+    weights: Sequence[Any],
+    has_biases: bool,
+    layers: int,
+    bidirectional: bool,
 ) -> str:
     """What makes a recurrent layer one that nn.lstm and its kin cannot say; "" for nothing."""
     name = kind.upper()
@@ -70,7 +89,7 @@ def _strange(
     states = state if isinstance(state, list | tuple) else [state]
     if any((array := r.array(s)) is None or array.any() for s in states):
         return f"{name} with a start state"
-    if len(weights) != layers * (4 if has_biases else 2) or r.array(weights[0]).ndim != 2 or len(r.shape(node.args[0])) != 3:  # type: ignore[union-attr]
+    if len(weights) != layers * (4 if has_biases else 2) or len(r.shape(node.args[0])) != 3:
         return f"{name} of an unusual kind"
     unsupported = [user for user in node.users if user.args[1] == 2 or (user.args[1] == 1 and layers > 1)]
     return f"{name} whose state is read" if any(user.users for user in unsupported) else ""

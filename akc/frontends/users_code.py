@@ -24,7 +24,9 @@ def in_users_code(code: str, what: str, help: Sequence[str] = ()) -> Iterator[No
         span = users_line(fault)
         reason = next((line.strip() for line in str(fault).splitlines() if line.strip()), "") or "no message"
         kind = type(fault).__name__
-        raise error(code, f"{what}: {kind}: {reason}", span=span, label="raised here" if span else "", help=tuple(help)) from None
+        raise error(
+            code, f"{what}: {kind}: {reason}", span=span, label="raised here" if span else "", help=tuple(help)
+        ) from None
 
 
 def users_line(fault: BaseException) -> Span | None:

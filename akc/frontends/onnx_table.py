@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX operators, one row each; the meaning of each: https://onnx.ai/onnx/operators/ (opsets 11 to 26)."""
+
+from __future__ import annotations
+
+from akc.frontends import onnx_layers as layers
+from akc.frontends import onnx_ops as ops
+from akc.frontends.onnx_recurrent import recurrent
+
+_WORDS = """Relu Sigmoid Add Sub Mul Div Neg Pow Sqrt Reciprocal Exp Log Erf Tanh Softplus Abs Greater Less Where
+    Not And Or Equal"""
+
+_ROWS: tuple[tuple[layers.Handler, str], ...] = (
+    (layers.gemm, "Gemm"),
+    (layers.matmul, "MatMul"),
+    (layers.conv, "Conv"),
+    (layers.batch_norm, "BatchNormalization"),
+    (layers.pool("max_pool"), "MaxPool"),
+    (layers.pool("average_pool"), "AveragePool"),
+    (layers.global_pool("max_pool"), "GlobalMaxPool"),
+    (layers.global_pool("average_pool"), "GlobalAveragePool"),
+    (recurrent, "LSTM GRU RNN"),
+    *((ops.word(name.lower()), name) for name in _WORDS.split()),
+    (ops.word("greater_equal"), "GreaterOrEqual"),
+    (ops.word("less_equal"), "LessOrEqual"),
+    (ops.word("hard_sigmoid"), "HardSigmoid"),
+    (ops.word("instance_norm"), "InstanceNormalization"),
+    (ops.word("reduce_sum"), "ReduceSum"),
+    (ops.word("matmul"), "Einsum"),
+    (ops.clip, "Clip"),
+    (ops.extreme("low"), "Max"),
+    (ops.extreme("high"), "Min"),
+    (ops.softmax("softmax"), "Softmax"),
+    (ops.softmax("log_softmax"), "LogSoftmax"),
+    (ops.argmax, "ArgMax"),
+    (ops.reshape, "Reshape Flatten Squeeze Unsqueeze"),
+    (ops.transpose, "Transpose"),
+    (ops.reduce_mean, "ReduceMean"),
+    (ops.pad, "Pad"),
+    (ops.gather, "Gather"),
+    (ops.slice_, "Slice"),
+    (ops.split, "Split"),
+    (ops.expand, "Expand"),
+    (ops.concat, "Concat"),
+    (ops.sum_, "Sum"),
+    (ops.same, "Identity"),
+    (ops.dropout, "Dropout"),
+    (ops.cast, "Cast"),
+)
+
+_OPAQUE = {
+    "attention": "Attention MultiHeadAttention",
+    "LayerNorm": "LayerNormalization SkipLayerNormalization",
+    "GroupNorm": "GroupNormalization",
+    "RMSNorm": "RMSNormalization SimplifiedLayerNormalization",
+    "InstanceNorm": "MeanVarianceNormalization",
+    "local response normalization": "LRN",
+    "Lp normalization": "LpNormalization",
+    "GELU": "Gelu",
+    "SiLU": "Swish",
+    "HardSwish": "HardSwish",
+    "Mish": "Mish",
+    "LeakyReLU": "LeakyRelu",
+    "PReLU": "PRelu",
+    "ELU": "Elu",
+    "SELU": "Selu",
+    "CELU": "Celu",
+    "Softsign": "Softsign",
+    "thresholded ReLU": "ThresholdedRelu",
+    "transposed convolution": "ConvTranspose",
+    "deformable convolution": "DeformConv",
+    "upsampling": "Resize Upsample",
+    "Lp pooling": "LpPool GlobalLpPool",
+    "max unpooling": "MaxUnpool",
+    "region pooling": "MaxRoiPool RoiAlign",
+    "pixel shuffle": "DepthToSpace",
+    "pixel unshuffle": "SpaceToDepth",
+    "control flow": "Loop Scan If",
+    "quantization in the file": """QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul
+        ConvInteger MatMulInteger""",
+    "gather": "GatherND GatherElements",
+    "scatter": "ScatterND ScatterElements",
+    "top k": "TopK",
+    "maximum over an axis": "ReduceMax",
+    "minimum over an axis": "ReduceMin",
+    "product over an axis": "ReduceProd",
+    "norm": "ReduceL1 ReduceL2",
+    "repetition": "Tile",
+    "running sum": "CumSum",
+    "Fourier transform": "DFT STFT",
+}
+
+HANDLERS: dict[str, layers.Handler] = {name: handler for handler, names in _ROWS for name in names.split()} | {
+    name: ops.named(what) for what, names in _OPAQUE.items() for name in names.split()
+}

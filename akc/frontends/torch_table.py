@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""aten operators, one row each.
+
+Signatures: https://pytorch.org/docs/stable/ and aten/src/ATen/native/native_functions.yaml of PyTorch 2.13.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from akc.frontends import torch_layers as layers
+from akc.frontends import torch_ops as ops
+from akc.frontends.torch_graph import TorchReader, is_part, part
+from akc.frontends.torch_recurrent import recurrent
+
+
+def handle(r: TorchReader, node: Any) -> None:
+    """Read one call: by its row, or under its own name."""
+    if is_part(node):
+        part(r, node)
+        return
+    name = str(node.target).removeprefix("aten.").split(".")[0].strip("_<>")
+    row = HANDLERS.get(name)
+    if row is None:
+        r.opaque(node, OPAQUE_NAMES.get(name, name))
+    else:
+        row(r, node, *node.args, **node.kwargs)
+
+
+_SAME = """contiguous clone alias detach lift_fresh_copy lift_fresh identity positive data detach_copy native_dropout"""
+_SHAPES = """view reshape flatten unflatten squeeze unsqueeze unsafe_view view_copy reshape_as view_as squeeze_copy
+    unsqueeze_copy atleast_2d atleast_3d"""
+_WORDS = "relu sigmoid neg pow sqrt rsqrt reciprocal exp log erf tanh softplus abs mul where var"
+_AXES = (1, 2, 3)
+
+_ROWS: tuple[tuple[layers.Handler, str], ...] = (
+    (layers.linear, "linear"),
+    (layers.matmul, "matmul mm bmm"),
+    (layers.addmm, "addmm"),
+    (layers.conv, "conv1d conv2d conv3d"),
+    (layers.convolution, "convolution"),
+    (layers.batch_norm, "batch_norm native_batch_norm_legit_no_training"),
+    *((layers.pool("max_pool", n), f"max_pool{n}d max_pool{n}d_with_indices") for n in _AXES),
+    *((layers.pool("average_pool", n), f"avg_pool{n}d") for n in _AXES),
+    *((layers.adaptive_pool("average_pool", n), f"adaptive_avg_pool{n}d") for n in _AXES),
+    *((layers.adaptive_pool("max_pool", n), f"adaptive_max_pool{n}d") for n in _AXES),
+    (recurrent("lstm"), "lstm"),
+    (recurrent("gru"), "gru"),
+    (recurrent("rnn", "tanh"), "rnn_tanh"),
+    (recurrent("rnn", "relu"), "rnn_relu"),
+    *((ops.word(kind), kind) for kind in _WORDS.split()),
+    (ops.word("greater"), "gt"),
+    (ops.word("less"), "lt"),
+    (ops.word("greater_equal"), "ge"),
+    (ops.word("less_equal"), "le"),
+    (ops.word("reduce_sum"), "sum"),
+    (ops.word("hard_sigmoid"), "hardsigmoid"),
+    (ops.word("split"), "split split_with_sizes chunk unbind"),
+    (ops.binary("add"), "add"),
+    (ops.binary("sub"), "sub"),
+    (ops.binary("div"), "div true_divide"),
+    (ops.reversed_sub, "rsub"),
+    (ops.clip, "clamp clip"),
+    (ops.hardtanh, "hardtanh"),
+    (ops.relu6, "relu6"),
+    (ops.one_end("low"), "clamp_min maximum"),
+    (ops.one_end("high"), "clamp_max minimum"),
+    (ops.dropout, "dropout feature_dropout alpha_dropout feature_alpha_dropout"),
+    (ops.same, _SAME),
+    (ops.cast, "to to_copy type_as float"),
+    (ops.reshape, _SHAPES),
+    (ops.permute, "permute permute_copy"),
+    (ops.transpose, "transpose swapaxes t numpy_T"),
+    (ops.mean, "mean"),
+    (ops.softmax("softmax"), "softmax"),
+    (ops.softmax("log_softmax"), "log_softmax special_log_softmax"),
+    (ops.argmax, "argmax"),
+    (ops.pad, "pad constant_pad_nd"),
+    (ops.select, "select"),
+    (ops.slice_, "slice"),
+    (ops.expand, "expand expand_as"),
+    (ops.concat, "cat concat"),
+    (ops.embedding, "embedding"),
+    (ops.checked, "assert_tensor_metadata assert_scalar sym_constrain_range_for_size"),
+)
+
+HANDLERS: dict[str, layers.Handler] = {name: handler for handler, names in _ROWS for name in names.split()}
+
+_OPAQUE = {
+    "attention": "scaled_dot_product_attention native_multi_head_attention transformer_encoder_layer_fwd",
+    "LayerNorm": "layer_norm native_layer_norm",
+    "GroupNorm": "group_norm native_group_norm",
+    "InstanceNorm": "instance_norm",
+    "RMSNorm": "rms_norm",
+    "local response normalization": "local_response_norm",
+    "GELU": "gelu",
+    "SiLU": "silu",
+    "HardSwish": "hardswish",
+    "Mish": "mish",
+    "LeakyReLU": "leaky_relu",
+    "PReLU": "prelu prelu_kernel",
+    "ELU": "elu",
+    "SELU": "selu",
+    "CELU": "celu",
+    "GLU": "glu",
+    "Softsign": "softsign",
+    "RReLU": "rrelu rrelu_with_noise",
+    "LogSigmoid": "log_sigmoid",
+    "thresholded ReLU": "threshold",
+    "transposed convolution": "conv_transpose1d conv_transpose2d conv_transpose3d",
+    "upsampling": """upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_bilinear2d upsample_linear1d
+        upsample_bicubic2d upsample_trilinear3d""",
+    "pixel shuffle": "pixel_shuffle",
+    "pixel unshuffle": "pixel_unshuffle",
+    "channel shuffle": "channel_shuffle",
+    "Lp pooling": "lp_pool2d",
+    "concat": "stack",
+    "gather": "index gather index_select",
+    "top k": "topk",
+    "running sum": "cumsum",
+    "maximum over an axis": "max amax",
+    "minimum over an axis": "min amin",
+    "repetition": "repeat tile",
+    "matrix product": "einsum",
+    "Fourier transform": "fft_rfft fft_fft stft",
+    "control flow": "cond while_loop scan",
+    "bilinear layer": "bilinear",
+    "norm": "linalg_vector_norm norm",
+}
+
+OPAQUE_NAMES: dict[str, str] = {name: what for what, names in _OPAQUE.items() for name in names.split()}
+"""What operators without a row are called; the rest keep aten's name."""

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups that a refusal names: the same names from torch.export and from both exporters, old and new opsets."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from akc.frontends.onnx import read_onnx
+from akc.frontends.torch_export import read_torch
+from akc.ir.module import Module
+from akc.ir.opaque import OPAQUE_KINDS
+from akc.ir.ops.nn import Opaque
+from akc.ir.verifier import verify
+from tests.frontends.groups import GROUPS
+from tests.frontends.ways import exported
+
+
+def opaque_names(module: Module) -> set[str]:
+    """The names of a module's opaque operations."""
+    assert not verify(module)
+    return {op.op for op in module.net.ops if isinstance(op, Opaque)}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_group(name: str) -> None:
+    """Each way of reading gives exactly the expected names, and each name has advice."""
+    make, shape, wanted = GROUPS[name]
+    torch.manual_seed(0)
+    module, example = make().eval(), torch.rand(shape)
+    found = {
+        "torch": read_torch(module, example),
+        "dynamo": read_onnx(exported(module, example, True)),
+        "dynamo 18": read_onnx(exported(module, example, True, opset_version=18)),
+        "older": read_onnx(exported(module, example, False)),
+        "older 14": read_onnx(exported(module, example, False, opset_version=14)),
+    }
+    assert {way: opaque_names(m) for way, m in found.items()} == dict.fromkeys(found, wanted)
+    assert wanted <= set(OPAQUE_KINDS)
