@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices for the command line and the Python API: which there are, what keeps them from working, and opening one.
+
+    with akc.open_device("emulator") as device:        # or "/dev/akida0", "vfio:0000:01:00.0"
+        device.program(program)
+        y = device.predict(x)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from akc.device_runner import DeviceRunner, run_on
+from akc.program import Program
+from akc.targets.akd1000.driver.bus import Bus, RecordingBus
+from akc.targets.akd1000.driver.driver import LARGEST_BATCH, Device, Progress
+from akc.targets.akd1000.driver.errors import CannotOpen
+
+__all__ = ["DeviceRow", "OpenDevice", "list_devices", "open_bus", "open_device", "run_on"]
+
+VENDOR = "0x1e7c"
+PRODUCTS = {"0xbca1": "AKD1000", "0xa500": "AKD1500"}
+"""PCI device ids of BrainChip's cards."""
+KERNEL_DRIVER, VFIO_DRIVER = "akida", "vfio-pci"
+MODULE_HELP = "build and load the vendor's open kernel module: https://github.com/Brainchip-Inc/akida_dw_edma"
+
+
+class OpenDevice(Device):
+    """A device that also takes whole networks: host operations run here, sequences on the chip."""
+
+    _network: DeviceRunner | None = None
+
+    def program(self, program: Any) -> None:
+        """Put a program on the chip.
+
+        program: an `akc.Program` (`predict` then takes and gives the source network's own units, and runs
+        networks of several sequences too), or the bytes of one sequence (`predict` then takes levels).
+        """
+        self._network = None
+        if isinstance(program, Program):
+            runner = DeviceRunner(self, program)
+            if program.sequences:
+                runner.load(program.sequences[0].sequence)
+            self._network = runner
+        else:
+            super().program(program)
+
+    def predict(self, inputs: Any, batch: int = LARGEST_BATCH) -> Any:
+        """Outputs for inputs with a batch axis: an array, or a dict where the network has several outputs."""
+        if self._network is None:
+            return super().predict(inputs, batch)
+        self._network.batch = batch
+        outputs = self._network.run(inputs if isinstance(inputs, dict) else np.asarray(inputs))
+        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+
+def open_bus(name: str) -> Bus:
+    """The bus behind "emulator", "/dev/akida0" or "vfio:0000:01:00.0". Raises CannotOpen, DeviceBusy."""
+    if name == "emulator":
+        from akc.targets.akd1000.emulator.bus import EmulatorBus
+
+        return EmulatorBus()
+    if name.startswith("vfio:"):
+        from akc.targets.akd1000.driver.bus_vfio import open_vfio
+
+        return open_vfio(name.removeprefix("vfio:"))
+    if name.startswith("/"):
+        from akc.targets.akd1000.driver.bus_akida import AkidaBus
+
+        return AkidaBus(name)
+    raise CannotOpen(f"there is no device called {name}", "take emulator, /dev/akidaN or vfio:ADDRESS", "`akc devices`")
+
+
+def open_device(
+    name: str = "emulator", progress: Progress | None = None, note: Callable[[str], None] | None = None
+) -> OpenDevice:
+    """Open and identify a device.
+
+    progress: called with (done, total) on long work; note: called with a line for every access, if given.
+    Raises CannotOpen, DeviceBusy, WrongIdentification.
+    """
+    bus = open_bus(name)
+    try:
+        seen = bus if note is None else RecordingBus(bus, note)
+        return OpenDevice(seen) if progress is None else OpenDevice(seen, progress)
+    except BaseException:
+        bus.close()
+        raise
+
+
+# -- what there is ---------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class DeviceRow:
+    """One line of `akc devices`.
+
+    on: what --on takes, empty if it cannot be used yet; what: the chip; where: PCI address or node;
+    driver: the Linux driver bound to it; problem: what keeps it from working; help: what to do.
+    """
+
+    on: str
+    what: str
+    where: str = ""
+    driver: str = ""
+    problem: str = ""
+    help: str = ""
+
+
+EMULATOR = DeviceRow(on="emulator", what="AKD1000 (emulated)", where="this process")
+
+
+def list_devices(pci: Path = Path("/sys/bus/pci/devices"), dev: Path = Path("/dev")) -> list[DeviceRow]:
+    """The emulator, BrainChip's cards on the PCI bus, and nodes of the kernel module without a card in sight."""
+    rows = [EMULATOR]
+    nodes = sorted(dev.glob("akida[0-9]*"))
+    for card in sorted(pci.glob("*")):
+        product = _read(card / "device")
+        if _read(card / "vendor") == VENDOR:
+            rows.append(_card_row(card, PRODUCTS.get(product, f"unknown card {product}"), nodes, dev))
+    used = {row.on for row in rows}
+    rows += [_node_row(node, "AKD1000", "") for node in nodes if str(node) not in used]
+    return rows
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _card_row(card: Path, what: str, nodes: list[Path], dev: Path) -> DeviceRow:
+    driver = (card / "driver").resolve().name if (card / "driver").exists() else ""
+    if what != "AKD1000":
+        return DeviceRow(
+            on="", what=what, where=card.name, driver=driver, problem="akc does not drive this chip",
+            help="it is recognised and nothing more",
+        )
+    if driver == VFIO_DRIVER:
+        return _vfio_row(card, what, dev)
+    if driver.startswith(KERNEL_DRIVER) and nodes:
+        return _node_row(nodes.pop(0), what, driver, card.name)
+    return DeviceRow(
+        on="", what=what, where=card.name, driver=driver,
+        problem=f"driver {driver} made no node" if driver else "no driver is bound", help=MODULE_HELP,
+    )
+
+
+def _node_row(node: Path, what: str, driver: str, where: str = "") -> DeviceRow:
+    usable = os.access(node, os.R_OK | os.W_OK)
+    return DeviceRow(
+        on=str(node) if usable else "", what=what, where=f"{where} {node}".strip(), driver=driver,
+        problem="" if usable else "this user may not read and write it",
+        help="" if usable else f"sudo chmod 666 {node}, or install the module's udev rule",
+    )
+
+
+def _vfio_row(card: Path, what: str, dev: Path) -> DeviceRow:
+    group = (card / "iommu_group").resolve().name if (card / "iommu_group").exists() else ""
+    node = dev / "vfio" / group
+    usable = bool(group) and os.access(node, os.R_OK | os.W_OK)
+    problem = f"{node} is not yours" if group else "it is in no IOMMU group"
+    help = f"sudo chown $USER {node}" if group else "turn the IOMMU on in the firmware"
+    return DeviceRow(
+        on=f"vfio:{card.name}" if usable else "", what=f"{what} (experimental)", where=card.name, driver=VFIO_DRIVER,
+        problem="" if usable else problem, help="" if usable else help,
+    )
