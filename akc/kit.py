@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder that an owner of a chip can run and send back: programs, inputs, expected integers, a log of all answers.
+
+    make_kit("kit")                      # on any machine
+    run_kit("kit", "/dev/akida0")        # on the machine with the chip; writes kit/answers/
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+import akc
+from akc.devices import open_device
+from akc.diagnostics import DiagnosticError, error
+from akc.files import write_bytes
+from akc.ir.module import Module, Net, Op, Sequence, Value
+from akc.ir.ops import akida
+from akc.ir.signature import Types
+from akc.ir.types import TensorType
+from akc.ir.weights import Weight
+from akc.program import Program, load
+from akc.sim.registry import Array
+from akc.targets.akd1000.driver.driver import Device, Progress
+
+README = """# Conformance kit of akc {version}
+
+Each folder below `networks/` holds a program for an AKD1000 (`net.akd`), its inputs (`inputs.npy`, the
+chip's own integers) and the integers that akc's simulator gives (`expected.npy`).
+
+On a machine with a chip and akc installed:
+
+    akc verify --kit . --on /dev/akida0
+
+That writes `answers/`: what the chip gave for each network, and a log of every register and memory
+access with the answer to it. Please send that folder back; differences and faults are just as welcome.
+"""
+SAMPLES = 8
+
+
+@frozen(kw_only=True)
+class KitResult:
+    """One network on a device: whether its integers agreed, or the fault that came."""
+
+    network: str
+    equal: bool
+    differing: int = 0
+    values: int = 0
+    fault: str = ""
+
+
+def make_kit(folder: str | os.PathLike[str], programs: Mapping[str, tuple[Program, Any]] | None = None) -> list[str]:
+    """Write a kit; gives the names of its networks.
+
+    programs: by name, a built network and raw inputs (levels or pixels) with a batch axis; by default one small
+    network for each kind of layer, memory and output format.
+    """
+    cases = dict(default_networks()) if programs is None else programs
+    root = Path(folder)
+    for name, (program, inputs) in cases.items():
+        place = root / "networks" / name
+        place.mkdir(parents=True, exist_ok=True)
+        program.save(place / "net.akd")
+        np.save(place / "inputs.npy", np.asarray(inputs))
+        np.save(place / "expected.npy", np.asarray(program.run(inputs, raw=True)))
+    write_bytes(root / "README.md", README.format(version=akc.__version__).encode())
+    return list(cases)
+
+
+def run_kit(folder: str | os.PathLike[str], on: str, progress: Progress | None = None) -> list[KitResult]:
+    """Run every network of a kit on a device and write `answers/`. A fault of one network does not stop the rest.
+
+    Raises DiagnosticError AKC0901 where the folder is no kit, and what opening the device raises.
+    """
+    places = sorted(p.parent for p in Path(folder).glob("networks/*/net.akd"))
+    if not places:
+        raise error("AKC0901", f"{folder} holds no kit", help=f"akc verify --kit {folder} writes one")
+    answers = Path(folder) / "answers"
+    answers.mkdir(exist_ok=True)
+    results = []
+    with gzip.open(answers / "accesses.txt.gz", "wt") as log, \
+            open_device(on, progress, lambda line: print(line, file=log)) as device:
+        for place in places:
+            print(f"# {place.name}", file=log)
+            results.append(_run_one(device, place, answers))
+    report = {
+        "akc": akc.__version__, "device": on, "machine": platform.platform(),
+        "networks": [{a: getattr(r, a) for a in ("network", "equal", "differing", "values", "fault")} for r in results],
+    }
+    (answers / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    return results
+
+
+def _run_one(device: Device, place: Path, answers: Path) -> KitResult:
+    program, inputs, expected = load(place / "net.akd"), np.load(place / "inputs.npy"), np.load(place / "expected.npy")
+    try:
+        device.set_clock_counter(True)
+        Device.program(device, program.bytes)
+        found = device.forward(inputs)
+    except DiagnosticError as fault:
+        return KitResult(network=place.name, equal=False, values=expected.size, fault=str(fault))
+    np.save(answers / f"{place.name}.npy", found)
+    differing = int((found != expected).sum())
+    return KitResult(network=place.name, equal=not differing, differing=differing, values=expected.size)
+
+
+# -- default networks ------------------------------------------------------------------------------
+
+
+@frozen
+class _Plan:
+    """A network in short: input shape and type, then (layer class, filters, kernel, weight type, fields)."""
+
+    shape: tuple[int, int, int]
+    dtype: str
+    layers: tuple[tuple[type[akida.Layer], int, int, str, dict[str, Any]], ...]
+
+
+_DENSE, _CONV, _SEP = akida.FullyConnected, akida.Convolutional, akida.SeparableConvolutional
+_IMAGE = akida.InputConvolutional
+_POTENTIALS = {"activation": False}
+_POOLED = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2), "act_bits": 4}
+
+PLANS: dict[str, _Plan] = {
+    "dense-levels": _Plan((1, 1, 40), "u4", ((_DENSE, 12, 1, "i4", {"act_bits": 4}),)),
+    "dense-potentials": _Plan((1, 1, 40), "u4", ((_DENSE, 12, 1, "i4", _POTENTIALS),)),
+    "dense-one-bit": _Plan((1, 1, 64), "u1", ((_DENSE, 20, 1, "u1", {}), (_DENSE, 5, 1, "i2", _POTENTIALS))),
+    "dense-external-weights": _Plan((1, 1, 900), "u2", ((_DENSE, 200, 1, "i2", _POTENTIALS),)),
+    "dense-on-a-map": _Plan((5, 4, 6), "u4", ((_DENSE, 9, 1, "i4", _POTENTIALS),)),
+    "conv-levels": _Plan((9, 8, 3), "u4", ((_CONV, 10, 3, "i4", {"act_bits": 4}),)),
+    "conv-potentials": _Plan((9, 8, 3), "u2", ((_CONV, 6, 5, "i2", _POTENTIALS),)),
+    "conv-stride-pool": _Plan((16, 16, 4), "u4", (
+        (_CONV, 8, 3, "i2", {"stride": (2, 2), "act_bits": 4}), (_CONV, 8, 7, "u1", _POOLED),
+        (_CONV, 4, 1, "i4", {"pool": "average", "activation": False}),
+    )),
+    "conv-tiled": _Plan((70, 20, 6), "u4", ((_CONV, 16, 3, "i4", {"act_bits": 2}),)),
+    "separable": _Plan((12, 12, 8), "u4", ((_SEP, 16, 3, "i4", {"act_bits": 4}), (_SEP, 6, 5, "i2", _POTENTIALS))),
+    "image-alone": _Plan((20, 18, 3), "u8", ((_IMAGE, 8, 3, "i8", {"act_bits": 4, "stride": (2, 2)}),)),
+    "image-conv-dense": _Plan((28, 28, 1), "u8", (
+        (_IMAGE, 16, 5, "i8", {**_POOLED, "padding": "valid"}),
+        (_CONV, 8, 3, "i4", {"act_bits": 4}), (_DENSE, 10, 1, "i4", _POTENTIALS),
+    )),
+}
+"""A small network for each kind of layer, weight memory, input and output format."""
+
+
+def default_networks() -> Iterator[tuple[str, tuple[Program, Array]]]:
+    """The networks of a kit, built, with inputs; numbers come from seeds, so every kit is the same."""
+    for number, (name, plan) in enumerate(PLANS.items()):
+        random = np.random.default_rng(number)
+        module = _module(name, plan, random)
+        kind = module.net.inputs[0].type
+        inputs = random.integers(0, (kind.element.high or 0) + 1, (SAMPLES, *kind.shape)).astype(np.uint8)
+        inputs[0] = 0
+        yield name, (akc.build(module), inputs)
+
+
+def _module(name: str, plan: _Plan, random: np.random.Generator) -> Module:
+    value = entry = Value("x", TensorType(plan.dtype, plan.shape))
+    weights: dict[str, Weight] = {}
+    ops: list[Op] = []
+    for number, (layer, filters, kernel, dtype, fields) in enumerate(plan.layers):
+        names = _weights(f"layer{number}", layer, filters, kernel, dtype, value.type, random, weights)
+        draft = layer(result=Value(f"layer{number}", value.type), x=value.name, **names, **fields)
+        types = Types({value.name: value.type}, {n: w.type for n, w in weights.items()})
+        value = Value(draft.name, draft.infer(types))
+        ops.append(layer(result=value, x=draft.x, **names, **fields))
+    net = Net(
+        name=name.replace("-", "_"), inputs=(entry,), statements=(Sequence(name="s0", ops=tuple(ops)),),
+        outputs=(value.name,), output_types=(value.type,),
+    )
+    return Module(net=net, weights=weights)
+
+
+def _weights(
+    prefix: str, layer: type[akida.Layer], filters: int, kernel: int, dtype: str, x: TensorType,
+    random: np.random.Generator, weights: dict[str, Weight],
+) -> dict[str, str]:
+    """Draw a layer's weights, thresholds and steps; gives its fields that name them."""
+    channels = x.shape[2]
+    shapes: dict[str, tuple[int, ...]] = {"weights": (filters, kernel, kernel, channels)}
+    if layer is _DENSE:
+        shapes = {"weights": (filters, x.size)}
+    elif layer is _SEP:
+        shapes = {"weights": (channels, kernel, kernel), "pointwise": (filters, channels)}
+    for key, shape in shapes.items():
+        low, high = TensorType(dtype, ()).element.low or 0, TensorType(dtype, ()).element.high or 0
+        weights[f"{prefix}.{key}"] = Weight.of(random.integers(low, high + 1, shape), dtype)
+    weights[f"{prefix}.threshold"] = Weight.of(random.integers(-40, 40, filters), "i32")
+    weights[f"{prefix}.act_step"] = Weight.of(random.integers(16, 400, filters) / 16, "f32")
+    return {key: f"{prefix}.{key}" for key in (*shapes, "threshold", "act_step")}

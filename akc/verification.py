@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compare a device's integers with the simulator's, and name the first layer and place where they part.
+
+Each sequence gets the simulator's own inputs, so that one fault does not hide the next. A program
+gives only its last layer's output; to find the layer at fault, the sequence is cut short layer by
+layer, assembled again, and run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from attrs import evolve, frozen
+
+from akc.diagnostics import DiagnosticError
+from akc.ir.module import Module, Op, Sequence
+from akc.program import Program
+from akc.sim.registry import Array
+from akc.sim.run import Runner
+from akc.targets import load_target
+from akc.targets.akd1000.driver.driver import LARGEST_BATCH, Device
+from akc.targets.akd1000.driver.errors import DeviceError
+
+
+@frozen(kw_only=True)
+class Difference:
+    """The first value that differs: sample, layer (value and source nodes), place [d0, d1, channel], both numbers."""
+
+    sample: int
+    layer: str
+    origin: tuple[str, ...]
+    place: tuple[int, ...]
+    found: int
+    expected: int
+    count: int
+
+    def __str__(self) -> str:
+        where = ", ".join(str(n) for n in self.place)
+        source = f" (from {', '.join(self.origin)})" if self.origin else ""
+        return (
+            f"%{self.layer}{source} differs in {self.count} values, first in sample {self.sample} at [{where}]:"
+            f" device {self.found}, simulator {self.expected}"
+        )
+
+
+@frozen(kw_only=True)
+class SequenceResult:
+    """One sequence: samples (time steps count), values compared, and the first difference, if any."""
+
+    sequence: str
+    samples: int
+    values: int
+    difference: Difference | None = None
+
+
+@frozen(kw_only=True)
+class Verification:
+    """All sequences of a network."""
+
+    sequences: tuple[SequenceResult, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether every integer agreed."""
+        return all(s.difference is None for s in self.sequences)
+
+    def check(self) -> None:
+        """Raise DeviceError AKC0812 with every sequence that differs."""
+        faults = [Different(f"@{s.sequence}: {s.difference}") for s in self.sequences if s.difference is not None]
+        if faults:
+            raise DiagnosticError([d for fault in faults for d in fault.diagnostics])
+
+
+class Different(DeviceError):
+    """The device and the simulator differ."""
+
+    code = "AKC0812"
+
+
+def verify(device: Device, program: Program, inputs: Any, batch: int = LARGEST_BATCH) -> Verification:
+    """Run every sequence of a network on a device and compare with the simulator.
+
+    inputs: an array, or arrays by input name, in the source network's units, batch axis first.
+    """
+    values = Runner(program.module).run(inputs if isinstance(inputs, dict) else np.asarray(inputs), keep=True)
+    bytes_of = {s.sequence: s.bytes for s in program.sequences}
+    return Verification(sequences=tuple(
+        _verify_sequence(device, program, sequence, bytes_of[sequence.name], values, batch)
+        for sequence in program.module.net.sequences
+    ))
+
+
+def _verify_sequence(
+    device: Device, program: Program, sequence: Sequence, raw: bytes, values: dict[str, Array], batch: int
+) -> SequenceResult:
+    last = sequence.ops[-1]
+    steps = _flat(values[sequence.ops[0].operands[0]], program.module, sequence.ops[0].operands[0])
+    expected = _flat(values[last.name], program.module, last.name)
+    difference = _compare(_on_device(device, raw, steps, batch), expected, last)
+    if difference is not None:
+        difference = _first_layer(device, program, sequence, steps, values, batch) or difference
+    return SequenceResult(
+        sequence=sequence.name, samples=len(steps), values=expected.size, difference=difference
+    )
+
+
+def _flat(array: Array, module: Module, name: str) -> Array:
+    """Time steps as samples."""
+    shape = module.net.types[name].shape
+    return array.reshape(-1, *shape)
+
+
+def _on_device(device: Device, raw: bytes, steps: Array, batch: int) -> Array:
+    Device.program(device, raw)
+    return device.forward(steps, batch)
+
+
+def _compare(found: Array, expected: Array, op: Op) -> Difference | None:
+    wrong = np.argwhere(found != expected.astype(np.int64))
+    if not len(wrong):
+        return None
+    sample, *place = (int(n) for n in wrong[0])
+    at = (sample, *place)
+    return Difference(
+        sample=sample, layer=op.name, origin=op.origin, place=tuple(place), found=int(found[at]),
+        expected=int(expected[at]), count=len(wrong),
+    )
+
+
+def _first_layer(
+    device: Device, program: Program, sequence: Sequence, steps: Array, values: dict[str, Array], batch: int
+) -> Difference | None:
+    """The difference of the first layer that differs by itself; None if only the whole sequence does."""
+    for op, short in _shortened(program, sequence):
+        difference = _compare(
+            _on_device(device, short, steps, batch), _flat(values[op.name], program.module, op.name), op
+        )
+        if difference is not None:
+            return difference
+    return None
+
+
+def _shortened(program: Program, sequence: Sequence) -> Iterator[tuple[Op, bytes]]:
+    """Programs of the first layers of a sequence; layers that the chip takes only in the middle are passed over."""
+    target = load_target(program.target)
+    for count in range(1, len(sequence.ops)):
+        ops = sequence.ops[:count]
+        first, last = ops[0].operands[0], ops[-1]
+        entry = program.module.net.values[first]
+        net = evolve(
+            program.module.net, inputs=(entry,), statements=(), outputs=(last.name,), output_types=(last.type,)
+        )
+        short = evolve(program.module, net=net).with_statements([evolve(sequence, ops=ops)], program.module.weights)
+        try:
+            yield last, target.assemble(short, program.engine_version)[0].bytes
+        except DiagnosticError:
+            continue
