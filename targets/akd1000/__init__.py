@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import frozen
 
 from akc.diagnostics import Diagnostic, error
@@ -15,6 +17,13 @@ class Akd1000:
     """BrainChip's AKD1000 (akc.targets.Target)."""
 
     name: str = "akd1000"
+
+    @property
+    def engine_version(self) -> str:
+        """The version of the vendor's engine that programs name unless told otherwise."""
+        from akc.targets.akd1000.program import ENGINE_VERSION
+
+        return ENGINE_VERSION
 
     def check(self, module: Module) -> list[Diagnostic]:
         """Every fault and warning of a quantised module that can be found without placing it."""
@@ -35,14 +44,17 @@ class Akd1000:
             )
         return place_module(module, PLACERS[mode])
 
-    def partition(self, module: Module, way: str = "crossings") -> Module:
-        """Cut what the chip does not take in one piece into sequences and host layers; places included.
+    def partition(
+        self, module: Module, way: str = "crossings", warn: Callable[[Diagnostic], None] = lambda diagnostic: None
+    ) -> Module:
+        """Cut what the chip does not take in one piece into sequences and host layers, all placed.
 
         way: "vendor" for the SDK's own cut (hw_only=False), "crossings" for the fewest border crossings.
+        `warn` is told why a layer goes to the host.
         """
-        from akc.targets.akd1000.partition import PARTITIONS
+        from akc.targets.akd1000.partition import CUTS, partition
 
-        return PARTITIONS[way](module)
+        return partition(module, CUTS[way], warn)
 
     def assemble(self, module: Module, engine_version: str | None = None) -> tuple[Program, ...]:
         """Programs of a placed module, one per sequence, in order."""

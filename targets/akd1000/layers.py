@@ -72,6 +72,11 @@ class LayerFacts:
         """Whether the layer may be cut over several NPs."""
         return self.kind in ("conv", "separable")
 
+    @property
+    def needs_follower(self) -> bool:
+        """Whether it is a max pool of the mesh, which only a convolution can follow."""
+        return self.splittable and self.max_pooled
+
     def outputs(self, axis: int) -> int:
         """Outputs of the convolution along an axis, before pooling."""
         size, stride = self.size[axis], self.stride[axis]

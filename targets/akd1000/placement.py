@@ -8,6 +8,7 @@ convolution takes as many as its tiles and pieces of filters need, a dense layer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
 
@@ -29,15 +30,16 @@ FILTER_LIMIT = 504
 """Filters that a CNP may hold at most."""
 
 Place = tuple[int, int, int]
+Result = TypeVar("Result")
 LimitOf = Callable[[LayerFacts], int]
 
 
 class NoPlace(Exception):
-    """A layer found no NPs; carries the diagnostic and the number of layers placed before it."""
+    """A layer found no NPs; carries the limit that was in the way."""
 
-    def __init__(self, row: Limit, layer: LayerFacts, found: str, placed: int = 0) -> None:
+    def __init__(self, row: Limit, layer: LayerFacts, found: str) -> None:
         super().__init__(found)
-        self.row, self.layer, self.found, self.placed = row, layer, found, placed
+        self.row, self.layer, self.found = row, layer, found
 
     @property
     def diagnostic(self) -> Diagnostic:
@@ -47,13 +49,9 @@ class NoPlace(Exception):
 
 @define
 class Room:
-    """The free NPs of a mesh, in the order in which they are given out.
-
-    keep_fnps: NPs that convolutions leave alone, for the dense layers behind them.
-    """
+    """The NPs of a mesh that are used; the others are given out in order."""
 
     used: set[Place] = field(factory=set)
-    keep_fnps: set[Place] = field(factory=set)
 
     def free(self, order: Iterable[Processor]) -> list[Processor]:
         """The free ones of `order`."""
@@ -61,7 +59,7 @@ class Room:
 
     def take_cnps(self, count: int, layer: LayerFacts) -> list[Processor]:
         """The first `count` free NPs; raises NoPlace."""
-        free = [p for p in self.free(CNP_ORDER) if p.place not in self.keep_fnps]
+        free = self.free(CNP_ORDER)
         if count > len(free):
             raise NoPlace(NO_ROOM, layer, f"{count} where {len(free)} of {len(CNP_ORDER)} are free")
         self.used |= {p.place for p in free[:count]}
@@ -149,14 +147,7 @@ def place_chain(layers: Sequence[LayerFacts], limit_of: LimitOf, room: Room | No
     """Places of all layers with a limit of filters for each; pinned NPs are kept free. Raises NoPlace."""
     room = room or Room()
     room.used |= pinned_places(layers)
-    found: list[tuple[Location, ...]] = []
-    for layer in layers:
-        try:
-            found.append(place_layer(layer, limit_of(layer), room))
-        except NoPlace as fault:
-            fault.placed = len(found)
-            raise
-    return tuple(found)
+    return tuple(place_layer(layer, limit_of(layer), room) for layer in layers)
 
 
 def pinned_places(layers: Iterable[LayerFacts]) -> set[Place]:
@@ -180,36 +171,39 @@ def place_minimal(layers: Sequence[LayerFacts]) -> Placement:
 def place_all_nps(layers: Sequence[LayerFacts]) -> Placement:
     """The vendor's MapMode.AllNps: one limit of filters for all layers, found by bisection. Raises NoPlace."""
     best = bisect_limit(lambda limit: _attempt(layers, limit), any(layer.splittable for layer in layers))
-    if isinstance(best.placement, NoPlace):
-        raise best.placement
-    return best.placement
+    if isinstance(best.result, NoPlace):
+        raise best.result
+    return best.result
 
 
 @frozen
-class Attempt:
-    """The outcome of mapping with one limit; `score` tells what the vendor compares, `failed` loses to all."""
+class Attempt(Generic[Result]):
+    """The outcome of mapping with one limit; `score` is what the vendor compares: layers on the chip, -sequences, NPs."""
 
     score: tuple[int, int, int]
-    placement: Placement | NoPlace
+    result: Result | NoPlace
 
-    def better_than(self, other: Attempt) -> bool:
-        """At least as many layers, no more sequences, at least as many NPs; a failure is as good as another."""
-        if isinstance(other.placement, NoPlace):
+    def better_than(self, other: Attempt[Result]) -> bool:
+        """More layers, or as many in no more sequences with no fewer NPs; a failure is as good as another."""
+        if isinstance(other.result, NoPlace):
             return True
-        if isinstance(self.placement, NoPlace):
+        if isinstance(self.result, NoPlace):
             return False
-        return all(mine >= theirs for mine, theirs in zip(self.score, other.score, strict=True))
+        (layers, sequences, nps), (other_layers, other_sequences, other_nps) = self.score, other.score
+        if layers != other_layers:
+            return layers > other_layers
+        return sequences >= other_sequences and nps >= other_nps
 
 
-def _attempt(layers: Sequence[LayerFacts], limit: int) -> Attempt:
+def _attempt(layers: Sequence[LayerFacts], limit: int) -> Attempt[Placement]:
     try:
         placement = place_chain(layers, lambda layer: limit)
     except NoPlace as fault:
-        return Attempt((fault.placed, 0, 0), fault)
+        return Attempt((0, 0, 0), fault)
     return Attempt((len(layers), -1, count_nps(placement)), placement)
 
 
-def bisect_limit(attempt: Callable[[int], Attempt], splittable: bool) -> Attempt:
+def bisect_limit(attempt: Callable[[int], Attempt[Result]], splittable: bool) -> Attempt[Result]:
     """The vendor's search: halve the limit while that is no worse, else look between. Not exhaustive."""
     best = attempt(FILTER_LIMIT)
     low, high = 0, FILTER_LIMIT

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from akc.targets.akd1000.compact import place_compact
 from akc.targets.akd1000.placement import Placer, place_all_nps, place_minimal
 
 PLACERS: dict[str, Placer] = {
     "vendor": place_all_nps,
     "vendor-minimal": place_minimal,
+    "compact": place_compact,
 }
-"""vendor: as the SDK places by default (MapMode.AllNps); vendor-minimal: as its MapMode.Minimal."""
+"""vendor: as the SDK places by default (MapMode.AllNps); vendor-minimal: as its MapMode.Minimal;
+compact: fewest NPs at the same largest load per NP."""
