@@ -63,8 +63,14 @@ def _place_faults(raw: RawModel, index: int) -> list[Diagnostic]:
     code = layer.parameters.get("layer_type", 0)
     if code not in schema.KIND_OF_CODE:
         known = ", ".join(kind.name for kind in schema.LAYER_KINDS)
-        return [_fault(layer, f"layer {layer.name!r} has the type {code}, which is none of Akida 1.0", "AKC0344",
-                       f"the layers of Akida 1.0 are {known}; models of version 2 do not run on an AKD1000")]
+        return [
+            _fault(
+                layer,
+                f"layer {layer.name!r} has the type {code}, which is none of Akida 1.0",
+                "AKC0344",
+                f"the layers of Akida 1.0 are {known}; models of version 2 do not run on an AKD1000",
+            )
+        ]
     faults = []
     if (index == 0) != (code in (1, 2)):
         what = "needs a layer in front of it" if index == 0 else "is an input amid other layers"
@@ -72,8 +78,14 @@ def _place_faults(raw: RawModel, index: int) -> list[Diagnostic]:
     wanted = (raw.layers[index - 1].name,) if index else ()
     if layer.inbounds is not None and layer.inbounds != wanted:
         found = ", ".join(repr(name) for name in layer.inbounds) or "nothing"
-        faults.append(_fault(layer, f"layer {layer.name!r} reads {found}, not the layer before it", "AKC0344",
-                             "layers of Akida 1.0 form one chain; branches do not run on an AKD1000"))
+        faults.append(
+            _fault(
+                layer,
+                f"layer {layer.name!r} reads {found}, not the layer before it",
+                "AKC0344",
+                "layers of Akida 1.0 form one chain; branches do not run on an AKD1000",
+            )
+        )
     if layer.name in [other.name for other in raw.layers[:index]]:
         faults.append(_fault(layer, f"two layers have the name {layer.name!r}", "AKC0344"))
     return faults
@@ -253,14 +265,20 @@ class _Builder:
         if isinstance(last, akida.Layer) and not last.activation:
             last = self._decode(last)
             statements.append(last)
-        net = Net(name=name, inputs=(self.input,), statements=tuple(statements), outputs=(last.name,),
-                  output_types=(last.type,))
+        net = Net(
+            name=name,
+            inputs=(self.input,),
+            statements=tuple(statements),
+            outputs=(last.name,),
+            output_types=(last.type,),
+        )
         return Module(net=net, weights=self.weights)
 
     def _decode(self, last: akida.Layer) -> Op:
         result = Value(fresh_name("output", self.names), TensorType("f32", last.type.shape))
-        op = host.Decode(result=result, x=last.name, threshold=last.threshold, act_step=last.act_step,
-                         origin=last.origin)
+        op = host.Decode(
+            result=result, x=last.name, threshold=last.threshold, act_step=last.act_step, origin=last.origin
+        )
         return evolve(op, result=Value(result.name, op.infer(self._types())))
 
     def _name(self, source: str) -> str:

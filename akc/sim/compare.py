@@ -97,8 +97,9 @@ def _row(layer: LayerComparison) -> tuple[str, ...]:
     )
 
 
-def compare(module: Module, reference: Module, inputs: Inputs, labels: Array | None = None,
-            backend: str = "auto") -> Comparison:
+def compare(
+    module: Module, reference: Module, inputs: Inputs, labels: Array | None = None, backend: str = "auto"
+) -> Comparison:
     """Run both networks on the same samples and compare them.
 
     module: quantised or placed; reference: its float source, as imported; inputs: as akc.sim.run takes
@@ -246,8 +247,12 @@ class _Answers:
         ours, theirs = (np.concatenate(parts) for parts in self.outputs)
         answers, source_answers = _answers(ours), _answers(theirs)
         if answers.shape != source_answers.shape:
-            raise error("AKC0703", f"the networks give answers of different shapes, {list(answers.shape[1:])} and"
-                        f" {list(source_answers.shape[1:])}", help="give the float network that this one was made from")
+            raise error(
+                "AKC0703",
+                f"the networks give answers of different shapes, {list(answers.shape[1:])} and"
+                f" {list(source_answers.shape[1:])}",
+                help="give the float network that this one was made from",
+            )
         return Comparison(
             samples=len(ours),
             layers=layers,

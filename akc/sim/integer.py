@@ -47,9 +47,7 @@ def layer_numbers(op: akida.Layer, module: Module) -> LayerNumbers:
     filters = op.type.shape[-1]
     threshold = np.zeros(filters, np.int64) if op.threshold is None else module.array(op.threshold).astype(np.int64)
     steps = _steps(op, module, filters) if op.activation else np.zeros(filters, np.int64)
-    return LayerNumbers(
-        threshold=threshold, steps=steps, bound=potential_bound(op, module), levels=2**op.act_bits
-    )
+    return LayerNumbers(threshold=threshold, steps=steps, bound=potential_bound(op, module), levels=2**op.act_bits)
 
 
 def _steps(op: akida.Layer, module: Module, filters: int) -> Array:
@@ -113,8 +111,9 @@ def activate(potentials: Array, numbers: LayerNumbers) -> Array:
 # -- potentials ------------------------------------------------------------------------------------
 
 
-def spatial_padding(op: akida._Spatial, sizes: tuple[int, int], window: tuple[int, ...], stride: tuple[int, ...]
-                    ) -> tuple[tuple[int, int], tuple[int, int]]:
+def spatial_padding(
+    op: akida._Spatial, sizes: tuple[int, int], window: tuple[int, ...], stride: tuple[int, ...]
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Cells (before d0, before d1), (after d0, after d1) around an input of these sizes."""
     if op.padding == "valid":
         return (0, 0), (0, 0)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a module of any level on arrays: float layers, spiking neurons, chip layers and the host's part.
 
-    run(module, {"image": images})          # dict of arrays by output name, batch axis first
-    run(module, images)                     # the same for a network with one input
-    run(module, levels, raw=True)           # the chip's own integers in and out
+run(module, {"image": images})          # dict of arrays by output name, batch axis first
+run(module, images)                     # the same for a network with one input
+run(module, levels, raw=True)           # the chip's own integers in and out
 """
 
 from __future__ import annotations
@@ -75,8 +75,11 @@ class Runner:
         """The value that the last chip layer gives."""
         layers = [op for op in self.module.net.ops if isinstance(op, Layer)]
         if not layers:
-            raise error("AKC0705", "the network has no chip layer, so there are no chip integers",
-                        help="run it without --raw, or lower it to the chip first: akc opt -p lower-int4")
+            raise error(
+                "AKC0705",
+                "the network has no chip layer, so there are no chip integers",
+                help="run it without --raw, or lower it to the chip first: akc opt -p lower-int4",
+            )
         return layers[-1].name
 
     @cached_property
@@ -88,8 +91,9 @@ class Runner:
         for op in net.ops:
             if isinstance(op, Layer) or after_chip & set(op.operands):
                 after_chip.add(op.name)
-        entries = [op.result for op in net.ops
-                   if isinstance(op, Quantize) and op.name in needed and op.name not in after_chip]
+        entries = [
+            op.result for op in net.ops if isinstance(op, Quantize) and op.name in needed and op.name not in after_chip
+        ]
         return (*(v for v in net.inputs if v.name in needed and v.type.element.low is not None), *entries)
 
     def _needed(self, given: Iterable[str], wanted: Iterable[str]) -> set[str]:
@@ -141,8 +145,11 @@ def bind_inputs(entries: Sequence[Value], inputs: Inputs) -> Values:
     if not isinstance(inputs, Mapping):
         if len(entries) != 1:
             names = ", ".join(f"%{v.name}" for v in entries)
-            raise error("AKC0702", f"one array was given, the network has the inputs {names}",
-                        help="give a mapping from names to arrays, or an .npz file")
+            raise error(
+                "AKC0702",
+                f"one array was given, the network has the inputs {names}",
+                help="give a mapping from names to arrays, or an .npz file",
+            )
         inputs = {entries[0].name: np.asarray(inputs)}
     arrays = {name: np.asarray(array) for name, array in inputs.items()}
     faults = [fault for v in entries for fault in _input_faults(v, arrays)]
@@ -314,8 +321,13 @@ def _check_sources(units: Sequence[_Unit], given: tuple[str, ...]) -> None:
     for unit in units:
         for name in unit.operands:
             if name not in known:
-                raise error("AKC0705", f"%{unit.op.name} needs %{name}, which no chip input gives",
-                            span=unit.op.span(), origin=unit.op.origin, help="run the network without --raw")
+                raise error(
+                    "AKC0705",
+                    f"%{unit.op.name} needs %{name}, which no chip input gives",
+                    span=unit.op.span(),
+                    origin=unit.op.origin,
+                    help="run the network without --raw",
+                )
 
 
 def _forward_operands(op: Op) -> tuple[str, ...]:

@@ -121,8 +121,14 @@ def _check_steps(module: Module, layers: tuple[akida.Layer, ...]) -> list[Diagno
         steps: Any = np.ones(1) if op.act_step is None else module.array(op.act_step)
         bad = ~((steps >= 1 / 16) & (steps < 2**24))
         if bad.any():
-            faults.append(_fault(op, f"act_step of %{op.name} is {steps[bad][0]} for filter {int(np.argmax(bad))}",
-                                 "an act_step is at least 0.0625 and below 16777216", "act_step"))
+            faults.append(
+                _fault(
+                    op,
+                    f"act_step of %{op.name} is {steps[bad][0]} for filter {int(np.argmax(bad))}",
+                    "an act_step is at least 0.0625 and below 16777216",
+                    "act_step",
+                )
+            )
     return faults
 
 

@@ -33,7 +33,12 @@ KNOWN_VERSION = (2, 19, 3)
 """The newest SDK whose files were compared byte for byte."""
 
 LEARNING_KEYS = (
-    "initial_plasticity", "learning_competition", "min_plasticity", "num_classes", "num_weights", "plasticity_decay",
+    "initial_plasticity",
+    "learning_competition",
+    "min_plasticity",
+    "num_classes",
+    "num_weights",
+    "plasticity_decay",
 )
 LEARNING_VARIABLES = ("threshold_learning", "thswap")
 
@@ -67,8 +72,16 @@ SIZE_KEYS = ("input_width", "input_height", "input_channels")
 """The three axes of an input, d0 first."""
 
 WINDOW_KEYS = (
-    "kernel_width", "kernel_height", "stride_x", "stride_y", "padding", "pool_type", "pooling_width",
-    "pooling_height", "pooling_stride_x", "pooling_stride_y",
+    "kernel_width",
+    "kernel_height",
+    "stride_x",
+    "stride_y",
+    "padding",
+    "pool_type",
+    "pooling_width",
+    "pooling_height",
+    "pooling_stride_x",
+    "pooling_stride_y",
 )
 ACTIVATION_KEYS = ("weights_bits", "act_bits", "activation")
 VECTORS = (("threshold", "i32"), ("act_step", "f32"))
