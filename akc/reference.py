@@ -18,6 +18,7 @@ from akc.ir.levels import RULES
 from akc.ir.module import Op
 from akc.ir.ops import DIALECTS, OPS
 from akc.ir.types import ELEMENT_TYPES
+from akc.pass_reference import option_rows, summary
 
 
 def cell(text: object) -> str:
@@ -38,8 +39,12 @@ def operations_page() -> str:
     rows = [(e.name, e.bits, "" if e.low is None else f"{e.low} to {e.high}") for e in ELEMENT_TYPES.values()]
     parts.append(table(("type", "bits", "values"), rows))
     parts += ["## Levels", "The level of a text is computed: the highest one whose rules hold for every operation."]
-    parts.append(table(("level", "an operation that breaks it", "passes that lead there"),
-                       [(r.level, r.message, r.passes) for r in RULES]))
+    parts.append(
+        table(
+            ("level", "an operation that breaks it", "passes that lead there"),
+            [(r.level, r.message, r.passes) for r in RULES],
+        )
+    )
     for name, dialect in DIALECTS.items():
         parts += [f"## {name}", (dialect.__doc__ or "").strip()]
         parts += [_operation(op) for key, op in OPS.items() if key.startswith(f"{name}.")]
@@ -79,9 +84,28 @@ def errors_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def passes_page() -> str:
+    """docs/passes/README.md: every pass in pipeline order, with levels and options."""
+    from akc.passes import LOWER, PASSES, PLACE
+
+    parts = ["# Passes", "Made from the pass classes by `python -m akc.reference`."]
+    rows: list[tuple[object, ...]] = [
+        (f"[{name}]({name}.md)", summary(one), one.requires or "any", one.ensures or "the same")
+        for name, one in PASSES.items()
+    ]
+    parts.append(table(("pass", "what it does", "needs", "gives"), rows))
+    parts.append(f"`akc lower` runs\n\n    {LOWER}\n\nand `akc build` adds\n\n    {PLACE}")
+    for name, one in PASSES.items():
+        options: list[tuple[object, ...]] = [(o.name, o.type, f"`{o.default}`", o.doc) for o in option_rows(one)]
+        if options:
+            parts += [f"## Options of {name}", table(("option", "type", "default", "meaning"), options)]
+    return "\n\n".join(parts) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/ops.md": operations_page,
     "docs/errors.md": errors_page,
+    "docs/passes/README.md": passes_page,
 }
 """File below the repository's root, and what makes its text."""
 

@@ -20,6 +20,7 @@ from akc.ir.module import Array, Module
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.verifier import verify, verify_numbers
+from akc.pass_reference import describe_pass, summary
 from akc.passmanager import Context
 from akc.program import Program, from_bytes
 from akc.samples import load_samples
@@ -74,13 +75,13 @@ def fmt(file: str, output: str | None, only_check: bool) -> None:
 
 def passes(name: str | None) -> None:
     """The table of passes, or one with its options."""
-    from akc.passes import BUILD, LOWER, PASSES, describe_pass
+    from akc.passes import BUILD, LOWER, PASSES
 
     if name is None:
         width = max(len(n) for n in PASSES)
         for key, one in PASSES.items():
-            print(f"{key:{width}}  {(one.__doc__ or '').strip().splitlines()[0]}")
-        print(f"\nakc lower runs  {LOWER}\nakc build adds  {BUILD}")
+            print(f"{key:{width}}  {summary(one)}")
+        print(f"\nakc lower runs  {LOWER}\nakc build adds  {BUILD.removeprefix(LOWER).lstrip(',')}")
         return
     if name not in PASSES:
         raise error("AKC0402", f"there is no pass {name}", help=_closest(name, PASSES) or "`akc passes` lists them")
