@@ -21,15 +21,15 @@ def load_model(source: Any) -> tuple[Any, str]:
     AKC0303 (opset too old) or AKC0313 (onnx is not installed).
     """
     onnx = import_onnx()
-    folder, name = None, "net"
+    folder, name, shown = None, "net", "the model"
     if isinstance(source, str | Path):
         path = Path(source)
-        folder, name = path.parent, path.stem if str(source) != "-" else "net"
+        folder, name, shown = path.parent, path.stem if str(source) != "-" else "net", str(source)
         source = read_bytes(source)
     if isinstance(source, bytes | bytearray):
-        source = _parsed(onnx, bytes(source), name)
-    _read_external(onnx, source, folder, name)
-    _check_opset(source, name)
+        source = _parsed(onnx, bytes(source), shown)
+    _read_external(onnx, source, folder, shown)
+    _check_opset(source, shown)
     if source.functions:
         source = onnx.inliner.inline_local_functions(source)
     return source, source.graph.name if name == "net" and source.graph.name else name

@@ -7,7 +7,6 @@ from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from attrs import define, field
 
 from akc.diagnostics import Diagnostic, DiagnosticError
@@ -18,8 +17,6 @@ from akc.frontends.onnx_file import import_onnx, opset_of
 RECURRENT = ("LSTM", "GRU", "RNN")
 LAYERS = ("Conv", "Gemm", "MatMul", "ConvTranspose")
 """Operators whose weights say which module they are."""
-SMALL = 4096
-"""Constants with at most this many elements take part in shape inference."""
 
 
 @define
@@ -32,6 +29,7 @@ class Reader:
     faults: list[Diagnostic] = field(factory=list)
     aliases: dict[str, str] = field(factory=dict)
     opset: int = 0
+    noted: dict[str, Any] = field(factory=dict)
     fixed_batch: int | None = None
     """The batch that the file fixes, where it is more than one."""
     _views: dict[tuple[int, str], tuple[Array, Array]] = field(factory=dict)
@@ -137,6 +135,7 @@ def read_graph(model: Any, name: str) -> Graph:
     """The common form of a model; raises DiagnosticError with every fault found."""
     reader = Reader(model, Graph(name), opset=opset_of(model))
     _read_constants(reader, model.graph)
+    _read_noted_shapes(reader, model.graph)
     _read_inputs(reader)
     if not reader.faults:
         _read_nodes(reader, model.graph)
@@ -145,6 +144,12 @@ def read_graph(model: Any, name: str) -> Graph:
     if reader.faults:
         raise DiagnosticError(reader.faults)
     return reader.graph
+
+
+def _read_noted_shapes(r: Reader, graph: Any) -> None:
+    """Shapes that the exporter noted, for operators that onnx does not know."""
+    for value in graph.value_info:
+        r.noted[value.name] = value.type
 
 
 def _read_constants(r: Reader, graph: Any) -> None:
@@ -258,6 +263,7 @@ def _read_outputs(r: Reader) -> None:
 
 def _read_nodes(r: Reader, graph: Any) -> None:
     from akc.frontends.onnx_ops import unknown
+    from akc.frontends.onnx_shapes import folded, infer
     from akc.frontends.onnx_table import HANDLERS
 
     for node in graph.node:
@@ -265,8 +271,8 @@ def _read_nodes(r: Reader, graph: Any) -> None:
             _read_constants(r, chosen)
             _read_nodes(r, chosen)
             r.aliases.update(zip(node.output, (r.value(v.name) for v in chosen.output)))
-        elif not _folded(r, node):
-            if not _infer(r, node):
+        elif not folded(r, node):
+            if not infer(r, node):
                 return
             standard = node.domain in ("", "ai.onnx")
             (HANDLERS.get(node.op_type, unknown) if standard else unknown)(r, node)
@@ -278,110 +284,3 @@ def _chosen_branch(r: Reader, node: Any) -> Any:
     if condition is None:
         return None
     return r.attributes(node)["then_branch" if condition.reshape(-1)[0] else "else_branch"]
-
-
-def _folded(r: Reader, node: Any) -> bool:
-    """Compute a node whose inputs are all known; shapes always are."""
-    if node.op_type in ("Shape", "Size") and node.domain in ("", "ai.onnx"):
-        shape = np.array(r.shape(node.input[0]), np.int64)
-        attributes = r.attributes(node)
-        shape = shape[attributes.get("start", 0) : attributes.get("end")]
-        r.graph.constants[node.output[0]] = shape if node.op_type == "Shape" else np.array(shape.prod())
-        return True
-    inputs = {name: r.graph.constants.get(r.value(name)) for name in node.input if name}
-    if any(array is None for array in inputs.values()) or node.op_type.startswith(
-        ("Random", "Bernoulli", "If", "Loop", "Scan")
-    ):
-        return False
-    results = _computed(r, node, inputs)
-    if results is not None:
-        r.graph.constants.update(zip(node.output, results))
-    return results is not None
-
-
-def _computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None:
-    if node.op_type == "ConstantOfShape":
-        fill = r.attributes(node).get("value")
-        number = r.onnx.numpy_helper.to_array(fill).reshape(()) if fill is not None else np.float32(0)
-        return [np.broadcast_to(number, inputs[node.input[0]].tolist())]
-    if node.op_type in ("Identity", "Dropout"):
-        return [inputs[node.input[0]]]
-    try:
-        evaluator = r.onnx.reference.ReferenceEvaluator(
-            node, opsets={e.domain: e.version for e in r.model.opset_import}
-        )
-        return list(evaluator.run(None, inputs))
-    except Exception:  # an operator that the reference has no code for stays a node
-        return None
-
-
-def _infer(r: Reader, node: Any) -> bool:
-    """Types of a node's results from those of its inputs, with a batch of one; a fault where that fails."""
-    try:
-        found = _inferred(r, node)
-    except Exception as fault:
-        reason = str(fault).strip().splitlines()[-1]
-        r.fault(
-            "AKC0311",
-            f"{node.op_type} does not fit its operands with a batch of one",
-            node,
-            label=reason,
-            help="export with a batch of 1 or an open batch axis, not with a larger fixed one",
-        )
-        return False
-    missing = [name for name in node.output if name and name not in found]
-    if missing:
-        r.fault(
-            "AKC0311",
-            f"the shape of {missing[0]}, a result of {node.domain or 'ONNX'} operator {node.op_type}, cannot be found",
-            node,
-            help="export with fixed shapes and without operators of other domains",
-        )
-        return False
-    r.graph.types.update(found)
-    return True
-
-
-def _inferred(r: Reader, node: Any) -> dict[str, Tensor]:
-    known, data = {}, {}
-    for name in dict.fromkeys(n for n in node.input if n):
-        array = r.graph.constants.get(r.value(name))
-        tensor = Tensor(array.dtype.name, array.shape) if array is not None else r.graph.types[r.value(name)]
-        known[name] = r.onnx.helper.make_tensor_type_proto(
-            r.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype)), tensor.shape
-        )
-        if array is not None and array.size <= SMALL:
-            data[name] = r.onnx.numpy_helper.from_array(np.ascontiguousarray(array))
-    schema = r.onnx.defs.get_schema(node.op_type, max_inclusive_version=r.opset, domain=node.domain)
-    types = r.onnx.shape_inference.infer_node_outputs(
-        schema,
-        _share_of_one(r, node, data),
-        known,
-        data,
-        opset_imports=list(r.model.opset_import),
-        ir_version=r.model.ir_version or 8,
-    )
-    return {name: t for name, proto in types.items() if (t := _tensor(r, proto)) is not None}
-
-
-def _tensor(r: Reader, proto: Any) -> Tensor | None:
-    kind = proto.tensor_type
-    if (
-        not proto.HasField("tensor_type")
-        or not kind.HasField("shape")
-        or not all(d.HasField("dim_value") for d in kind.shape.dim)
-    ):
-        return None
-    return Tensor(
-        r.onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, tuple(d.dim_value for d in kind.shape.dim)
-    )
-
-
-def _share_of_one(r: Reader, node: Any, data: dict[str, Any]) -> Any:
-    """A reshape to the file's own fixed batch, such as [32, -1], is one to a batch of 1 here."""
-    if node.op_type != "Reshape" or r.fixed_batch is None or r.shape(node.input[0])[:1] != (1,):
-        return node
-    target = r.graph.constants.get(r.value(node.input[1]))
-    if target is not None and target.size and target[0] == r.fixed_batch:
-        data[node.input[1]] = r.onnx.numpy_helper.from_array(np.concatenate(([1], target[1:])).astype(np.int64))
-    return node

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shapes of an ONNX graph with a batch of one, node by node, and the nodes whose results are constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from akc.frontends.graph import Array, Tensor
+from akc.frontends.onnx_graph import Reader
+
+SMALL = 4096
+"""Constants with at most this many elements take part in shape inference."""
+
+NEVER_COMPUTED = ("Random", "Bernoulli", "Multinomial", "If", "Loop", "Scan")
+
+_ONE_SAMPLE = "export with a batch of 1 or an open batch axis, not with a larger fixed one"
+
+
+# -- constants ------------------------------------------------------------------------------------
+
+
+def folded(r: Reader, node: Any) -> bool:
+    """Compute a node whose inputs are all known; shapes always are."""
+    if node.op_type in ("Shape", "Size") and node.domain in ("", "ai.onnx"):
+        shape = np.array(r.shape(node.input[0]), np.int64)
+        attributes = r.attributes(node)
+        shape = shape[attributes.get("start", 0) : attributes.get("end")]
+        r.graph.constants[node.output[0]] = shape if node.op_type == "Shape" else np.array(shape.prod())
+        return True
+    inputs = {name: r.graph.constants.get(r.value(name)) for name in node.input if name}
+    if any(array is None for array in inputs.values()) or node.op_type.startswith(NEVER_COMPUTED):
+        return False
+    results = _computed(r, node, inputs)
+    if results is not None:
+        r.graph.constants.update(zip(node.output, results))
+    return results is not None
+
+
+def _computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None:
+    if node.op_type == "ConstantOfShape":
+        fill = r.attributes(node).get("value")
+        number = r.onnx.numpy_helper.to_array(fill).reshape(()) if fill is not None else np.float32(0)
+        return [np.broadcast_to(number, inputs[node.input[0]].tolist())]
+    if node.op_type in ("Identity", "Dropout"):
+        return [inputs[node.input[0]]]
+    try:
+        evaluator = r.onnx.reference.ReferenceEvaluator(
+            node, opsets={e.domain: e.version for e in r.model.opset_import}
+        )
+        return list(evaluator.run(None, inputs))
+    except Exception:  # an operator that the reference has no code for stays a node
+        return None
+
+
+# -- shapes ---------------------------------------------------------------------------------------
+
+
+def infer(r: Reader, node: Any) -> bool:
+    """Note the types of a node's results; a fault, and False, where they cannot be found."""
+    schema = _schema(r, node)
+    if schema is None:
+        found = {name: t for name in node.output if (t := _noted(r, name)) is not None}
+    else:
+        try:
+            found = _inferred(r, node, schema)
+        except Exception as fault:  # onnx raises several kinds
+            reason = str(fault).strip().splitlines()[-1]
+            message = f"{node.op_type} does not fit its operands with a batch of one"
+            r.fault("AKC0311", message, node, label=reason, help=_ONE_SAMPLE)
+            return False
+    missing = [name for name in node.output if name and name not in found]
+    if missing:
+        _fault_missing(r, node, missing[0], schema is not None)
+    elif _keeps_elements(r, node, found):
+        r.graph.types.update(found)
+        return True
+    return False
+
+
+def _schema(r: Reader, node: Any) -> Any:
+    try:
+        return r.onnx.defs.get_schema(node.op_type, max_inclusive_version=r.opset, domain=node.domain)
+    except r.onnx.defs.SchemaError:
+        return None
+
+
+def _noted(r: Reader, name: str) -> Tensor | None:
+    """The type that the file notes for a value, its first axis of one sample."""
+    if name not in r.noted:
+        return None
+    noted = r.onnx.TypeProto()
+    noted.CopyFrom(r.noted[name])
+    dims = noted.tensor_type.shape.dim
+    if dims and (not dims[0].HasField("dim_value") or dims[0].dim_value == r.fixed_batch):
+        dims[0].dim_value = 1
+    return _tensor(r, noted)
+
+
+def _fault_missing(r: Reader, node: Any, name: str, known: bool) -> None:
+    domain = f" of {node.domain}" if node.domain else ""
+    if known:
+        message = f"the shape of {name}, a result of {node.op_type}{domain}, cannot be found"
+        r.fault("AKC0311", message, node, help="export with fixed shapes; only the batch may be open")
+    else:
+        message = f"operator {node.op_type}{domain} is not known, and the file does not note the shape of its result"
+        r.fault("AKC0311", message, node, help="export with standard operators, without the optimiser of a runtime")
+
+
+def _keeps_elements(r: Reader, node: Any, found: dict[str, Tensor]) -> bool:
+    """Whether a Reshape neither makes nor loses elements; a fault where it does."""
+    if node.op_type != "Reshape":
+        return True
+    after, before = found[node.output[0]].size, r.graph.types[r.value(node.input[0])].size
+    if after != before:
+        r.fault("AKC0311", f"{before} elements are reshaped to {after}, with a batch of one", node, help=_ONE_SAMPLE)
+    return after == before
+
+
+def _inferred(r: Reader, node: Any, schema: Any) -> dict[str, Tensor]:
+    known, data = {}, {}
+    for name in dict.fromkeys(n for n in node.input if n):
+        array = r.graph.constants.get(r.value(name))
+        tensor = Tensor(array.dtype.name, array.shape) if array is not None else r.graph.types[r.value(name)]
+        element = r.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
+        known[name] = r.onnx.helper.make_tensor_type_proto(element, tensor.shape)
+        if array is not None and array.size <= SMALL:
+            data[name] = r.onnx.numpy_helper.from_array(np.ascontiguousarray(array))
+    _ask_for_one_sample(r, node, data)
+    types = r.onnx.shape_inference.infer_node_outputs(
+        schema, node, known, data, opset_imports=list(r.model.opset_import), ir_version=r.model.ir_version or 8
+    )
+    return {name: t for name, proto in types.items() if (t := _tensor(r, proto)) is not None}
+
+
+def _tensor(r: Reader, proto: Any) -> Tensor | None:
+    """A type whose axes are all known, else None."""
+    kind = proto.tensor_type
+    dims = list(kind.shape.dim)
+    known = proto.HasField("tensor_type") and kind.HasField("shape") and all(d.HasField("dim_value") for d in dims)
+    name = r.onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name if known else ""
+    return Tensor(name, tuple(d.dim_value for d in dims)) if known else None
+
+
+def _ask_for_one_sample(r: Reader, node: Any, data: dict[str, Any]) -> None:
+    """A reshape to the file's own fixed batch, such as [32, -1], is one to a batch of 1 here."""
+    if node.op_type != "Reshape" or r.fixed_batch is None or r.shape(node.input[0])[:1] != (1,):
+        return
+    target = r.graph.constants.get(r.value(node.input[1]))
+    if target is not None and target.size and target[0] == r.fixed_batch:
+        data[node.input[1]] = r.onnx.numpy_helper.from_array(np.concatenate(([1], target[1:])).astype(np.int64))
