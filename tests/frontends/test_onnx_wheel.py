@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models that nobody here wrote: the whole networks and single operators that come with the onnx package.
+
+They are older than opset 11, so they are converted first, as the refusal of old files advises.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper, version_converter
+from syrupy.assertion import SnapshotAssertion
+
+from akc.diagnostics import DiagnosticError
+from akc.frontends.onnx import read_onnx
+from akc.ir.module import Module
+from akc.ir.opaque import OPAQUE_KINDS
+from akc.ir.ops.nn import Opaque
+from akc.ir.verifier import verify
+from akc.sim.run import run
+
+DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
+WHOLE = sorted((DATA / "light").glob("*.onnx"))
+SINGLE = sorted(
+    path.parent for folder in ("pytorch-converted", "pytorch-operator") for path in DATA.glob(f"{folder}/*/model.onnx")
+)
+DOUBLE = {"test_operator_addconstant"}
+"""Models whose numbers are too large for float32."""
+
+
+def read(path: Path) -> Module:
+    """A model of the package, brought to opset 13."""
+    module = read_onnx(version_converter.convert_version(onnx.load(path), 13), path.stem)
+    assert not verify(module)
+    return module
+
+
+def opaque_counts(module: Module) -> dict[str, int]:
+    """How often each name of an opaque operation occurs."""
+    return dict(sorted(Counter(op.op for op in module.net.ops if isinstance(op, Opaque)).items()))
+
+
+def test_the_package_still_has_them() -> None:
+    """An empty folder would make the tests below pass for nothing."""
+    assert len(WHOLE) == 9
+    assert len(SINGLE) == 117
+
+
+def test_whole_networks(text_snapshot: SnapshotAssertion) -> None:
+    """Each is imported whole; what it holds that the chip cannot do has the name that people know, and advice."""
+    lines = []
+    for path in WHOLE:
+        module = read(path)
+        found, kinds = opaque_counts(module), Counter(op.mnemonic for op in module.net.ops)
+        assert set(found) <= set(OPAQUE_KINDS)
+        shapes = f"{module.net.inputs[0].type} -> {module.net.output_types[0]}"
+        lines.append(f"{path.stem}: {shapes}: {dict(sorted(kinds.items()))}, opaque {found}")
+    assert "\n".join(lines) + "\n" == text_snapshot
+
+
+def _verdict(folder: Path) -> str:
+    try:
+        found = opaque_counts(read(folder / "model.onnx"))
+    except DiagnosticError as refused:
+        return f"refused: {', '.join(sorted({d.code for d in refused.diagnostics}))}"
+    return f"opaque: {', '.join(found)}" if found else "imported"
+
+
+def test_single_operators(text_snapshot: SnapshotAssertion) -> None:
+    """The table of what becomes of each operator."""
+    assert "".join(f"{folder.name}: {_verdict(folder)}\n" for folder in SINGLE) == text_snapshot
+
+
+@pytest.mark.parametrize("folder", SINGLE, ids=lambda folder: folder.name)
+def test_numbers_of_single_operators(folder: Path) -> None:
+    """Whatever is imported without an opaque operation gives the numbers that come with the model."""
+    if _verdict(folder) != "imported" or folder.name in DOUBLE:
+        return
+    given, wanted = (_numbers(folder / "test_data_set_0" / f"{kind}_0.pb") for kind in ("input", "output"))
+    (got,) = run(read(folder / "model.onnx"), given).values()
+    np.testing.assert_allclose(got.reshape(wanted.shape), wanted, rtol=1e-5, atol=1e-5)
+
+
+def _numbers(path: Path) -> np.ndarray[Any, Any]:
+    return numpy_helper.to_array(onnx.load_tensor(path))
