@@ -37,7 +37,7 @@ def load_factory(spec: str, example_shape: Sequence[Any] = ()) -> tuple[Any, Any
     if not _is_module(network):
         raise error(
             "AKC0312",
-            f"{name} of {path} gives a {type(network).__name__}, not a torch.nn.Module",
+            f"{name} of {path} gives {_what(network)}, not a torch.nn.Module",
             help="return the module, or the module and an example input",
         )
     return network, example_shape or example
@@ -65,6 +65,12 @@ def _run(path: Path) -> Any:
 
 def _is_module(thing: Any) -> bool:
     return not isinstance(thing, type) and any(base.__module__.startswith("torch.nn") for base in type(thing).__mro__)
+
+
+def _what(thing: Any) -> str:
+    return (
+        f"the class {thing.__name__} itself" if isinstance(thing, type) else f"an object of type {type(thing).__name__}"
+    )
 
 
 def _no_factory(path: str, name: str, found: dict[str, Any]) -> Exception:

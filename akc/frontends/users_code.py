@@ -13,6 +13,12 @@ from sysconfig import get_paths
 from akc.diagnostics import DiagnosticError, Source, Span, error
 
 
+KNOWN_REASONS = {
+    "GuardOnDataDependentSymNode": "it decides by the value of a tensor, which is not known while tracing",
+}
+"""What to say instead of an error's own words, by its class."""
+
+
 @contextmanager
 def in_users_code(code: str, what: str, help: Sequence[str] = ()) -> Iterator[None]:
     """Turn whatever the body raises into a DiagnosticError whose place is the last line of the user's own files."""
@@ -22,11 +28,15 @@ def in_users_code(code: str, what: str, help: Sequence[str] = ()) -> Iterator[No
         raise
     except (Exception, SystemExit) as fault:
         span = users_line(fault)
-        reason = next((line.strip() for line in str(fault).splitlines() if line.strip()), "") or "no message"
-        kind = type(fault).__name__
-        raise error(
-            code, f"{what}: {kind}: {reason}", span=span, label="raised here" if span else "", help=tuple(help)
-        ) from None
+        label = "raised here" if span else ""
+        raise error(code, f"{what}: {_reason(fault)}", span=span, label=label, help=tuple(help)) from None
+
+
+def _reason(fault: BaseException) -> str:
+    """Class and first line of an error, or words of our own."""
+    kind = type(fault).__name__
+    first = next((line.strip() for line in str(fault).splitlines() if line.strip()), "no message")
+    return KNOWN_REASONS.get(kind, f"{kind}: {first}")
 
 
 def users_line(fault: BaseException) -> Span | None:
