@@ -89,6 +89,16 @@ CALIBRATE = option_group(
 )
 
 
+BATCH = click.option(
+    "--batch",
+    type=click.IntRange(1, 16),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Samples that a device works on at once.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="akc")
 def cli() -> None:
@@ -103,9 +113,36 @@ def cli() -> None:
     """
 
 
+SPIKING = option_group(
+    click.option("--steps", type=click.IntRange(1), metavar="T", help="Spiking: number of time steps."),
+    click.option("--dt", type=float, metavar="S", help="Spiking: length of a step in seconds."),
+    click.option(
+        "--coding", type=click.Choice(["direct", "spikes"]), help="Spiking: a constant input, or one with a time axis."
+    ),
+    click.option(
+        "--readout",
+        type=click.Choice(["count", "membrane", "max", "last", "none"]),
+        help="Spiking: how the answer is read.",
+    ),
+    click.option(
+        "--reset", type=click.Choice(["subtract", "zero", "none"]), help="Spiking: in place of what the file says."
+    ),
+    click.option("--producer", metavar="NAME", help="Spiking: which tool wrote a NIR file."),
+    click.option("--topology", metavar="784-256-10|F.toml", help="Spiking: the layers of a weights file."),
+    click.option("--accept", multiple=True, metavar="REASON", help="Spiking: accept what a refusal named."),
+    click.option(
+        "--spikes",
+        type=click.Choice(["rate", "step", "hybrid"]),
+        help="Spiking: one pass a window, a step, or neurons on the host.",
+    ),
+    click.option("--window", type=click.IntRange(1), metavar="K", help="Spiking: number of windows of --spikes=rate."),
+)
+
+
 @cli.command()
 @click.argument("source")
 @TARGET
+@SPIKING
 @click.option(
     "--example",
     type=Shape(),
@@ -129,7 +166,8 @@ def cli() -> None:
 def lower(source: str, **options: Any) -> None:
     """Import a network and lower it to integers.
 
-    SOURCE is an .onnx file, file.py:factory (PyTorch), an .fbz file, .akir text, an .akd file or a program (.bin).
+    SOURCE is an .onnx file, file.py:factory (PyTorch, snnTorch, Norse), weights (.pt, .safetensors), .nir, lava's
+    .net, an .fbz file, .akir text, an .akd file or a program (.bin).
     """
     from akc import verbs
 
@@ -224,9 +262,17 @@ def build(file: str, **options: Any) -> None:
 @SAMPLES
 @click.option("-o", "--output", metavar="Y.npy", help="Outputs; without it they are printed.")
 @click.option("--raw", is_flag=True, help="The chip's own integers in and out: levels or potentials.")
-@HOST
+@click.option(
+    "--on",
+    default="simulator",
+    show_default=True,
+    metavar="NAME",
+    help="simulator, emulator, /dev/akida0 or vfio:0000:01:00.0.",
+)
+@BATCH
+@click.option("--clock", is_flag=True, help="Count the device's clock cycles.")
 def run(file: str, **options: Any) -> None:
-    """Run a network (.akd, or .akir at any level) on the integer simulator."""
+    """Run a network: .akd, or .akir at any level on the integer simulator."""
     from akc import verbs
 
     verbs.run(file, **options)
@@ -278,6 +324,50 @@ def diff(first: str, second: str) -> None:
     from akc import verbs
 
     verbs.diff(first, second)
+
+
+@cli.command()
+def devices() -> None:
+    """List devices, the Linux driver that holds each, and what to do about each problem."""
+    from akc import device_verbs
+
+    device_verbs.devices()
+
+
+ON_DEVICE = click.option("--on", metavar="NAME", help="emulator, /dev/akida0 or vfio:0000:01:00.0.")
+
+
+@cli.command()
+@click.argument("file", required=False)
+@click.option("-i", "--input", "inputs", metavar="X.npy|X.npz", help="Inputs, batch axis first.")
+@ON_DEVICE
+@BATCH
+@click.option(
+    "--kit", metavar="DIR", help="Write a folder that an owner of a chip runs and sends back; with --on, run it."
+)
+def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit: str | None) -> None:
+    """Compare a device's integers with the simulator's: first differing layer and neuron."""
+    from akc import device_verbs
+
+    if kit is not None:
+        device_verbs.kit(kit, on)
+    elif file is None or inputs is None:
+        raise click.UsageError("give a built network and -i inputs, or --kit DIR")
+    else:
+        device_verbs.verify(file, inputs, on or "emulator", batch)
+
+
+@cli.command()
+@click.argument("file")
+@SAMPLES
+@click.option("--on", default="simulator", show_default=True, metavar="NAME", help="As for run.")
+@BATCH
+@click.option("--repeat", type=click.IntRange(1), default=5, show_default=True, help="Runs; the median counts.")
+def bench(file: str, **options: Any) -> None:
+    """Measure how many samples a second a network takes."""
+    from akc import device_verbs
+
+    device_verbs.bench(file, **options)
 
 
 def main() -> None:

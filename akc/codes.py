@@ -201,7 +201,9 @@ CODES: dict[str, Code] = {
         "Where only the strongest neuron may spike, every neuron must know all others. The chip's layers have"
         " no such connection.",
     ),
-    "AKC0375": Code("spikes are delayed", "The chip has no delay lines: every spike counts in the pass that it enters."),
+    "AKC0375": Code(
+        "spikes are delayed", "The chip has no delay lines: every spike counts in the pass that it enters."
+    ),
     "AKC0376": Code("a neuron is random", "The chip has no source of noise."),
     "AKC0377": Code(
         "the layers of a network change from step to step",
@@ -236,12 +238,16 @@ CODES: dict[str, Code] = {
         " layers with the same weights at every step, and no path from one step to the next but the neurons'"
         " own states.",
     ),
-    "AKC0384": Code("weights do not fit the topology", "The shapes of the weights must form the chain that the topology says."),
+    "AKC0384": Code(
+        "weights do not fit the topology", "The shapes of the weights must form the chain that the topology says."
+    ),
     "AKC0385": Code(
         "the topology cannot be read",
         "A topology is a chain such as 784-256-10, or a TOML file with a [[layer]] table for each layer.",
     ),
-    "AKC0386": Code("a layer of a spiking framework is not known", "docs/compatibility.md lists the layers that akc knows."),
+    "AKC0386": Code(
+        "a layer of a spiking framework is not known", "docs/compatibility.md lists the layers that akc knows."
+    ),
     "AKC0387": Code(
         "there is no calibration data",
         "Thresholds and steps come from the neuron's own staircase of spike counts over a constant current."
@@ -266,7 +272,9 @@ CODES: dict[str, Code] = {
         "rate: one pass for each window, spike counts as levels. step: one pass for each time step, exact for"
         " neurons without memory.",
     ),
-    "AKC0393": Code("something needs the host", "The chip does not have it; with --host=allow it runs beside the chip."),
+    "AKC0393": Code(
+        "something needs the host", "The chip does not have it; with --host=allow it runs beside the chip."
+    ),
     # -- 04 passes and pipelines ----------------------------------------------------------------
     "AKC0401": Code(
         "this is not a pipeline",
@@ -600,5 +608,11 @@ CODES: dict[str, Code] = {
         "the text is not in canonical form", "`akc fmt` rewrites it; nothing but white space and order changes."
     ),
     "AKC0907": Code("there is no such diagnostic", "`akc explain` without a code lists them all."),
+    "AKC0910": Code(
+        "akc chose how a spiking network runs",
+        "rate: one pass of the chip for each window of the time axis. step: one pass for each time step."
+        " hybrid: the chip computes potentials, the host the neurons. `--spikes` chooses.",
+    ),
+    "AKC0908": Code("a built network is needed", "Devices and the emulator run .akd files, which `akc build` writes."),
     "AKC0905": Code("options do not go together", "The message names the two and says which to keep."),
 }

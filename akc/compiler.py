@@ -36,6 +36,8 @@ def lower(
     dump_dir: str | os.PathLike[str] | None = None,
     options: PassOptions | None = None,
     context: Context | None = None,
+    spikes: str | None = None,
+    **spiking: Any,
 ) -> Module:
     """Import a network and lower it to integers.
 
@@ -43,11 +45,14 @@ def lower(
     (with example: a tensor, or the shape of one with its batch axis), or a Module. calibrate: a .npz or
     .npy file, an array, or a dict of arrays by input name (`labels` optional). input_range: smallest and
     largest input value. pipeline: passes in place of the default ones. options: values for pass options,
-    as {"lower-int4": {"weights": 2}}. context: to collect warnings, notes and timings.
+    as {"lower-int4": {"weights": 2}}. context: to collect warnings, notes and timings. spikes: "rate",
+    "step" or "hybrid", the way a spiking network takes. spiking: what a spiking source does not say
+    itself: steps, dt, coding, readout, reset, producer, topology, accept
+    (akc.frontends.spiking.SpikingOptions).
     Raises DiagnosticError with every fault.
     """
-    module = source if isinstance(source, Module) else read_source(source, Options(example=_example(example)))
     context = context or Context()
+    module = read_source(source, Options(example=_example(example), spiking=spiking, warn=context.warn))
     context.target_name, context.host = target, host
     context.input_range = input_range or context.input_range
     context.dump_dir = Path(dump_dir) if dump_dir is not None else context.dump_dir
@@ -55,15 +60,28 @@ def lower(
         samples = _samples(calibrate, module)
         context.samples, context.labels = samples.inputs, samples.labels
     return run_pipeline(
-        module, configured(pipeline if pipeline is not None else default_pipeline(module), options), context
+        module,
+        configured(pipeline if pipeline is not None else default_pipeline(module, context, spikes), options),
+        context,
     )
 
 
-def default_pipeline(module: Module) -> str:
-    """The passes that take a module of its level to quantised, ready for placing."""
-    from akc.passes import LOWER, MERGE
+def default_pipeline(module: Module, context: Context, spikes: str | None = None) -> str:
+    """The passes that take a module of its level to quantised, ready for placing.
 
-    return MERGE if reaches(level_of(module), "quantised") else LOWER
+    A spiking network goes the way that `spikes` names, or the one that suits it, which is told as a warning.
+    """
+    from akc.passes import LOWER, MERGE, SPIKING
+    from akc.passes.spikes import choose_way, is_spiking
+
+    if reaches(level_of(module), "quantised"):
+        return MERGE
+    if not is_spiking(module):
+        return LOWER
+    way, reason = (spikes, "") if spikes else choose_way(module, context.host == "allow")
+    if reason:
+        context.warn(Diagnostic(code="AKC0910", message=f"--spikes={way} was chosen: {reason}"))
+    return str(SPIKING[way])
 
 
 def configured(pipeline: str, options: PassOptions | None) -> list[Pass]:
@@ -101,7 +119,7 @@ def build(
     refuse_elided(module)
     _raise_or_warn(verify_numbers(module), context)
     if not reaches(level_of(module), "quantised"):
-        module = run_pipeline(module, default_pipeline(module), context)
+        module = run_pipeline(module, default_pipeline(module, context), context)
     module = run_pipeline(module, configured(PLACE, {"place": {"mode": place}}), context)
     require_level(module, "placed", "the assembler")
     chip = context.target

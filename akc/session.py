@@ -18,6 +18,25 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def progress_bar() -> Callable[[int, int, str], None]:
+    """A callback (done, total, what) that draws a bar on a terminal, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda done, total, what: None
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task("")
+
+    def show(done: int, total: int, what: str) -> None:
+        bar.start()
+        bar.update(task, description=what, completed=done, total=total)
+        if done >= total:
+            bar.stop()
+
+    return show
+
+
 def guarded(run: Callable[[], object]) -> int:
     """Run and give the exit code: faults of the input are printed, bugs leave a crash file."""
     try:

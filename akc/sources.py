@@ -3,25 +3,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from akc.diagnostics import error
+from akc.diagnostics import Diagnostic, error
 from akc.files import read_bytes, read_text
 from akc.ir.module import Module
+
+if TYPE_CHECKING:
+    from akc.frontends.spiking import SpikingOptions
 
 
 @frozen(kw_only=True)
 class Options:
     """What a user may say about a source, beyond its name.
 
-    example: shape of one example input with its batch axis, for tracing PyTorch.
+    example: shapes of the example inputs with their batch axis, or tensors, for tracing PyTorch;
+    spiking: fields of akc.frontends.spiking.SpikingOptions (steps, dt, readout, reset, topology ...);
+    warn: called with each warning of a frontend.
     """
 
-    example: tuple[tuple[int, ...], ...] = ()
+    example: Any = ()
+    spiking: Mapping[str, Any] = field(factory=dict)
+    warn: Callable[[Diagnostic], None] = lambda warning: None
+
+    def for_spikes(self) -> SpikingOptions:
+        """The options as the spiking frontends take them."""
+        from akc.frontends.spiking import SpikingOptions
+
+        return SpikingOptions(**{k: v for k, v in self.spiking.items() if v is not None})
+
+    def noting(self, read: Callable[[SpikingOptions], Module]) -> Module:
+        """Read with a spiking frontend and pass its warnings on."""
+        options = self.for_spikes()
+        try:
+            return read(options)
+        finally:
+            for warning in options.notes:
+                self.warn(warning)
 
 
 def _read_akir(path: str, options: Options) -> Module:
@@ -37,10 +59,32 @@ def _read_onnx(path: str, options: Options) -> Module:
 
 
 def _read_factory(path: str, options: Options) -> Module:
-    from akc.frontends.torch_export import load_factory, read_torch
+    from akc.frontends.torch_factory import load_factory
 
     module, example = load_factory(path, options.example)
+    return _read_torch(module, example, options)
+
+
+def _read_torch(module: Any, example: Any, options: Options) -> Module:
+    """A live module, read by the frontend of the framework whose neurons it holds."""
+    packages = {type(part).__module__.split(".")[0] for part in module.modules()}
+    if "snntorch" in packages:
+        from akc.frontends.snntorch import read_snntorch
+
+        return options.noting(lambda spiking: read_snntorch(module, example, spiking))
+    if "norse" in packages:
+        from akc.frontends.norse import read_norse
+
+        return options.noting(lambda spiking: read_norse(module, example, spiking))
+    from akc.frontends.torch_export import read_torch
+
     return read_torch(module, example)
+
+
+def _read_statedict(path: str, options: Options) -> Module:
+    from akc.frontends.statedict import read_statedict
+
+    return options.noting(lambda spiking: read_statedict(path, spiking))
 
 
 def _read_fbz(path: str, options: Options) -> Module:
@@ -74,6 +118,8 @@ SOURCES: tuple[SourceKind, ...] = (
     SourceKind(suffix=".akir", what="akc's own text, at any level", read=_read_akir),
     SourceKind(suffix=".onnx", what="ONNX, opset 11 and later", read=_read_onnx),
     SourceKind(suffix=".py:", what="PyTorch, file.py:factory, with --example SHAPE", read=_read_factory),
+    SourceKind(suffix=".pt", what="snnTorch weights, with --topology", read=_read_statedict),
+    SourceKind(suffix=".safetensors", what="snnTorch weights, with --topology", read=_read_statedict),
     SourceKind(suffix=".fbz", what="the vendor's model file", read=_read_fbz),
     SourceKind(suffix=".akd", what="a network that akc built", read=_read_akd),
     SourceKind(suffix=".bin", what="an AKD1000 program, info and data in one file", read=_read_program),
@@ -112,8 +158,6 @@ def read_source(source: Any, options: Options | None = None) -> Module:
 
         return read_onnx(source)
     if any(base.__module__.startswith("torch.nn") for base in type(source).__mro__):
-        from akc.frontends.torch_export import read_torch
-
-        return read_torch(source, options.example)
+        return _read_torch(source, options.example, options)
     known = "file names, onnx.ModelProto, torch.nn.Module and akc.Module"
     raise TypeError(f"akc reads {known}, not {type(source).__name__}")

@@ -24,15 +24,20 @@ from akc.pass_reference import describe_pass, summary
 from akc.passmanager import Context
 from akc.program import Program, from_bytes
 from akc.samples import load_samples
-from akc.session import say
+from akc.session import progress_bar, say
 from akc.sources import Options, read_source
 
 
-def lower(source: str, *, example: Any, weights: str, output: str, timings: bool, **options: Any) -> None:
+def lower(
+    source: str, *, weights: str, output: str, timings: bool, window: int | None, accept: Any, **options: Any
+) -> None:
     """A source to quantised text."""
-    context = Context()
-    module = read_source(source, Options(example=tuple(example)))
-    module = _talking(context, timings, lambda: compiler.lower(module, context=context, **options))
+    context = Context(progress=progress_bar())
+    if window is not None:
+        options["options"] = {"rate": {"window": window}}
+    module = _talking(
+        context, timings, lambda: compiler.lower(source, accept=tuple(accept), context=context, **options)
+    )
     write_text(output, print_module(module, elide=weights == "elide"))
 
 
@@ -147,21 +152,30 @@ def _summary(built: Program) -> str:
     return f"{len(built.sequences)} sequence(s), {len(layers)} layers on {places} NPs, {built.size} program bytes"
 
 
-def run(file: str, *, inputs: str, output: str | None, raw: bool, host: str) -> None:
-    """A network on samples, on the simulator."""
-    from akc.sim.run import Runner
+def run(file: str, *, inputs: str, output: str | None, raw: bool, on: str, batch: int, clock: bool) -> None:
+    """A network on samples, on the simulator or on a device."""
+    if on == "simulator":
+        results = _simulated(file, inputs, raw)
+    else:
+        from akc import device_verbs
 
-    module = read_source(file)
-    compiler.refuse_elided(module)
-    runner = Runner(module)
-    samples = load_samples(inputs, runner.raw_entries if raw else module.net.inputs)
-    results = runner.run(samples.inputs, raw=raw)
+        results = device_verbs.run(file, inputs, on, raw, batch, clock)
     if output is None:
         for name, values in results.items():
             print(f"%{name}: {values.dtype}{list(values.shape)}")
             print(np.array2string(values, threshold=200, max_line_width=110))
         return
     _save_arrays(output, results)
+
+
+def _simulated(file: str, inputs: str, raw: bool) -> dict[str, Array]:
+    from akc.sim.run import Runner
+
+    module = read_source(file)
+    compiler.refuse_elided(module)
+    runner = Runner(module)
+    samples = load_samples(inputs, runner.raw_entries if raw else module.net.inputs)
+    return runner.run(samples.inputs, raw=raw)
 
 
 def _save_arrays(path: str, arrays: dict[str, Array]) -> None:

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the verbs of the command line do that need a device or the emulator."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from akc.devices import list_devices, open_device, run_on
+from akc.diagnostics import error
+from akc.kit import make_kit, run_kit
+from akc.program import Program, load
+from akc.samples import load_samples
+from akc.session import progress_bar, say
+from akc.sim.run import Runner
+from akc.verification import verify as compare_with_simulator
+
+
+def devices() -> None:
+    """What there is, which Linux driver holds it, and what keeps it from working."""
+    table = Table("--on", "what", "where", "driver", "problem", "what to do")
+    for row in list_devices():
+        table.add_row(row.on, row.what, row.where, row.driver, row.problem, row.help)
+    Console().print(table)
+
+
+def run(file: str, inputs: str, on: str, raw: bool, batch: int, clock: bool) -> dict[str, Any]:
+    """Outputs of a built network on a device, by name."""
+    program = _load(file)
+    runner = Runner(program.module)
+    samples = load_samples(inputs, runner.raw_entries if raw else program.module.net.inputs)
+    with open_device(on, _progress(on)) as device:
+        if clock:
+            device.set_clock_counter(True)
+        outputs = run_on(device, program, samples.inputs, raw, batch)
+        if clock:
+            say(f"clock cycles counted for the last batch: {device.read_clock_counter()}")
+    return outputs
+
+
+def verify(file: str, inputs: str, on: str, batch: int) -> None:
+    """Integers of a device beside the simulator's; a difference is a fault."""
+    program = _load(file)
+    samples = load_samples(inputs, program.module.net.inputs)
+    with open_device(on, _progress(on)) as device:
+        result = compare_with_simulator(device, program, samples.inputs, batch)
+    result.check()
+    for sequence in result.sequences:
+        print(f"@{sequence.sequence}: {sequence.samples} samples, {sequence.values} values, all equal on {on}")
+
+
+def kit(folder: str, on: str | None) -> None:
+    """Write a kit for an owner of a chip, or run one."""
+    if on is None:
+        names = make_kit(folder)
+        print(f"{folder}: {len(names)} networks ({', '.join(names)}); README.md says how to run them")
+        return
+    results = run_kit(folder, on, _progress(on))
+    for result in results:
+        told = result.fault or f"{result.values} values, {result.differing} differ"
+        print(f"{result.network}: {'equal' if result.equal else 'DIFFERENT'}, {told}")
+    if not all(result.equal for result in results):
+        raise error(
+            "AKC0812",
+            f"{sum(not r.equal for r in results)} of {len(results)} networks differ",
+            help=f"send {Path(folder) / 'answers'} back",
+        )
+
+
+def bench(file: str, inputs: str, on: str, batch: int, repeat: int) -> None:
+    """Samples per second, the median of `repeat` runs, with the device opened and programmed once."""
+    program = _load(file)
+    samples = load_samples(inputs, program.module.net.inputs)
+    seconds = []
+    if on == "simulator":
+        runner = Runner(program.module)
+        for _ in range(repeat):
+            seconds.append(_timed(lambda: runner.run(samples.inputs)))
+    else:
+        with open_device(on, _progress(on)) as device:
+            for _ in range(repeat):
+                seconds.append(_timed(lambda: run_on(device, program, samples.inputs, False, batch)))
+    median = float(np.median(seconds))
+    print(
+        f"{on}: {samples.count} samples in {median:.4f} s (median of {repeat}), {samples.count / median:.0f} a second"
+    )
+
+
+def _timed(work: Any) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _load(file: str) -> Program:
+    if not file.endswith(".akd"):
+        raise error("AKC0908", f"a device runs a built network, {file} is none", help=f"akc build {file} -o net.akd")
+    return load(file)
+
+
+def _progress(what: str) -> Any:
+    """A progress callback of (done, total) that names the device."""
+    bar = progress_bar()
+    return lambda done, total: bar(done, total, what)
