@@ -8,12 +8,12 @@ layer set its scale. The other two are akc's defaults without and with calibrati
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import Factory, frozen
 from numpy.typing import NDArray
 
 import akc
@@ -21,24 +21,27 @@ from akc.passes import LEGALISE, MERGE
 from examples.accuracy import Row, row, table
 from examples.data import Floats
 
-NAIVE_PIPELINE = (
-    f"{LEGALISE},calibrate{{method=max}},lower-int4{{per=layer scale=max rounding=nearest}},{MERGE}"
-)
+_LARGEST = "per=layer scale=max rounding=nearest"
+_NAIVE = f"{LEGALISE},calibrate{{method=max}},lower-int4{{{_LARGEST}}},{MERGE}"
+_NAIVE_SPIKING = f"rate{{bits=1}},{LEGALISE},calibrate,lower-int4{{activations=1 {_LARGEST}}},{MERGE}"
 
 
 @frozen
 class Road:
-    """A way to compile: its name in the table, whether it sees samples, passes in place of the default ones."""
+    """A way to compile: its name in the table, whether it sees samples, passes or options that are not the default."""
 
     what: str
     samples: bool
     pipeline: str | None = None
+    options: Mapping[str, Mapping[str, Any]] = Factory(dict)
 
 
-NAIVE = Road("naive: int4, largest value of each layer", True, NAIVE_PIPELINE)
+NAIVE = Road("naive: int4, largest value of each layer", True, _NAIVE)
+NAIVE_SPIKING = Road("naive: int4, largest weight of each layer, 1-bit spikes", False, _NAIVE_SPIKING)
 DATA_FREE = Road("akc without samples", False)
-CALIBRATED = Road("akc calibrated", True)
+CALIBRATED = Road("akc calibrated", True, options={"lower-int4": {"samples": 1000}})
 ROADS = (NAIVE, DATA_FREE, CALIBRATED)
+SPIKING_ROADS = (NAIVE_SPIKING, DATA_FREE, CALIBRATED)
 
 
 @frozen(kw_only=True)
@@ -75,6 +78,7 @@ def compile_case(case: Case, road: Road, stages: Path | None = None) -> akc.Prog
             calibrate=case.calibration if road.samples else None,
             input_range=case.input_range,
             pipeline=road.pipeline,
+            options=road.options,
             host=case.host,
             dump_dir=scratch if stages else None,
         )
