@@ -184,7 +184,7 @@ class Attempt(Generic[Result]):
     result: Result | NoPlace
 
     def better_than(self, other: Attempt[Result]) -> bool:
-        """More layers, or as many in no more sequences with no fewer NPs; a failure is as good as another."""
+        """More layers, or as many in no more sequences with no fewer NPs; failures are all alike."""
         if isinstance(other.result, NoPlace):
             return True
         if isinstance(self.result, NoPlace):

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `akc report` knows of a placed network, as plain data for tools (`--json`) and for the text.
+
+Sizes are bytes, ranges [start, stop]; memory figures are those of docs/akd1000/placement.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from akc.ir.module import Module
+from akc.ir.module import Sequence as Block
+from akc.ir.ops.akida import Location
+from akc.targets import Program
+from akc.targets.akd1000.layers import KIND_NAMES, LayerFacts, layers_of, on_host
+from akc.targets.akd1000.memory import (
+    DOUBLE_BUFFER_BYTES,
+    FNP3_BYTES,
+    INPUT_BYTES,
+    WEIGHT_BYTES,
+    external_bytes,
+    input_bytes,
+    map_bytes,
+    weight_bytes,
+)
+from akc.targets.akd1000.partition import value_bytes
+from akc.targets.akd1000.placement import FILTER_LIMIT, filter_pieces
+from akc.targets.akd1000.shares import Share
+from akc.targets.akd1000.tiles import TILE_D0, TILE_D1
+
+Facts = dict[str, Any]
+
+WEIGHT_LIMITS = {"cnp1": WEIGHT_BYTES, "fnp3": FNP3_BYTES}
+"""Kind of NP and its weight memory; an FNP2 reads weights of any size from outside."""
+
+
+def report_facts(module: Module, programs: Iterable[Program] = ()) -> Facts:
+    """Everything the report shows. programs: the assembled sequences, for the bytes; none leaves them out."""
+    by_name = {program.sequence: program for program in programs}
+    sequences = [_sequence(module, block, by_name.get(block.name)) for block in module.net.sequences]
+    layers = [layer for sequence in sequences for layer in sequence["layers"]]
+    places = [place for layer in layers for place in layer["places"]]
+    sizes = [s["program_bytes"] for s in sequences if s["program_bytes"] is not None]
+    net = module.net
+    return {
+        "target": "akd1000",
+        "network": net.name,
+        "inputs": {value.name: str(value.type) for value in net.inputs},
+        "outputs": {name: str(kind) for name, kind in zip(net.outputs, net.output_types, strict=True)},
+        "totals": {
+            "sequences": sum(s["on"] == "chip" for s in sequences),
+            "layers": len(layers),
+            "host_layers": sum(len(s["layers"]) for s in sequences if s["on"] == "host"),
+            "nps": max((s["nps"] for s in sequences), default=0),
+            "external_bytes": sum(layer["external_bytes"] for layer in layers),
+            "program_bytes": sum(sizes) if sizes else None,
+        },
+        "components": dict(sorted(Counter(place["kind"].upper() for place in places).items())),
+        "sequences": sequences,
+        "borders": [border for block in net.sequences if not on_host(block) for border in _borders(module, block)],
+    }
+
+
+def _sequence(module: Module, block: Block, program: Program | None) -> Facts:
+    layers = layers_of(module, block)
+    host = on_host(block)
+    facts = [_layer(layer, () if host else layer.op.at, program) for layer in layers]
+    return {
+        "name": block.name,
+        "on": "host" if host else "chip",
+        "nps": sum(len([p for p in layer["places"] if p["kind"] != "hrc"]) for layer in facts),
+        "program_bytes": None if program is None else len(program.bytes),
+        "layers": facts,
+    }
+
+
+def _layer(layer: LayerFacts, at: Sequence[Location], program: Program | None) -> Facts:
+    places = [_place(layer, place) for place in at]
+    outside = external_bytes(layer) if any(place.kind == "fnp2" for place in at) else 0
+    records = _record_bytes(layer, program)
+    return {
+        "name": layer.op.name,
+        "kind": KIND_NAMES[layer.kind],
+        "from": list(layer.op.origin),
+        "input": [*layer.size, layer.channels],
+        "output": list(layer.op.type.shape),
+        "kernel": list(layer.kernel) if layer.kind != "dense" else None,
+        "filters": layer.filters,
+        "weight_bits": layer.weight_bits,
+        "input_bytes": max((p["input_bytes"] for p in places), default=0),
+        "input_limit": None if layer.kind in ("image", "dense") else INPUT_BYTES,
+        "single_buffer": layer.splittable and any(p["input_bytes"] > DOUBLE_BUFFER_BYTES for p in places),
+        "weight_bytes": max((p["weight_bytes"] for p in places), default=0),
+        "weight_limit": WEIGHT_LIMITS.get(at[0].kind) if at else None,
+        "external_bytes": outside,
+        "split": split_reason(layer, at),
+        "record_bytes": records,
+        "places": places,
+    }
+
+
+def _place(layer: LayerFacts, place: Location) -> Facts:
+    facts: Facts = {"kind": place.kind, "column": place.column, "row": place.row, "id": place.id}
+    if layer.kind == "image":
+        return facts | {"input_bytes": 0, "weight_bytes": 0}
+    share = Share.of(place, layer)
+    weights = 0 if place.kind == "fnp2" else weight_bytes(layer, share.filters[1] - share.filters[0])
+    return facts | {
+        "filters": list(share.filters),
+        "d0": list(share.d0),
+        "d1": list(share.d1),
+        "input_bytes": input_bytes(layer, share.d0, share.d1),
+        "weight_bytes": weights,
+    }
+
+
+def _record_bytes(layer: LayerFacts, program: Program | None) -> dict[str, int] | None:
+    """Bytes of the program that belong to a layer, by what they are."""
+    if program is None:
+        return None
+    found: Counter[str] = Counter()
+    for item in program.map:
+        if item.layer == layer.op.name:
+            found[item.what] += item.end - item.start
+    return dict(sorted(found.items()))
+
+
+def split_reason(layer: LayerFacts, at: Sequence[Location]) -> str:
+    """Why a layer is on as many NPs as it is."""
+    if not layer.splittable or len(at) < 2:
+        return ""
+    shares = [Share.of(place, layer) for place in at]
+    return "; ".join(part for part in (_tile_reason(layer, shares), _filter_reason(layer, shares)) if part)
+
+
+def _tile_reason(layer: LayerFacts, shares: Sequence[Share]) -> str:
+    tiles = len({(s.d0, s.d1) for s in shares})
+    if tiles == 1:
+        return ""
+    size, (d0, d1) = map_bytes(*layer.size, layer.channels, layer.input_bits), layer.size
+    if size > INPUT_BYTES:
+        return f"{tiles} tiles: the map has {size:,} bytes, an NP holds {INPUT_BYTES:,}"
+    if d0 > TILE_D0 or d1 > TILE_D1:
+        return f"{tiles} tiles: the map is {d0}x{d1}, a tile at most {TILE_D0}x{TILE_D1}"
+    return f"{tiles} tiles: pinned"
+
+
+def _filter_reason(layer: LayerFacts, shares: Sequence[Share]) -> str:
+    pieces = len({s.filters for s in shares})
+    needed = len(filter_pieces(layer, FILTER_LIMIT))
+    size = weight_bytes(layer, layer.filters)
+    if pieces == 1:
+        return ""
+    if needed == 1:
+        return f"{pieces} pieces of the filters, where memory asks for 1"
+    held = f"{size:,} bytes of filters, an NP holds {WEIGHT_BYTES:,} bytes and {FILTER_LIMIT} filters"
+    return f"{pieces} pieces of the filters: {held}" + (f"; memory asks for {needed}" if pieces > needed else "")
+
+
+def _borders(module: Module, block: Block) -> Iterable[Facts]:
+    """The values that cross between host and chip for one sequence."""
+    first, last = layers_of(module, block)[0].op, block.ops[-1]
+    types = module.net.types
+    for name, way in ((first.x, "to the chip"), (last.name, "to the host")):
+        size = value_bytes(module, name)
+        yield {"value": name, "type": str(types[name]), "sequence": block.name, "way": way, "bytes": size}
