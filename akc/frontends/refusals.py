@@ -100,7 +100,7 @@ REFUSALS: dict[str, Refusal] = {
         code="AKC0371",
         message="connection '{layer}' ({kind}) runs inside a layer or back to an earlier one;"
         " a pass through AKD1000 goes forward only",
-        help=("--drop-lateral keeps the feed-forward part only",),
+        help=("--accept lateral keeps the feed-forward part only",),
     ),
     "rate-pooling": Refusal(
         code="AKC0372",

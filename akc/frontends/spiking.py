@@ -186,7 +186,11 @@ def emit_neuron(b: Builder, node: Node) -> None:
     numbers = {key: _number(b, node, x, axes, key, value) for key, value in spec.parameters.items()}
     fields = {"x": current, **numbers, **spec.settings}
     if spec.feedback is not None:
-        fields["feedback"] = _feedback(b, node, spec, axes)
+        back = _feedback(b, node, spec, axes)
+        if hasattr(spec.kind, "feedback"):
+            fields["feedback"] = back
+        else:
+            fields["x"] = b.op(host.Add, f"{node.name}.total", node.source, x=current, y=back)
     for index, output in enumerate(("spikes", "membrane")):
         if _is_read(b, node.outputs[index]) or (output == "spikes" and spec.feedback is not None):
             _emit_output(b, node, spec, fields, output, axes)

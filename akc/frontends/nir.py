@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NIR graphs (nir 1.0): differential equations with time constants, no step length and no kind of reset.
+
+What the exporters of other tools write differs from the equations; `producer` names whose habits apply:
+snntorch 1.0.0 writes tau = 1e-4 / (1 - beta) and r = tau / 1e-4, norse 1.1.0 writes tau = dt / tau_mem_inv,
+sinabs writes IF neurons that add r times their input at each step, spec is the definition itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from akc.diagnostics import DiagnosticError, error
+from akc.files import read_bytes
+from akc.frontends.graph import Node
+from akc.frontends.refusals import REFUSALS
+from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain
+from akc.frontends.timeloop import NeuronRow
+from akc.ir.module import Module
+from akc.ir.ops import snn
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+PRODUCERS = ("auto", "snntorch", "norse", "sinabs", "spec")
+DEFAULT_DT = {"snntorch": 1e-4, "norse": 1e-3, "sinabs": 1.0, "spec": 1e-4}
+"""Seconds a step: what the exporter assumes."""
+
+
+def read_nir(path: str, options: SpikingOptions | None = None) -> Module:
+    """The network of a .nir file that is a chain, recurrence of one neuron layer included.
+
+    options.steps and options.readout are needed; options.dt in seconds (default: what the producer
+    assumes); options.producer, see above; options.reset "subtract" or "zero" in place of the file's
+    v_reset. The file's own types are not trusted: shapes are inferred from the input on. Raises
+    DiagnosticError AKC0313, AKC0375, AKC0379 to AKC0384, AKC0386, AKC0389.
+    """
+    options = options or SpikingOptions()
+    nodes, edges = _load(path)
+    order, recurrent = _chain_of(nodes, edges)
+    producer = options.producer if options.producer != "auto" else _guess([nodes[n] for n in order], options)
+    if producer not in PRODUCERS:
+        raise error("AKC0381", f"there is no producer {producer!r}", help=f"producers are {', '.join(PRODUCERS)}")
+    dt = options.dt or DEFAULT_DT[producer]
+    chain = Chain.start(Path(path).stem, _input_shape(nodes, order))
+    rows = [ROWS.get(type(nodes[n]).__name__) for n in order[1:]]
+    faults = [
+        REFUSALS[row.refusal if row else "no-such-layer"].diagnostic(n, type(nodes[n]).__name__)
+        for n, row in zip(order[1:], rows)
+        if row is None or row.refusal
+    ]
+    if faults:
+        raise DiagnosticError(faults)
+    for name in order[1:]:
+        _append(chain, name, nodes[name], recurrent.get(name), producer, dt, options)
+    return finish_chain(chain, options, options.need_steps(Path(path).name), options.coding or "spikes")
+
+
+def _load(path: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Nodes by name and edges, nested graphs flattened as outer.inner."""
+    try:
+        import nir
+    except ImportError:
+        raise error("AKC0313", "reading .nir needs nir", help='pip install "akc[snn]"') from None
+    read_bytes(path)
+    try:
+        graph = nir.read(path, type_check=False)
+    except Exception as fault:
+        raise error(
+            "AKC0389", f"{Path(path).name} is no NIR file: {str(fault).splitlines()[0] if str(fault) else fault!r}"
+        ) from None
+    return _flat(graph, "")
+
+
+def _flat(graph: Any, prefix: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    nodes: dict[str, Any] = {}
+    edges = [(f"{prefix}{a}", f"{prefix}{b}") for a, b in graph.edges]
+    for name, node in graph.nodes.items():
+        if type(node).__name__ != "NIRGraph":
+            nodes[f"{prefix}{name}"] = node
+            continue
+        inner_nodes, inner_edges = _flat(node, f"{prefix}{name}.")
+        entry = _only(inner_nodes, "Input")
+        leave = _only(inner_nodes, "Output")
+        first = [b for a, b in inner_edges if a == entry]
+        last = [a for a, b in inner_edges if b == leave]
+        edges = [(a, f) for a, b in edges if b == f"{prefix}{name}" for f in first] + [
+            e for e in edges if e[1] != f"{prefix}{name}"
+        ]
+        edges = [(end, b) for a, b in edges if a == f"{prefix}{name}" for end in last] + [
+            e for e in edges if e[0] != f"{prefix}{name}"
+        ]
+        edges += [e for e in inner_edges if entry not in e and leave not in e]
+        nodes.update({k: v for k, v in inner_nodes.items() if k not in (entry, leave)})
+    return nodes, edges
+
+
+def _only(nodes: dict[str, Any], kind: str) -> str:
+    found = [name for name, node in nodes.items() if type(node).__name__ == kind]
+    if len(found) != 1:
+        raise error(
+            "AKC0383", f"the graph has {len(found)} {kind} nodes", help="akc reads chains with one input and one output"
+        )
+    return found[0]
+
+
+def _chain_of(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> tuple[list[str], dict[str, Any]]:
+    """Nodes from the input to the output, and the layer on a neuron's own spikes for recurrent neurons."""
+    entry, leave = _only(nodes, "Input"), _only(nodes, "Output")
+    loops = {a: w for a, w in edges if (w, a) in edges and type(nodes[w]).__name__ in ("Affine", "Linear")
+             and _is_neuron(nodes[a])}  # fmt: skip
+    loops |= {a: a for a, b in edges if a == b}
+    order = [entry]
+    while order[-1] != leave:
+        ahead = [b for a, b in edges if a == order[-1] and b != loops.get(a)]
+        if len(ahead) != 1 or ahead[0] in order:
+            raise error(
+                "AKC0383",
+                f"'{order[-1]}' leads to {len(ahead)} nodes: {', '.join(ahead) or 'none'}",
+                origin=(order[-1],),
+                help="akc reads chains; a branch has no place on AKD1000",
+            )
+        order.append(ahead[0])
+    return order[:-1], {name: nodes[layer] for name, layer in loops.items()}
+
+
+def _is_neuron(node: Any) -> bool:
+    return hasattr(node, "v_threshold") or type(node).__name__ in ("LI", "I", "CubaLI")
+
+
+def _input_shape(nodes: dict[str, Any], order: list[str]) -> tuple[int, ...]:
+    """The input's shape; a batch axis that an exporter left in front of it is dropped."""
+    declared = tuple(int(n) for n in np.asarray(nodes[order[0]].input_type["input"]).reshape(-1))
+    first = next((nodes[n] for n in order[1:] if hasattr(nodes[n], "weight")), None)
+    if first is None:
+        return declared
+    weight = np.asarray(first.weight)
+    wanted = 1 if weight.ndim == 2 else weight.ndim - 1
+    flattened = any(
+        type(nodes[n]).__name__ == "Flatten" for n in order[1 : 1 + order[1:].index(_name_of(nodes, first))]
+    )
+    if flattened or len(declared) <= wanted:
+        return declared
+    if weight.ndim == 2 and int(np.prod(declared)) == weight.shape[1]:
+        return (weight.shape[1],)
+    return declared[-wanted:]
+
+
+def _name_of(nodes: dict[str, Any], node: Any) -> str:
+    return next(name for name, other in nodes.items() if other is node)
+
+
+def _guess(nodes: list[Any], options: SpikingOptions) -> str:
+    """Whose habits the numbers show."""
+    neurons = [n for n in nodes if hasattr(n, "tau") or hasattr(n, "tau_mem")]
+    if not neurons:
+        producer = "sinabs"
+    else:
+        taus = [np.asarray(getattr(n, "tau", getattr(n, "tau_mem", 1.0)), np.float64) for n in neurons]
+        gains = [np.asarray(n.r, np.float64) for n in neurons]
+        with np.errstate(invalid="ignore"):
+            scaled = all(
+                np.allclose(r[np.isfinite(r)], (t / 1e-4)[np.isfinite(r)], rtol=1e-3) for t, r in zip(taus, gains)
+            )
+        tiny = all((t < 2e-4).all() and np.allclose(r, 1) for t, r in zip(taus, gains))
+        producer = "snntorch" if scaled else "norse" if tiny else "spec"
+    dt = DEFAULT_DT[producer] if options.dt is None else options.dt
+    options.note(f"the numbers look like those of {producer} (dt {dt:g} s); --producer and --dt say otherwise")
+    return producer
+
+
+# -- nodes ---------------------------------------------------------------------------------------
+
+
+def _append(chain: Chain, name: str, node: Any, loop: Any, producer: str, dt: float, options: SpikingOptions) -> None:
+    kind = type(node).__name__
+    if kind in ("Affine", "Linear"):
+        chain.dense(name, np.asarray(node.weight), getattr(node, "bias", None))
+    elif kind == "Conv2d":
+        padding = 0 if node.padding == "valid" else node.padding
+        if node.padding == "same":
+            padding = [int(n) // 2 for n in np.asarray(node.weight).shape[2:]]
+        chain.conv(name, np.asarray(node.weight), node.bias, node.stride, padding, node.dilation, int(node.groups))
+    elif kind in ("SumPool2d", "AvgPool2d"):
+        chain.pool(name, "average_pool", node.kernel_size, node.stride, node.padding)
+        if kind == "SumPool2d":
+            chain.scale(f"{name}.cells", float(np.prod(_pair(node.kernel_size))))
+    elif kind == "Scale":
+        chain.scale(name, _laid(node.scale, chain.shape[1:]))
+    elif kind == "Flatten":
+        chain.flatten(name)
+    else:
+        spec = _neuron(name, node, chain.shape[1:], producer, dt, options)
+        if loop is not None:
+            spec = _with_loop(spec, loop, producer, node, dt)
+        chain.neuron(name, spec, membrane=not spec.kind.fires or kind == "I")
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    numbers = [int(n) for n in np.asarray(value).reshape(-1)]
+    return (numbers[0], numbers[-1])
+
+
+def _laid(value: Any, shape: tuple[int, ...]) -> Array:
+    """A parameter in the shape of its neurons; a batch axis of length 1 in front is dropped."""
+    array = np.asarray(value, np.float64)
+    return array.reshape(shape) if array.size == int(np.prod(shape)) else array
+
+
+def _with_loop(spec: NeuronSpec, loop: Any, producer: str, node: Any, dt: float) -> NeuronSpec:
+    """The neuron with the layer on its own spikes; the input gain acts on both."""
+    from attrs import evolve
+
+    own = type(loop) is type(node)
+    weight = np.eye(np.size(node.v_threshold)) if own else np.asarray(loop.weight)
+    constants = {"weight": weight.astype(np.float32)}
+    if not own and getattr(loop, "bias", None) is not None:
+        constants["bias"] = np.asarray(loop.bias, np.float32)
+    gain = np.asarray(spec.gain, np.float64)
+    if np.any(gain != 1):
+        constants = {k: (v * gain.reshape(-1, *(1,) * (v.ndim - 1))).astype(np.float32) for k, v in constants.items()}
+    kind = snn.RLeaky if spec.kind is snn.Leaky else spec.kind
+    return evolve(spec, kind=kind, feedback=Node(kind="dense", inputs=(), outputs=(), constants=constants))
+
+
+def _neuron(
+    name: str, node: Any, shape: tuple[int, ...], producer: str, dt: float, options: SpikingOptions
+) -> NeuronSpec:
+    p = {
+        key: _laid(value, shape)
+        for key, value in vars(node).items()
+        if isinstance(value, np.ndarray | float | int | np.number)
+    }
+    p.setdefault("v_reset", np.zeros(()))
+    reset = options.reset or "zero"
+    if options.reset is None and "v_threshold" in p:
+        options.note(
+            "NIR does not say how a spike resets the membrane; v_reset is taken as it stands (--reset subtract)", name
+        )
+    return MAKERS[type(node).__name__](p, producer, dt, reset)
+
+
+def _lif(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
+    if producer == "snntorch":
+        gain = np.where(np.isfinite(p["r"]), p["r"] * (dt / p["tau"]), 1.0)
+        return NeuronSpec(
+            kind=snn.Leaky,
+            gain=_near_one(gain),
+            settings={"reset": reset},
+            parameters={"beta": 1 - dt / p["tau"], "threshold": p["v_threshold"]},
+        )
+    return NeuronSpec(
+        kind=snn.LifBox,
+        gain=p["r"],
+        settings={"dt": dt, "reset": "subtract" if reset == "subtract" else "value"},
+        parameters={
+            "tau_mem_inv": _inverse(p["tau"], producer, dt),
+            "v_leak": p["v_leak"],
+            "v_th": p["v_threshold"],
+            "v_reset": p["v_reset"],
+        },
+    )
+
+
+def _near_one(gain: Array) -> Any:
+    """1 where rounding in the file has moved it a little."""
+    return 1.0 if np.allclose(gain, 1, rtol=1e-4) else gain
+
+
+def _inverse(tau: Array, producer: str, dt: float) -> Array:
+    """1 / time constant; norse writes dt times the constant's inverse upside down."""
+    return dt / tau if producer == "norse" else 1 / tau
+
+
+def _cubalif(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
+    if producer == "snntorch":
+        gain = np.where(np.isfinite(p["r"]), p["w_in"] * (dt / p["tau_syn"]) * p["r"] * (dt / p["tau_mem"]), 1.0)
+        return NeuronSpec(
+            kind=snn.Synaptic,
+            gain=_near_one(gain),
+            settings={"reset": reset},
+            parameters={"alpha": 1 - dt / p["tau_syn"], "beta": 1 - dt / p["tau_mem"], "threshold": p["v_threshold"]},
+        )
+    kind = "subtract" if reset == "subtract" else "value"
+    if producer == "norse":
+        return NeuronSpec(
+            kind=snn.Lif,
+            settings={"dt": dt},
+            gain=p["w_in"],
+            parameters={
+                "tau_syn_inv": dt / p["tau_syn"],
+                "tau_mem_inv": dt / p["tau_mem"],
+                "v_leak": p["v_leak"],
+                "v_th": p["v_threshold"],
+                "v_reset": p["v_reset"],
+            },
+        )
+    keys = ("tau_syn", "tau_mem", "r", "w_in", "v_leak", "v_threshold", "v_reset")
+    return NeuronSpec(kind=snn.CubaLif, settings={"dt": dt, "reset": kind}, parameters={k: p[k] for k in keys})
+
+
+def _if(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
+    gain = p["r"] if producer in ("sinabs", "snntorch") else p["r"] * dt
+    if reset == "subtract":
+        return NeuronSpec(
+            kind=snn.Leaky,
+            gain=gain,
+            settings={"reset": reset, "reset_delay": False},
+            parameters={"beta": 1.0, "threshold": p["v_threshold"]},
+        )
+    return NeuronSpec(kind=snn.Iaf, gain=gain, parameters={"v_th": p["v_threshold"], "v_reset": p["v_reset"]})
+
+
+def _li(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
+    return NeuronSpec(
+        kind=snn.LiBox,
+        gain=p["r"],
+        settings={"dt": dt},
+        parameters={"tau_mem_inv": _inverse(p["tau"], producer, dt), "v_leak": p["v_leak"]},
+    )
+
+
+def _integrator(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
+    return NeuronSpec(
+        kind=snn.Leaky,
+        gain=p["r"] * (1.0 if producer == "sinabs" else dt),
+        settings={"reset": "none"},
+        parameters={"beta": 1.0, "threshold": 1.0},
+    )
+
+
+def _threshold(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
+    return NeuronSpec(kind=snn.Leaky, settings={"reset": "none"}, parameters={"beta": 0.0, "threshold": p["threshold"]})
+
+
+MAKERS = {"LIF": _lif, "CubaLIF": _cubalif, "IF": _if, "LI": _li, "I": _integrator, "Threshold": _threshold}
+
+_BY_RATE = "by rate, fitted to the neuron's simulated staircase"
+
+ROWS: dict[str, NeuronRow] = {
+    row.name: row
+    for row in (
+        NeuronRow(name="Affine", verdict="exact"),
+        NeuronRow(name="Linear", verdict="exact"),
+        NeuronRow(name="Conv2d", verdict="exact"),
+        NeuronRow(name="Scale", verdict="exact", how="folded into the next weights"),
+        NeuronRow(name="Flatten", verdict="exact"),
+        NeuronRow(name="SumPool2d", verdict="exact", how="folded into the next layer where it fits"),
+        NeuronRow(name="AvgPool2d", verdict="exact", how="folded into the next layer where it fits"),
+        NeuronRow(name="LIF", verdict="approximate", how=_BY_RATE),
+        NeuronRow(name="IF", verdict="approximate", how=f"{_BY_RATE}; exact with soft reset"),
+        NeuronRow(name="CubaLIF", verdict="approximate", how=f"{_BY_RATE}; the synaptic current is lost"),
+        NeuronRow(name="LI", verdict="approximate", how="linear in its input: read as potentials"),
+        NeuronRow(name="I", verdict="approximate", how="linear in its input: read as potentials"),
+        NeuronRow(name="Threshold", verdict="exact", how="step by step: it keeps nothing"),
+        NeuronRow(name="CubaLI", verdict="refused", refusal="no-such-layer"),
+        NeuronRow(name="Conv1d", verdict="refused", refusal="no-such-layer"),
+        NeuronRow(name="Delay", verdict="refused", refusal="axonal-delay"),
+    )
+}

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weight files of snnTorch networks: .pt and .safetensors state_dicts, with a topology.
+
+Neurons are known by the keys that snnTorch 1.0.0 stores; the file does not hold reset_delay, T, the
+order of the graph, strides and pools.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.files import read_bytes
+from akc.frontends.graph import Node
+from akc.frontends.pickles import read_objects, read_weights
+from akc.frontends.refusals import REFUSALS
+from akc.frontends.snntorch import RESET_NAMES
+from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain
+from akc.frontends.topology import LayerEntry, Topology, read_topology
+from akc.ir.module import Module
+from akc.ir.ops import snn
+
+Group = dict[str, Any]
+"""The arrays of one module of the source, by the last part of their names."""
+
+
+def read_statedict(path: str, options: SpikingOptions | None = None) -> Module:
+    """The network of a .pt or .safetensors file of weights.
+
+    options.topology: a chain such as 784-256-10 or a TOML file; without one, the file's own dense layers
+    in order. options.steps and options.readout are needed; reset_delay is taken as snnTorch's default.
+    Raises DiagnosticError AKC0379, AKC0380, AKC0382, AKC0384, AKC0385 and the refusals of layers.
+    """
+    options = options or SpikingOptions()
+    groups = grouped(load_arrays(path))
+    topology = read_topology(options.topology) if options.topology else Topology()
+    _refuse(groups)
+    entries = list(topology.layers) or _infer(groups, topology, Path(path).name)
+    chain = Chain.start(Path(path).stem, topology.input or (_first_inputs(groups),))
+    for entry in entries:
+        _append(chain, entry, groups, options)
+    return finish_chain(chain, options, options.need_steps(Path(path).name), options.coding or "direct")
+
+
+def load_arrays(path: str) -> dict[str, np.ndarray]:
+    """Arrays by name, in the order of the file (natural order of the names for .safetensors)."""
+    if path.endswith(".safetensors"):
+        return _safetensors(path)
+    found = read_weights(path)
+    if found is None:
+        read_objects(path)
+        raise error(
+            "AKC0382",
+            f"{Path(path).name} holds a whole object, not weights alone; akc does not run what is in it",
+            help="save the weights: torch.save(model.state_dict(), path)",
+        )
+    return {key: value.detach().cpu().numpy() for key, value in found.items() if hasattr(value, "detach")}
+
+
+def _safetensors(path: str) -> dict[str, np.ndarray]:
+    try:
+        from safetensors.numpy import load
+    except ImportError:
+        raise error("AKC0313", "reading .safetensors needs safetensors", help='pip install "akc[snn]"') from None
+    try:
+        found = load(read_bytes(path))
+    except Exception as fault:
+        raise error("AKC0389", f"{Path(path).name} is no .safetensors file: {fault}") from None
+    return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Numbers in names count as numbers, so that fc10 comes behind fc2."""
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def grouped(arrays: dict[str, np.ndarray]) -> dict[str, Group]:
+    """The arrays by module; recurrent, lstm_cell and rnn stay with the neuron that owns them."""
+    neurons = {k.rpartition(".")[0] for k in arrays if k.endswith("reset_mechanism_val")}
+    groups: dict[str, Group] = {}
+    for key, array in arrays.items():
+        owner = next((n for n in neurons if n and key.startswith(f"{n}.")), None)
+        if owner is None:
+            owner = (
+                key.removesuffix(".rnn.weight_ih_l0").rpartition(".")[0]
+                if ".rnn." not in key
+                else key.split(".rnn.")[0]
+            )
+        groups.setdefault(owner, {})[key[len(owner) + 1 :] if owner else key] = array
+    return groups
+
+
+# -- what a group is -----------------------------------------------------------------------------
+
+
+def is_neuron(group: Group) -> bool:
+    """Whether a group of arrays is a spiking neuron."""
+    return "reset_mechanism_val" in group or "rnn.weight_ih_l0" in group or "tau" in group
+
+
+def _refuse(groups: dict[str, Group]) -> None:
+    """Neurons that cannot run, all of them at once."""
+    faults: list[Diagnostic] = []
+    for name, group in groups.items():
+        recurrent = any(k.startswith("recurrent") for k in group)
+        if any(k.startswith("lstm_cell.") for k in group):
+            faults.append(REFUSALS["lstm"].diagnostic(name, "SLSTM"))
+        elif "conv.weight" in group and "reset_mechanism_val" in group:
+            faults.append(REFUSALS["lstm"].diagnostic(name, "SConv2dLSTM"))
+        elif recurrent and "alpha" in group:
+            faults.append(REFUSALS["recurrent-current"].diagnostic(name, "RSynaptic"))
+        elif any("weight_hh" in k or "weight_ih" in k for k in group) and "rnn.weight_ih_l0" not in group:
+            faults.append(REFUSALS["lstm"].diagnostic(name, "LSTM, GRU or RNN"))
+    if faults:
+        raise DiagnosticError(faults)
+
+
+def _infer(groups: dict[str, Group], topology: Topology, file: str) -> list[LayerEntry]:
+    """A chain of dense layers, each with the neuron of the same rank behind it."""
+    layers = [n for n, g in groups.items() if not is_neuron(g) and getattr(g.get("weight"), "ndim", 0) >= 2]
+    neurons = [n for n, g in groups.items() if is_neuron(g) and "rnn.weight_ih_l0" not in g]
+    spatial = [n for n in layers if groups[n]["weight"].ndim > 2]
+    if spatial:
+        raise error(
+            "AKC0385",
+            f"{file} has convolutions ({', '.join(spatial)}); strides, padding and pools are not in it",
+            help="describe them in a TOML file: --topology net.toml",
+        )
+    if len(layers) != len(neurons) and not any("rnn.weight_ih_l0" in g for g in groups.values()):
+        raise error(
+            "AKC0385",
+            f"{file} has {len(layers)} layers and {len(neurons)} neurons; which follows which is not clear",
+            help="describe them in a TOML file: --topology net.toml",
+        )
+    sizes = tuple(groups[n]["weight"].shape[1] for n in layers) + tuple(
+        groups[n]["weight"].shape[0] for n in layers[-1:]
+    )
+    if topology.sizes and topology.sizes != sizes:
+        raise error(
+            "AKC0384", f"{file} holds {'-'.join(map(str, sizes))}, the topology is {'-'.join(map(str, topology.sizes))}"
+        )
+    if not layers:
+        return [LayerEntry(type="neuron", name=n) for n in groups if is_neuron(groups[n])]
+    return [LayerEntry(type=t, name=n) for pair in zip(layers, neurons) for t, n in zip(("dense", "neuron"), pair)]
+
+
+def _first_inputs(groups: dict[str, Group]) -> int:
+    for group in groups.values():
+        weight = group.get("weight", group.get("rnn.weight_ih_l0"))
+        if weight is not None and weight.ndim == 2:
+            return int(weight.shape[1])
+    raise error(
+        "AKC0385", "the file holds no dense layer", help="describe the network in a TOML file: --topology net.toml"
+    )
+
+
+# -- building ------------------------------------------------------------------------------------
+
+
+def _append(chain: Chain, entry: LayerEntry, groups: dict[str, Group], options: SpikingOptions) -> None:
+    given = entry.options
+    if entry.type in ("dense", "conv"):
+        group = _group(groups, entry)
+        if entry.type == "dense":
+            chain.dense(entry.name, group["weight"], group.get("bias"))
+        else:
+            chain.conv(entry.name, group["weight"], group.get("bias"), **given)
+    elif entry.type in ("max_pool", "average_pool"):
+        chain.pool(entry.name, entry.type, given.get("size", 2), given.get("stride"), given.get("padding", 0))
+    elif entry.type == "flatten":
+        chain.flatten(entry.name)
+    else:
+        _append_neuron(chain, entry, groups.get(entry.name, {}), options)
+
+
+def _group(groups: dict[str, Group], entry: LayerEntry) -> Group:
+    group = groups.get(entry.name)
+    if group is None or "weight" not in group:
+        known = ", ".join(n for n, g in groups.items() if "weight" in g)
+        raise error("AKC0384", f"the file has no weights for layer '{entry.name}'", help=f"it has {known}")
+    return group
+
+
+def _append_neuron(chain: Chain, entry: LayerEntry, group: Group, options: SpikingOptions) -> None:
+    values = {**{k: np.asarray(v) for k, v in group.items()}, **entry.options}
+    if "rnn.weight_ih_l0" in group:
+        chain.dense(f"{entry.name}.linear", group["rnn.weight_ih_l0"], group.get("rnn.bias_ih_l0"))
+        values["beta"] = np.diag(group["rnn.weight_hh_l0"]).copy()
+    chain.neuron(entry.name, neuron_of(values, entry.name, options))
+
+
+def neuron_of(values: dict[str, Any], name: str, options: SpikingOptions) -> NeuronSpec:
+    """The neuron of a group of stored values; raises AKC0384 where beta is missing."""
+    factor = values.get("graded_spikes_factor", 1.0)
+    parameters: dict[str, Any] = {"threshold": values.get("threshold", 1.0)}
+    if "rnn.weight_ih_l0" in values:
+        parameters |= {"beta": values["beta"], "bias": values.get("rnn.bias_hh_l0", 0.0)}
+        return NeuronSpec(kind=snn.LeakyParallel, parameters=parameters, factor=factor)
+    if "tau" in values:
+        return NeuronSpec(kind=snn.StateLeaky, parameters=parameters | {"tau": values["tau"]}, factor=factor)
+    settings: dict[str, Any] = {"reset": options.reset or _stored_reset(values)}
+    if {"R", "C", "time_step"} <= set(values):
+        parameters |= {"resistance": values["R"], "capacitance": values["C"], "time_step": values["time_step"]}
+        return NeuronSpec(kind=snn.Lapicque, parameters=parameters, settings=settings, factor=factor)
+    if "beta" not in values:
+        raise error(
+            "AKC0384", f"the file holds no beta for neuron '{name}'", help="give it in the topology: beta = 0.9"
+        )
+    parameters["beta"] = values["beta"]
+    settings["reset_delay"] = bool(values.get("reset_delay", True))
+    if "reset_delay" not in values:
+        options.note(f"'{name}': reset_delay is not in the file; snnTorch's default (true) is taken", name)
+    if "alpha" in values:
+        options.note(f"'{name}' has alpha and beta: it is read as snn.Synaptic (snn.Alpha has the same keys)", name)
+        return NeuronSpec(
+            kind=snn.Synaptic, parameters=parameters | {"alpha": values["alpha"]}, settings=settings, factor=factor
+        )
+    feedback = _feedback(values)
+    kind = snn.Leaky if feedback is None else snn.RLeaky
+    return NeuronSpec(kind=kind, parameters=parameters, settings=settings, factor=factor, feedback=feedback)
+
+
+def _stored_reset(values: dict[str, Any]) -> str:
+    if "reset" in values:
+        return str(values["reset"])
+    return RESET_NAMES[int(np.asarray(values.get("reset_mechanism_val", 0)))]
+
+
+def _feedback(values: dict[str, Any]) -> Node | None:
+    """The recurrent layer of RLeaky: a matrix, a kernel, or one factor each."""
+    if "V" in values or "recurrent.V" in values:
+        scale = np.asarray(values.get("V", values.get("recurrent.V")), np.float32)
+        return Node(kind="affine", inputs=(), outputs=(), constants={"scale": scale, "shift": np.zeros((), np.float32)})
+    weight = values.get("recurrent.weight")
+    if weight is None:
+        return None
+    constants = {"weight": weight} | ({"bias": values["recurrent.bias"]} if "recurrent.bias" in values else {})
+    if weight.ndim == 2:
+        return Node(kind="dense", inputs=(), outputs=(), constants=constants)
+    pad = (weight.shape[2] // 2, weight.shape[3] // 2)
+    attributes = {"stride": (1, 1), "before": pad, "after": pad, "dilation": (1, 1), "groups": 1}
+    return Node(kind="conv", inputs=(), outputs=(), attributes=attributes, constants=constants)
