@@ -7,9 +7,11 @@ from typing import Any
 
 from attrs import field, frozen, validators
 
+from akc.diagnostics import DiagnosticError
 from akc.ir.module import Module
 
 MODES = ("vendor", "vendor-minimal", "compact")
+CUTS = ("crossings", "vendor", "vendor-minimal")
 
 
 @frozen
@@ -26,7 +28,23 @@ class Place:
     mode: str = field(default="vendor", validator=validators.in_(MODES))
     """vendor: as the vendor's tools do by default; vendor-minimal: their other mode; compact: fewest NPs."""
 
+    cut: str = field(default="crossings", validator=validators.in_(CUTS))
+    """With --host=allow, how a network that the chip takes only in part is cut: crossings: fewest crossings
+    between host and chip; vendor, vendor-minimal: as the vendor's tools do with hw_only=False."""
+
     def run(self, module: Module, context: Any) -> Module:
         """The placed module."""
-        placed: Module = context.target.place(module, self.mode)
+        target = context.target
+        if context.host == "allow" and not _fits(module, target, self.mode):
+            module = target.partition(module, self.cut, context.warn)
+        placed: Module = target.place(module, self.mode)
         return placed
+
+
+def _fits(module: Module, target: Any, mode: str) -> bool:
+    """Whether the network is on the chip as it stands."""
+    try:
+        target.place(module, mode)
+    except DiagnosticError:
+        return False
+    return True

@@ -22,7 +22,7 @@ from akc.targets.akd1000.layer_code import (
     steps_of,
     thresholds_of,
 )
-from akc.targets.akd1000.layers import KINDS, LayerFacts, layers_of
+from akc.targets.akd1000.layers import KINDS, LayerFacts, layers_of, on_host
 from akc.targets.akd1000.learning import is_learning, learning_blocks, learning_records
 from akc.targets.akd1000.number_forms import Integers
 from akc.targets.akd1000.program import (
@@ -49,20 +49,21 @@ MOST_DESCRIPTORS = 255
 
 
 def assemble(module: Module, engine_version: str = ENGINE_VERSION) -> tuple[Program, ...]:
-    """The programs of all sequences, in order.
+    """The programs of all sequences on the chip, in order (layers pinned to the host have none).
 
     engine_version: what the vendor's engine compares with its own version. Raises DiagnosticError:
     AKC0613 where a layer is not placed or a sequence is no chain, AKC0612 where a number does not
     fit the chip.
     """
-    faults = [fault for sequence in module.net.sequences for fault in faults_of(module, sequence)]
+    chip = [sequence for sequence in module.net.sequences if not on_host(sequence)]
+    faults = [fault for sequence in chip for fault in faults_of(module, sequence)]
     if not module.net.sequences:
         help = "akc opt -p place puts the layers of a quantised network into sequences"
         faults.append(Diagnostic(code="AKC0613", message="the network has no sequence", help=help))
     if faults:
         raise DiagnosticError(faults)
     programs, failures = [], []
-    for sequence in module.net.sequences:
+    for sequence in chip:
         try:
             programs.append(_assemble(module, sequence, engine_version))
         except DiagnosticError as fault:

@@ -178,7 +178,7 @@ def place_all_nps(layers: Sequence[LayerFacts]) -> Placement:
 
 @frozen
 class Attempt(Generic[Result]):
-    """The outcome of mapping with one limit; `score` is what the vendor compares: layers on the chip, -sequences, NPs."""
+    """The outcome of mapping with one limit; the vendor compares `score`: layers on the chip, -sequences, NPs."""
 
     score: tuple[int, int, int]
     result: Result | NoPlace
