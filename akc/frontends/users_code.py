@@ -12,7 +12,6 @@ from sysconfig import get_paths
 
 from akc.diagnostics import DiagnosticError, Source, Span, error
 
-
 KNOWN_REASONS = {
     "GuardOnDataDependentSymNode": "it decides by the value of a tensor, which is not known while tracing",
 }
