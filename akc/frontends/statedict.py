@@ -15,8 +15,9 @@ import numpy as np
 
 from akc.diagnostics import Diagnostic, DiagnosticError, error
 from akc.files import read_bytes
+from akc.frontends.bindsnet import is_bindsnet_state, read_bindsnet, read_bindsnet_state
 from akc.frontends.graph import Node
-from akc.frontends.pickles import read_objects, read_weights
+from akc.frontends.pickles import read_weights
 from akc.frontends.refusals import REFUSALS
 from akc.frontends.snntorch import RESET_NAMES
 from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain
@@ -31,12 +32,18 @@ Group = dict[str, Any]
 def read_statedict(path: str, options: SpikingOptions | None = None) -> Module:
     """The network of a .pt or .safetensors file of weights.
 
+    Files of BindsNET (Network.save, or its state_dict) are told apart and read as such.
     options.topology: a chain such as 784-256-10 or a TOML file; without one, the file's own dense layers
     in order. options.steps and options.readout are needed; reset_delay is taken as snnTorch's default.
     Raises DiagnosticError AKC0379, AKC0380, AKC0382, AKC0384, AKC0385 and the refusals of layers.
     """
     options = options or SpikingOptions()
-    groups = grouped(load_arrays(path))
+    arrays = load_arrays(path)
+    if arrays is None:
+        return read_bindsnet(path, options)
+    if is_bindsnet_state(arrays):
+        return read_bindsnet_state(arrays, Path(path).stem, options)
+    groups = grouped(arrays)
     topology = read_topology(options.topology) if options.topology else Topology()
     _refuse(groups)
     entries = list(topology.layers) or _infer(groups, topology, Path(path).name)
@@ -46,22 +53,20 @@ def read_statedict(path: str, options: SpikingOptions | None = None) -> Module:
     return finish_chain(chain, options, options.need_steps(Path(path).name), options.coding or "direct")
 
 
-def load_arrays(path: str) -> dict[str, np.ndarray]:
-    """Arrays by name, in the order of the file (natural order of the names for .safetensors)."""
+def load_arrays(path: str) -> dict[str, Any] | None:
+    """Arrays by name, in the order of the file (natural order of the names for .safetensors).
+
+    None for a .pt file that holds a whole object.
+    """
     if path.endswith(".safetensors"):
         return _safetensors(path)
     found = read_weights(path)
     if found is None:
-        read_objects(path)
-        raise error(
-            "AKC0382",
-            f"{Path(path).name} holds a whole object, not weights alone; akc does not run what is in it",
-            help="save the weights: torch.save(model.state_dict(), path)",
-        )
+        return None
     return {key: value.detach().cpu().numpy() for key, value in found.items() if hasattr(value, "detach")}
 
 
-def _safetensors(path: str) -> dict[str, np.ndarray]:
+def _safetensors(path: str) -> dict[str, Any]:
     try:
         from safetensors.numpy import load
     except ImportError:
@@ -78,7 +83,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def grouped(arrays: dict[str, np.ndarray]) -> dict[str, Group]:
+def grouped(arrays: dict[str, Any]) -> dict[str, Group]:
     """The arrays by module; recurrent, lstm_cell and rnn stay with the neuron that owns them."""
     neurons = {k.rpartition(".")[0] for k in arrays if k.endswith("reset_mechanism_val")}
     groups: dict[str, Group] = {}
