@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from attrs import field, frozen
 
 from akc.codes import CODES
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)
 class Source:
     """A text that the user wrote, with the name to print for it."""
 
     name: str
     text: str = field(repr=False)
-    line_starts: tuple[int, ...] = field(init=False, repr=False)
 
-    @line_starts.default
-    def _find_line_starts(self) -> tuple[int, ...]:
+    @cached_property
+    def line_starts(self) -> tuple[int, ...]:
+        """Where each line begins; found when the first place is printed."""
         starts = [0]
         position = self.text.find("\n")
         while position >= 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -41,7 +41,30 @@ def parse(text: str, name: str = "<text>") -> Module:
     return module
 
 
-_COMMENT_OR_STRING = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*')
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+
+def _find_comments(text: str) -> Iterator[tuple[int, str]]:
+    """Each comment outside of strings with its place. Payloads take megabytes, so strings are skipped by str.find."""
+    at, comment = 0, text.find("//")
+    while comment >= 0:
+        quote = text.find('"', at, comment)
+        if quote >= 0:
+            at = _string_end(text, quote)
+        else:
+            end = text.find("\n", comment)
+            at = len(text) if end < 0 else end
+            yield comment, text[comment:at]
+        if comment < at:
+            comment = text.find("//", at)
+
+
+def _string_end(text: str, quote: int) -> int:
+    end = text.find('"', quote + 1)
+    if end >= 0 and text.find("\\", quote, end) < 0:
+        return end + 1
+    escaped = _STRING.match(text, quote)
+    return escaped.end() if escaped else len(text)
 
 
 @define
@@ -53,8 +76,7 @@ class _Comments:
 
     @classmethod
     def of(cls, text: str) -> _Comments:
-        found = [(m.start(), m.group()) for m in _COMMENT_OR_STRING.finditer(text) if m.group().startswith("//")]
-        return cls([(at, comment[2:].strip()) for at, comment in found], text)
+        return cls([(at, comment[2:].strip()) for at, comment in _find_comments(text)], text)
 
     def before(self, offset: int) -> tuple[str, ...]:
         """The comments that nobody took and that start before `offset`."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from attrs import field, frozen
 
 from akc.diagnostics import Span, error
-from akc.ir.types import TensorType
+from akc.ir.types import ElementType, TensorType
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
@@ -110,8 +110,42 @@ _BLANK = np.zeros(256, bool)
 _BLANK[[ord(c) for c in " \t\r\n"]] = True
 
 
+_BAD = 0x80
+"""What the tables below give for a digit that is no value; no narrow type holds -128."""
+
+
+@cache
+def _digit_table(element: ElementType) -> bytes:
+    """For each byte of the text the byte of its value (of its nibble for 8-bit types), or _BAD."""
+    table = bytearray([_BAD] * 256)
+    for digit in range(16):
+        wraps = element.bits <= 4 and element.name.startswith("i") and digit >= 2 ** (element.bits - 1)
+        value = digit - 2**element.bits if wraps else digit
+        legal = (element.low or 0) <= value <= (element.high or 0) and digit < 2**element.bits
+        for char in f"{digit:x}{digit:X}".encode():
+            table[char] = value & 0xFF if legal or element.bits == 8 else _BAD
+    return bytes(table)
+
+
 def _decode_hex(weight: Weight) -> Array:
-    """One digit a value up to 4 bits, two at 8 bits; two's complement of the type's own width."""
+    """One digit a value up to 4 bits, two at 8 bits; two's complement of the type's own width.
+
+    One pass over the bytes; only where something is wrong a second one finds the place.
+    """
+    element = weight.type.element
+    found = weight.payload.encode("latin-1", "replace").translate(_digit_table(element), b" \t\r\n")
+    numbers: Array = np.frombuffer(found, np.uint8)
+    per_value = 1 if element.bits <= 4 else 2
+    if len(numbers) != weight.type.size * per_value or _BAD in found:
+        return _decode_hex_slowly(weight)
+    if per_value == 2:
+        nibbles = np.frombuffer(found, np.uint8)
+        numbers = nibbles[0::2] << 4 | nibbles[1::2]
+    return numbers.view(element.numpy).reshape(weight.type.full_shape)
+
+
+def _decode_hex_slowly(weight: Weight) -> Array:
+    """The same with the place of every digit, for messages."""
     element = weight.type.element
     raw = np.frombuffer(weight.payload.encode("latin-1", "replace"), np.uint8)
     positions = np.flatnonzero(~_BLANK[raw])
