@@ -11,6 +11,7 @@ from attrs import frozen
 from akc.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Module, Op
+from akc.ir.opaque import opaque_kind
 from akc.ir.ops import host, nn, snn
 from akc.passes.chains import Chain, Segment, split
 from akc.passes.legal_layers import group_faults
@@ -63,13 +64,9 @@ def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnos
 
 def _unknown(op: nn.Opaque | nn._Recurrent) -> Diagnostic:
     if isinstance(op, nn.Opaque):
-        return Diagnostic(
-            code="AKC0420",
-            message=f"{op.op} (%{op.name}) is no layer that AKD1000 has",
-            span=op.span(),
-            origin=op.origin,
-            help="replace it and train again, or cut the network in front of it",
-        )
+        kind = opaque_kind(op.op)
+        message = f"{op.op} (%{op.name}) is no layer that AKD1000 has: {kind.why}"
+        return Diagnostic(code="AKC0420", message=message, span=op.span(), origin=op.origin, help=kind.way_out)
     return Diagnostic(
         code="AKC0421",
         message=f"{op.layer_name} (%{op.name}) keeps state over time, layers of AKD1000 keep none",
