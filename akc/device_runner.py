@@ -37,7 +37,8 @@ class DeviceRunner(Runner):
         def prepare(op: Layer, module: Module) -> Kernel:
             if op.name in self.owners:
                 return self._kernel(self.owners[op.name])
-            return _host_rule(host_rules, op)(op, module)
+            kernel: Kernel = _host_rule(host_rules, op)(op, module)
+            return kernel
 
         self.rules = {**host_rules, **dict.fromkeys((c for c in host_rules if issubclass(c, Layer)), prepare)}
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices for the command line and the Python API: which there are, what keeps them from working, and opening one.
 
-    with akc.open_device("emulator") as device:        # or "/dev/akida0", "vfio:0000:01:00.0"
-        device.program(program)
-        y = device.predict(x)
+with akc.open_device("emulator") as device:        # or "/dev/akida0", "vfio:0000:01:00.0"
+    device.program(program)
+    y = device.predict(x)
 """
 
 from __future__ import annotations
@@ -140,7 +140,11 @@ def _card_row(card: Path, what: str, nodes: list[Path], dev: Path) -> DeviceRow:
     driver = (card / "driver").resolve().name if (card / "driver").exists() else ""
     if what != "AKD1000":
         return DeviceRow(
-            on="", what=what, where=card.name, driver=driver, problem="akc does not drive this chip",
+            on="",
+            what=what,
+            where=card.name,
+            driver=driver,
+            problem="akc does not drive this chip",
             help="it is recognised and nothing more",
         )
     if driver == VFIO_DRIVER:
@@ -148,15 +152,22 @@ def _card_row(card: Path, what: str, nodes: list[Path], dev: Path) -> DeviceRow:
     if driver.startswith(KERNEL_DRIVER) and nodes:
         return _node_row(nodes.pop(0), what, driver, card.name)
     return DeviceRow(
-        on="", what=what, where=card.name, driver=driver,
-        problem=f"driver {driver} made no node" if driver else "no driver is bound", help=MODULE_HELP,
+        on="",
+        what=what,
+        where=card.name,
+        driver=driver,
+        problem=f"driver {driver} made no node" if driver else "no driver is bound",
+        help=MODULE_HELP,
     )
 
 
 def _node_row(node: Path, what: str, driver: str, where: str = "") -> DeviceRow:
     usable = os.access(node, os.R_OK | os.W_OK)
     return DeviceRow(
-        on=str(node) if usable else "", what=what, where=f"{where} {node}".strip(), driver=driver,
+        on=str(node) if usable else "",
+        what=what,
+        where=f"{where} {node}".strip(),
+        driver=driver,
         problem="" if usable else "this user may not read and write it",
         help="" if usable else f"sudo chmod 666 {node}, or install the module's udev rule",
     )
@@ -169,6 +180,10 @@ def _vfio_row(card: Path, what: str, dev: Path) -> DeviceRow:
     problem = f"{node} is not yours" if group else "it is in no IOMMU group"
     help = f"sudo chown $USER {node}" if group else "turn the IOMMU on in the firmware"
     return DeviceRow(
-        on=f"vfio:{card.name}" if usable else "", what=f"{what} (experimental)", where=card.name, driver=VFIO_DRIVER,
-        problem="" if usable else problem, help="" if usable else help,
+        on=f"vfio:{card.name}" if usable else "",
+        what=f"{what} (experimental)",
+        where=card.name,
+        driver=VFIO_DRIVER,
+        problem="" if usable else problem,
+        help="" if usable else help,
     )

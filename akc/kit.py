@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder that an owner of a chip can run and send back: programs, inputs, expected integers, a log of all answers.
 
-    make_kit("kit")                      # on any machine
-    run_kit("kit", "/dev/akida0")        # on the machine with the chip; writes kit/answers/
+make_kit("kit")                      # on any machine
+run_kit("kit", "/dev/akida0")        # on the machine with the chip; writes kit/answers/
 """
 
 from __future__ import annotations
@@ -86,13 +86,17 @@ def run_kit(folder: str | os.PathLike[str], on: str, progress: Progress | None =
     answers = Path(folder) / "answers"
     answers.mkdir(exist_ok=True)
     results = []
-    with gzip.open(answers / "accesses.txt.gz", "wt") as log, \
-            open_device(on, progress, lambda line: print(line, file=log)) as device:
+    with (
+        gzip.open(answers / "accesses.txt.gz", "wt") as log,
+        open_device(on, progress, lambda line: print(line, file=log)) as device,
+    ):
         for place in places:
             print(f"# {place.name}", file=log)
             results.append(_run_one(device, place, answers))
     report = {
-        "akc": akc.__version__, "device": on, "machine": platform.platform(),
+        "akc": akc.__version__,
+        "device": on,
+        "machine": platform.platform(),
         "networks": [{a: getattr(r, a) for a in ("network", "equal", "differing", "values", "fault")} for r in results],
     }
     (answers / "report.json").write_text(json.dumps(report, indent=1) + "\n")
@@ -137,17 +141,27 @@ PLANS: dict[str, _Plan] = {
     "dense-on-a-map": _Plan((5, 4, 6), "u4", ((_DENSE, 9, 1, "i4", _POTENTIALS),)),
     "conv-levels": _Plan((9, 8, 3), "u4", ((_CONV, 10, 3, "i4", {"act_bits": 4}),)),
     "conv-potentials": _Plan((9, 8, 3), "u2", ((_CONV, 6, 5, "i2", _POTENTIALS),)),
-    "conv-stride-pool": _Plan((16, 16, 4), "u4", (
-        (_CONV, 8, 3, "i2", {"stride": (2, 2), "act_bits": 4}), (_CONV, 8, 7, "u1", _POOLED),
-        (_CONV, 4, 1, "i4", {"pool": "average", "activation": False}),
-    )),
+    "conv-stride-pool": _Plan(
+        (16, 16, 4),
+        "u4",
+        (
+            (_CONV, 8, 3, "i2", {"stride": (2, 2), "act_bits": 4}),
+            (_CONV, 8, 7, "u1", _POOLED),
+            (_CONV, 4, 1, "i4", {"pool": "average", "activation": False}),
+        ),
+    ),
     "conv-tiled": _Plan((70, 20, 6), "u4", ((_CONV, 16, 3, "i4", {"act_bits": 2}),)),
     "separable": _Plan((12, 12, 8), "u4", ((_SEP, 16, 3, "i4", {"act_bits": 4}), (_SEP, 6, 5, "i2", _POTENTIALS))),
     "image-alone": _Plan((20, 18, 3), "u8", ((_IMAGE, 8, 3, "i8", {"act_bits": 4, "stride": (2, 2)}),)),
-    "image-conv-dense": _Plan((28, 28, 1), "u8", (
-        (_IMAGE, 16, 5, "i8", {**_POOLED, "padding": "valid"}),
-        (_CONV, 8, 3, "i4", {"act_bits": 4}), (_DENSE, 10, 1, "i4", _POTENTIALS),
-    )),
+    "image-conv-dense": _Plan(
+        (28, 28, 1),
+        "u8",
+        (
+            (_IMAGE, 16, 5, "i8", {**_POOLED, "padding": "valid"}),
+            (_CONV, 8, 3, "i4", {"act_bits": 4}),
+            (_DENSE, 10, 1, "i4", _POTENTIALS),
+        ),
+    ),
 }
 """A small network for each kind of layer, weight memory, input and output format."""
 
@@ -174,16 +188,25 @@ def _module(name: str, plan: _Plan, random: np.random.Generator) -> Module:
         value = Value(draft.name, draft.infer(types))
         ops.append(layer(result=value, x=draft.x, **names, **fields))
     net = Net(
-        name=name.replace("-", "_"), inputs=(entry,), statements=(Sequence(name="s0", ops=tuple(ops)),),
-        outputs=(value.name,), output_types=(value.type,),
+        name=name.replace("-", "_"),
+        inputs=(entry,),
+        statements=(Sequence(name="s0", ops=tuple(ops)),),
+        outputs=(value.name,),
+        output_types=(value.type,),
     )
     return Module(net=net, weights=weights)
 
 
 def _weights(
-    prefix: str, layer: type[akida.Layer], filters: int, kernel: int, dtype: str, x: TensorType,
-    random: np.random.Generator, weights: dict[str, Weight],
-) -> dict[str, str]:
+    prefix: str,
+    layer: type[akida.Layer],
+    filters: int,
+    kernel: int,
+    dtype: str,
+    x: TensorType,
+    random: np.random.Generator,
+    weights: dict[str, Weight],
+) -> dict[str, Any]:
     """Draw a layer's weights, thresholds and steps; gives its fields that name them."""
     channels = x.shape[2]
     shapes: dict[str, tuple[int, ...]] = {"weights": (filters, kernel, kernel, channels)}

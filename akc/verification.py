@@ -86,10 +86,12 @@ def verify(device: Device, program: Program, inputs: Any, batch: int = LARGEST_B
     """
     values = Runner(program.module).run(inputs if isinstance(inputs, dict) else np.asarray(inputs), keep=True)
     bytes_of = {s.sequence: s.bytes for s in program.sequences}
-    return Verification(sequences=tuple(
-        _verify_sequence(device, program, sequence, bytes_of[sequence.name], values, batch)
-        for sequence in program.module.net.sequences
-    ))
+    return Verification(
+        sequences=tuple(
+            _verify_sequence(device, program, sequence, bytes_of[sequence.name], values, batch)
+            for sequence in program.module.net.sequences
+        )
+    )
 
 
 def _verify_sequence(
@@ -101,9 +103,7 @@ def _verify_sequence(
     difference = _compare(_on_device(device, raw, steps, batch), expected, last)
     if difference is not None:
         difference = _first_layer(device, program, sequence, steps, values, batch) or difference
-    return SequenceResult(
-        sequence=sequence.name, samples=len(steps), values=expected.size, difference=difference
-    )
+    return SequenceResult(sequence=sequence.name, samples=len(steps), values=expected.size, difference=difference)
 
 
 def _flat(array: Array, module: Module, name: str) -> Array:
@@ -124,8 +124,13 @@ def _compare(found: Array, expected: Array, op: Op) -> Difference | None:
     sample, *place = (int(n) for n in wrong[0])
     at = (sample, *place)
     return Difference(
-        sample=sample, layer=op.name, origin=op.origin, place=tuple(place), found=int(found[at]),
-        expected=int(expected[at]), count=len(wrong),
+        sample=sample,
+        layer=op.name,
+        origin=op.origin,
+        place=tuple(place),
+        found=int(found[at]),
+        expected=int(expected[at]),
+        count=len(wrong),
     )
 
 

@@ -211,7 +211,9 @@ def test_learning(both: Both) -> None:
         for device in (both.ours, both.theirs):
             device.set_learning(True)
             device.set_batch_size(1)
-        np.testing.assert_array_equal(both.ours.fit(case.inputs, labels.tolist()), both.theirs.forward(case.inputs, labels))
+        np.testing.assert_array_equal(
+            both.ours.fit(case.inputs, labels.tolist()), both.theirs.forward(case.inputs, labels)
+        )
         learned, theirs = both.ours.read_learned(), both.theirs.read_learned()
         assert learned == theirs, case.name
         both.ours.write_learned(learned)

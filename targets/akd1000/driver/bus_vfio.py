@@ -8,7 +8,6 @@ address translation that the vendor's open kernel module writes when it takes th
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import mmap
 import os
@@ -272,8 +271,7 @@ def _open_device(address: str, group_number: str, files: list[int]) -> int:
         raise CannotOpen(f"IOMMU group {group_number} is not viable", "bind every device of the group to vfio-pci")
     fcntl.ioctl(group, _VFIO["set_container"], struct.pack("<i", container))
     fcntl.ioctl(container, _VFIO["set_iommu"], _TYPE1_IOMMU)
-    name = ctypes.create_string_buffer(address.encode())
-    device = fcntl.ioctl(group, _VFIO["device_fd"], bytes(name.raw))
+    device: int = fcntl.ioctl(group, _VFIO["device_fd"], bytearray(address.encode() + b"\0"), True)
     files.append(device)
     return device
 

@@ -49,7 +49,7 @@ class Controller:
 
     def allocate_ring(self, count: int) -> None:
         """Memory for `count` descriptors."""
-        self.ring = self.scratch.allocate(count * self.layout.bytes)
+        self.ring = self.scratch.allocate(count * self.layout.size)
 
     def free_ring(self) -> None:
         """Give the ring's memory back, if there is a ring."""
@@ -62,7 +62,7 @@ class Controller:
         assert self.ring is not None
         self.write("soft_reset", dma("soft_reset").put(0, 1))
         self.write("ring", self.ring)
-        self.write("descriptor_size", dma("highest").put(self.layout.bytes // 32, count - 1))
+        self.write("descriptor_size", dma("highest").put(self.layout.size // 32, count - 1))
 
     def set_header(self, enabled: bool) -> None:
         """Whether outputs get a header in front."""
@@ -96,7 +96,7 @@ class Controller:
         word = self.bus.read32(address)
         index = dma("last").get(word) + 1
         index = 0 if index >= count else index
-        self.bus.write(self.ring + index * self.layout.bytes, descriptor)
+        self.bus.write(self.ring + index * self.layout.size, descriptor)
         self.bus.write32(address, dma("last").put(word, index))
 
     def start_as_input(self, count: int) -> None:

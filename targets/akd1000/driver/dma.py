@@ -31,7 +31,7 @@ class Layout:
     parts: tuple[Part, ...]
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """Size of a descriptor in its ring."""
         return self.words * 4
 
@@ -49,7 +49,7 @@ class Layout:
 
     def unpack(self, data: bytes) -> Mapping[str, int]:
         """Fields by name; raises ValueError where a fixed field or an unused bit has another value."""
-        words = [int.from_bytes(data[i : i + 4], "little") for i in range(0, self.bytes, 4)]
+        words = [int.from_bytes(data[i : i + 4], "little") for i in range(0, self.size, 4)]
         values: dict[str, int] = {}
         for part in self.parts:
             values[part.name] = words[part.word] >> part.low & (1 << part.width) - 1

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from akc.diagnostics import error
 from akc.targets.akd1000 import program
 from akc.targets.akd1000.driver.errors import WrongProgram
 from akc.targets.akd1000.driver.events import DENSE, NAMES, OUTPUT_FORMATS
@@ -81,12 +82,29 @@ class ProgramInfo:
     records: tuple[RecordInfo, ...]
     learning: LearningInfo | None
 
+    @property
+    def tracks(self) -> tuple[Span, ...]:
+        """Every track, in no particular order."""
+        learning = self.learning
+        records = self.records if learning is None else (*self.records, learning.weights)
+        own = () if learning is None else (learning.learning, learning.inference)
+        return (*own, *(span for record in records for span in record.tracks))
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Every track and every block of external weights."""
+        records = self.records if self.learning is None else (*self.records, self.learning.weights)
+        return (*self.tracks, *(record.external.span for record in records if record.external))
+
 
 def read_program(raw: bytes) -> tuple[ProgramInfo, bytes]:
     """The plan and program_data of a whole program. Raises DiagnosticError AKC0610, AKC0611, WrongProgram."""
     info, data = program.split(raw)
     program.read_parts(info, data)
-    return read_info(info), data
+    plan = read_info(info)
+    if any(span.offset + 4 * span.words > len(data) for span in plan.spans):
+        raise error("AKC0610", "program_info points beyond the end of program_data", help="build the program again")
+    return plan, data
 
 
 def read_info(info: bytes) -> ProgramInfo:
@@ -136,6 +154,7 @@ def _check(plan: ProgramInfo) -> None:
         f"{plan.output_bits} output bits": not 1 <= plan.output_bits <= 32,
         "not as many shifts and scales as channels": len(plan.output_shift) not in (0, channels)
         or len(plan.output_shift) != len(plan.output_scales),
+        "a track of more than 65535 words": any(not 0 < span.words < 1 << 16 for span in plan.tracks),
         "an image window larger than the image": any(w > n for w, n in zip(plan.window, plan.input_dims, strict=False)),
     }
     found = [what for what, bad in faults.items() if bad]

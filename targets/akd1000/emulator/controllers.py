@@ -77,9 +77,9 @@ class Controller:
             self._finish()
 
     def _descriptor(self, index: int) -> Mapping[str, int]:
-        if self.get("descriptor_size") * 32 != self.layout.bytes:
-            raise BadDescriptor(f"descriptors of the {self.name} DMA have {self.layout.bytes} bytes")
-        data = self.memory.read(self.get("ring") + index * self.layout.bytes, self.layout.bytes)
+        if self.get("descriptor_size") * 32 != self.layout.size:
+            raise BadDescriptor(f"descriptors of the {self.name} DMA have {self.layout.size} bytes")
+        data = self.memory.read(self.get("ring") + index * self.layout.size, self.layout.size)
         try:
             return self.layout.unpack(data)
         except ValueError as fault:

@@ -50,6 +50,8 @@ def decode_image(image: ImageFrontEnd) -> DecodedLayer:
             *((f"padding_value_{n}", r[f"padding_value_{n}"], r["padding_value_0"]) for n in (1, 2)),
         ),
     )
+    if not r["stride_d0"] or not r["stride_d1"]:
+        raise BadGeometry(f"{WHERE} has a stride of 0")
     if r["kernel"] not in KERNELS or r["act_bits"] not in BITS_OF_CODE:
         raise BadGeometry(f"{WHERE} has kernel code {r['kernel']} and act_bits code {r['act_bits']}")
     if "thresholds" not in image.memories:

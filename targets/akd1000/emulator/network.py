@@ -18,7 +18,7 @@ from attrs import define, evolve, field, frozen
 from akc.diagnostics import DiagnosticError
 from akc.ir.module import Module, Net, Op, Value
 from akc.ir.ops.akida import FullyConnected
-from akc.ir.signature import Types
+from akc.ir.signature import TypeFault, Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.sim.run import Runner
@@ -230,15 +230,15 @@ class Network:
 
 def _op(layer: DecodedLayer, x: Value, weights: dict[str, Weight]) -> Op:
     """The operation of a layer behind a value; its weights are added to `weights`."""
-    names = {}
-    for key, (array, dtype) in layer.weights.items():
-        names[key] = f"{layer.name}.{key}"
-        weights[names[key]] = Weight.of(array, dtype)
-    draft = layer.kind(result=Value(layer.name, x.type), x=x.name, **names, **layer.fields)
-    types = Types({x.name: x.type}, {name: weight.type for name, weight in weights.items()})
+    fields: dict[str, Any] = dict(layer.fields)
     try:
+        for key, (array, dtype) in layer.weights.items():
+            fields[key] = f"{layer.name}.{key}"
+            weights[fields[key]] = Weight.of(array, dtype)
+        draft = layer.kind(result=Value(layer.name, x.type), x=x.name, **fields)
+        types = Types({x.name: x.type}, {name: weight.type for name, weight in weights.items()})
         return evolve(draft, result=Value(layer.name, draft.infer(types)))
-    except Exception as fault:
+    except (TypeFault, ValueError) as fault:
         raise BadGeometry(f"{layer.name} does not fit its input {x.type}: {fault}") from None
 
 

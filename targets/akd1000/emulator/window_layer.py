@@ -81,7 +81,7 @@ class Share:
     @property
     def channels(self) -> int:
         """Input channels."""
-        return self.weights.shape[3] if self.pointwise is None else self.weights.shape[0]
+        return int(self.weights.shape[3 if self.pointwise is None else 0])
 
     @property
     def filters(self) -> tuple[int, int]:
@@ -98,6 +98,8 @@ class Share:
 def read_share(processor: Processor) -> Share:
     """Registers and memories of one CNP. Raises BadGeometry, and AKC0611 of the memory readers."""
     r = read_registers(processor, CNP)
+    if not r["pool_size"] or not r["pool_stride"]:
+        raise BadGeometry(f"NP {processor.place} has a pooling window or stride of 0")
     no_other_units(processor, (FILTERS, FIRE_THRESHOLDS))
     read = _read_separable if r["separable"] else _read_convolution
     bits, weights, pointwise = read(processor, r)

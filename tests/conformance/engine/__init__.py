@@ -70,12 +70,17 @@ class Engine:
         self._library.fault_text.restype = ctypes.c_char_p
         self._library.engine_learn_words.restype = ctypes.c_size_t
         self._callbacks = (
-            READ(self._read), WRITE(self._write),
-            SLEEP(lambda milliseconds: bus.sleep(milliseconds / 1000)), CLOCK(lambda: int(bus.clock() * 1000)),
+            READ(self._read),
+            WRITE(self._write),
+            SLEEP(lambda milliseconds: bus.sleep(milliseconds / 1000)),
+            CLOCK(lambda: int(bus.clock() * 1000)),
         )
         handle = self._library.engine_open(
-            *self._callbacks, bus.description.encode(), ctypes.c_uint32(bus.register_base),
-            ctypes.c_uint32(bus.scratch_base), ctypes.c_uint32(bus.scratch_size),
+            *self._callbacks,
+            bus.description.encode(),
+            ctypes.c_uint32(bus.register_base),
+            ctypes.c_uint32(bus.scratch_base),
+            ctypes.c_uint32(bus.scratch_size),
         )
         if not handle:
             raise self._fault()
@@ -138,7 +143,10 @@ class Engine:
         outputs = np.zeros((len(inputs), *self.info.output_dims), np.int32)
         given = None if labels is None else np.ascontiguousarray(labels, np.int32).ctypes.data_as(ctypes.c_void_p)
         self.call(
-            "engine_forward", inputs.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(len(inputs)), given,
+            "engine_forward",
+            inputs.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_size_t(len(inputs)),
+            given,
             outputs.ctypes.data_as(ctypes.c_void_p),
         )
         return outputs
