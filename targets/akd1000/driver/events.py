@@ -129,7 +129,7 @@ def _read_image_levels(words: Words) -> Events:
 
 
 def _read_image_potentials(words: Words) -> Events:
-    """24 bits: the sign and three bits in word 0, twenty in word 1."""
+    """24 bits: the sign and three bits in word 0, twenty in word 1; the axes are not exchanged here."""
     events = read_spatial_levels(words)
     high = words[0::2].view(np.int32) >> np.int32(28)
     value = high.astype(np.int64) << 20 | _field(words[1::2], 12, 20)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -357,6 +358,6 @@ def _one_of_each_filter_part(shares: Sequence[Share]) -> list[Share]:
         if not same:
             raise BadGeometry(f"{share.where} and {known.where} compute the same filters with different numbers")
     ordered = [parts[key] for key in sorted(parts)]
-    if any(a.filters[1] != b.filters[0] for a, b in zip(ordered, ordered[1:], strict=False)):
+    if any(a.filters[1] != b.filters[0] for a, b in itertools.pairwise(ordered)):
         raise BadGeometry(f"the filter parts {sorted(parts)} do not follow each other")
     return ordered

@@ -33,7 +33,7 @@ def build(folder: Path) -> Path:
     root = folder / "engine"
     flags = ["-std=c++17", "-O1", "-fPIC", f'-DAKIDA_VERSION="{ENGINE_VERSION}"']
     flags += [f"-I{root / part}" for part in ("api", "inc", "src")]
-    sources = sorted((root / "src").glob("*.cpp")) + [BRIDGE]
+    sources = [*sorted((root / "src").glob("*.cpp")), BRIDGE]
 
     def compile(source: Path) -> Path:
         target = folder / f"{source.stem}.o"

@@ -31,7 +31,9 @@ def test_registers_are_at_the_start_of_the_mapping(node: Path) -> None:
     bus.write32(REGISTER_BASE + 0x30008, 0x24000000)
     assert bus.read32(REGISTER_BASE + 0x30008) == 0x24000000
     bus.close()
-    assert node.read_bytes()[0x30008:0x3000C] == bytes.fromhex("00000024")
+    with node.open("rb") as file:
+        file.seek(0x30008)
+        assert file.read(4) == bytes.fromhex("00000024")
 
 
 @pytest.mark.parametrize(("start", "size"), [(0, 8), (1, 2), (3, 5), (0, 5), (2, 4), (0, 0)])

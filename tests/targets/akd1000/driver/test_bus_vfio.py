@@ -63,7 +63,7 @@ class Memory:
         return self.chip.read(MEMORY_BASE + offset, size)
 
     def write(self, offset: int, data: bytes) -> None:
-        assert 0x100 <= offset and offset + len(data) <= self.size
+        assert offset >= 0x100 and offset + len(data) <= self.size
         self.chip.write(MEMORY_BASE + offset, data)
 
 

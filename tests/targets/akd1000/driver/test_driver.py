@@ -223,7 +223,7 @@ def test_a_short_read(device: Device, bus: EmulatorBus) -> None:
     works(device)
 
 
-@pytest.mark.parametrize("accesses", range(0, 225, 15))
+@pytest.mark.parametrize("accesses", range(0, 205, 12))
 def test_ctrl_c_leaves_the_device_usable(device: Device, bus: EmulatorBus, accesses: int) -> None:
     built = networks()["image-conv-dense"]
     left = [accesses]

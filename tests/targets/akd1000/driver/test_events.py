@@ -87,7 +87,7 @@ def test_output_events_keep_every_number(kind: int, activation: bool, low: int, 
 def test_image_potentials_have_their_sign_in_word_0() -> None:
     pair = np.array([0xF0000000 | 2 << 16 | 1, 0xFFFFE << 12 | 3], np.uint32)
     map = decode_output(pair, (4, 4, 4), HRC, False)
-    assert map is not None and map[2, 1, 3] == -2
+    assert map is not None and map[1, 2, 3] == -2
 
 
 def test_impossible_outputs_are_none() -> None:
