@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TARGETS = ("akd1000",)
 PLACES = ("vendor", "vendor-minimal", "compact")
+CUTS = ("crossings", "vendor", "vendor-minimal")
 
 
 class Shape(click.ParamType[tuple[int, ...]]):
@@ -72,6 +73,15 @@ HOST = click.option(
     default="refuse",
     show_default=True,
     help="Whether layers that the chip does not take may run on the host.",
+)
+PLACE = click.option(
+    "--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs."
+)
+CUT = click.option(
+    "--cut",
+    type=click.Choice(CUTS),
+    help="With --host=allow, where to cut: fewest crossings"
+    " between host and chip (default), or as the vendor's tools do (default for .fbz files).",
 )
 PIPELINE = click.option(
     "-p", "--pipeline", metavar="PASSES", help="Passes, such as 'fold-batchnorm,lower-int4{weights=4}'."
@@ -237,9 +247,8 @@ def explain(code: str | None) -> None:
 @click.argument("file")
 @TARGET
 @click.option("-o", "--output", metavar="FILE", help="The .akd file; - is stdout.")
-@click.option(
-    "--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs."
-)
+@PLACE
+@CUT
 @HOST
 @click.option("--program", metavar="F", help="Also write the bare program, info and data in one file.")
 @click.option("--program-info", metavar="F", help="Also write program_info alone (for program_external).")
@@ -294,9 +303,8 @@ def compare(file: str, source: str, **options: Any) -> None:
 @cli.command()
 @click.argument("file")
 @TARGET
-@click.option(
-    "--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs."
-)
+@PLACE
+@CUT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @HOST
 def report(file: str, **options: Any) -> None:

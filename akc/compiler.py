@@ -59,11 +59,14 @@ def lower(
     if calibrate is not None:
         samples = _samples(calibrate, module)
         context.samples, context.labels = samples.inputs, samples.labels
-    return run_pipeline(
+    lowered = run_pipeline(
         module,
         configured(pipeline if pipeline is not None else default_pipeline(module, context, spikes), options),
         context,
     )
+    if pipeline is None and host == "refuse":
+        _raise_or_warn(context.target.check(lowered), context)
+    return lowered
 
 
 def default_pipeline(module: Module, context: Context, spikes: str | None = None) -> str:
@@ -101,14 +104,17 @@ def build(
     target: str = "akd1000",
     *,
     place: str = "vendor",
+    cut: str = "crossings",
     host: str = "refuse",
     engine_version: str | None = None,
     context: Context | None = None,
 ) -> Program:
     """Place and assemble a module of any level (what is still missing is run with default options).
 
-    module: a Module, or .akir text; place: "vendor", "vendor-minimal" or "compact"; engine_version: the
-    version that the vendor's engine will compare with its own. Raises DiagnosticError with every fault.
+    module: a Module, or .akir text; place: "vendor", "vendor-minimal" or "compact"; cut: with
+    host="allow", where a network that the chip takes only in part is cut: "crossings" (the fewest between
+    host and chip), "vendor" or "vendor-minimal" (as the vendor's tools do); engine_version: the version
+    that the vendor's engine will compare with its own. Raises DiagnosticError with every fault.
     """
     from akc.ir.parser import parse
     from akc.passes import PLACE
@@ -120,7 +126,7 @@ def build(
     _raise_or_warn(verify_numbers(module), context)
     if not reaches(level_of(module), "quantised"):
         module = run_pipeline(module, default_pipeline(module, context), context)
-    module = run_pipeline(module, configured(PLACE, {"place": {"mode": place}}), context)
+    module = run_pipeline(module, configured(PLACE, {"place": {"mode": place, "cut": cut}}), context)
     require_level(module, "placed", "the assembler")
     chip = context.target
     return Program(

@@ -117,11 +117,13 @@ def build(
     fbz: str | None,
     byte_map: str | None,
     timings: bool,
+    cut: str | None,
     **options: Any,
 ) -> None:
     """A text to a program; nothing is written unless everything worked."""
     context = Context()
     module = read_source(file)
+    options["cut"] = _cut(file, cut)
     built = _talking(context, timings, lambda: compiler.build(module, context=context, **options))
     products: dict[str | None, bytes] = {}
     for path, make in (
@@ -138,6 +140,11 @@ def build(
         write_bytes(path or "-", data)
     shown = ", ".join(f"{path} ({len(data)} bytes)" for path, data in products.items() if path != "-")
     say(f"{_summary(built)}{': ' + shown if shown else ''}")
+
+
+def _cut(file: str, cut: str | None) -> str:
+    """Where to cut a network that the chip takes only in part: the vendor's files are cut in the vendor's way."""
+    return cut or ("vendor" if file.endswith(".fbz") else "crossings")
 
 
 def _fbz(module: Module) -> bytes:
@@ -198,11 +205,11 @@ def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool)
     print(json.dumps(result.to_dict(), indent=1) if as_json else result.to_text())
 
 
-def report(file: str, *, target: str, place: str, as_json: bool, host: str) -> None:
+def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool, host: str) -> None:
     """The report of a placed network."""
     from akc.targets.akd1000.report import report, report_json
 
-    built = _built(file, target, place, host)
+    built = _built(file, target, place=place, cut=_cut(file, cut), host=host)
     print(
         json.dumps(report_json(built.module, built.sequences), indent=1)
         if as_json
@@ -210,12 +217,12 @@ def report(file: str, *, target: str, place: str, as_json: bool, host: str) -> N
     )
 
 
-def _built(file: str, target: str, place: str, host: str) -> Program:
+def _built(file: str, target: str, **options: str) -> Program:
     if file.endswith(".akd"):
         return from_bytes(read_bytes(file), _shown(file))
     context = Context()
     module = read_source(file)
-    return _talking(context, False, lambda: compiler.build(module, target, place=place, host=host, context=context))
+    return _talking(context, False, lambda: compiler.build(module, target, context=context, **options))
 
 
 def disasm(file: str, output: str) -> None:

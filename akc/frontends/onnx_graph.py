@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -82,9 +83,9 @@ class Reader:
         return next(filter(None, owners), "")
 
     def wanted(self, node: Any) -> str:
-        """The name for a node's result: the module that owns its weights, its module, or its operator."""
+        """The name for a node's result: the module that owns its weights, its module, its own, or its operator."""
         path = _module_path(node) or scope_path(part for part in node.name.split("/")[:-1] if part)
-        return self.owner(node) or path or node.op_type.lower()
+        return self.owner(node) or path or _given_name(node) or node.op_type.lower()
 
     # -- building ---------------------------------------------------------------------------------
 
@@ -129,6 +130,12 @@ def _module_path(node: Any) -> str:
         return scope_path(part for part in literal_eval(scopes)[:-1] if part)
     except (ValueError, SyntaxError):
         return ""
+
+
+def _given_name(node: Any) -> str:
+    """A node's own name, unless an exporter made it up from the operator (Gemm_12, node_linear_3)."""
+    made_up = rf"(node_\w+|{re.escape(node.op_type)}(_\d+)?)?"
+    return "" if re.fullmatch(made_up, node.name, re.IGNORECASE) or "/" in node.name else str(node.name)
 
 
 def read_graph(model: Any, name: str) -> Graph:

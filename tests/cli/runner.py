@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from attrs import frozen
@@ -32,6 +33,7 @@ def akc(*arguments: str, stdin: str | bytes | None = None, folder: Path | None =
     try:
         with runner.isolation(input=stdin) as (out, err, _):
             code = guarded(lambda: cli.main(list(arguments), prog_name="akc"))
+            sys.stdout.flush()
             data = out.getvalue()
             return Outcome(code, data.decode("utf-8", "replace"), err.getvalue().decode(), data)
     finally:

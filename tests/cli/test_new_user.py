@@ -64,7 +64,7 @@ def test_kernel_of_nine(tmp_path: Path) -> None:
 
 def test_seventy_thousand_inputs(tmp_path: Path) -> None:
     models.dense(tmp_path / "m.onnx", inputs=70_000, hidden=2)
-    refused(akc("lower", "m.onnx", folder=tmp_path), "70000", "57334", "fc1")
+    refused(akc("lower", "m.onnx", folder=tmp_path), "70,000", "57,334", "fc1")
 
 
 def test_dynamic_axis(tmp_path: Path) -> None:

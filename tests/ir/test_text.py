@@ -19,7 +19,10 @@ from tests.ir.strategies import float_modules, quantised_modules
 
 ROOT = Path(__file__).parents[2]
 TEXTS = sorted(
-    p for folder in ("tests", "examples", "docs") for p in (ROOT / folder).rglob("*.akir") if p.parent.name != "errors"
+    p
+    for folder in ("tests", "examples", "docs")
+    for p in (ROOT / folder).rglob("*.akir")
+    if p.parent != ROOT / "tests" / "errors" / "texts"
 )
 
 SMALL = """\
