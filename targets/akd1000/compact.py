@@ -3,26 +3,26 @@
 
 The vendor's search halves one limit of filters for all layers as long as more NPs are used, often down
 to one filter an NP, although an NP stores and works in lanes of 8 filters. Here each layer has its own
-limit: as few pieces as keep every NP's load within the largest load of the vendor's placement. Dense
-layers choose their FNPs first, so that convolutions do not eat them.
+limit: as few pieces as keep every NP's load within the largest load of the vendor's placement.
+
+Looking ahead, so that convolutions leave FNPs to the dense layers behind them, would gain nothing:
+convolutions take FNPs last and FNP2s last of all, so whenever all layers together need no more NPs than
+there are, every dense layer finds its FNP (a property test holds this).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from akc.ir.ops.akida import Location
 from akc.targets.akd1000.layers import LayerFacts
-from akc.targets.akd1000.memory import FNP3_BYTES, cdiv, filters_fit, weight_bytes
+from akc.targets.akd1000.memory import cdiv, filters_fit
 from akc.targets.akd1000.placement import (
     FILTER_LIMIT,
     NoPlace,
     Placement,
-    Room,
     odd_share,
-    pinned_places,
     place_all_nps,
-    place_layer,
+    place_chain,
     shares_of,
 )
 from akc.targets.akd1000.shares import Share
@@ -54,23 +54,7 @@ def place_compact(layers: Sequence[LayerFacts]) -> Placement:
         bound: int | None = largest_load(layers, place_all_nps(layers))
     except NoPlace:
         bound = None
-    room = Room(used=pinned_places(layers))
-    found: dict[int, tuple[Location, ...]] = {}
-    for index in _order(layers):
-        found[index] = place_layer(layers[index], compact_limit(layers[index], bound), room)
-    return tuple(found[index] for index in range(len(layers)))
-
-
-def _order(layers: Sequence[LayerFacts]) -> list[int]:
-    """Dense layers that need an FNP2 first, then the other dense ones, then convolutions."""
-
-    def rank(index: int) -> int:
-        layer = layers[index]
-        if layer.kind != "dense":
-            return 2
-        return int(weight_bytes(layer, layer.filters) <= FNP3_BYTES)
-
-    return sorted(range(len(layers)), key=rank)
+    return place_chain(layers, lambda layer: compact_limit(layer, bound))
 
 
 def compact_limit(layer: LayerFacts, bound: int | None) -> int:

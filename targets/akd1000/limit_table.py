@@ -484,7 +484,7 @@ NO_FNP = Limit(
     stage="placement",
     limit="18 dense layers of up to 43,008 bytes (FNP3) and 4 of any size (FNP2), less the NPs of convolutions",
     help=(
-        "--place=compact keeps FNPs free for dense layers",
+        "--place=compact needs fewer NPs for convolutions",
         "--host=allow cuts the network into several sequences",
     ),
 )

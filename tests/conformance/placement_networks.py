@@ -53,7 +53,9 @@ def add_conv(net: PlainBuilder, rng: Random, filters: int, **fields: Any) -> Non
 
 def one_conv(rng: Random) -> Module:
     """One convolution, from tiny to larger than the chip."""
-    net = PlainBuilder(rng, (log_uniform(rng, 1, 200), log_uniform(rng, 1, 600), log_uniform(rng, 1, 600)), pick(rng, *BITS))
+    net = PlainBuilder(
+        rng, (log_uniform(rng, 1, 200), log_uniform(rng, 1, 600), log_uniform(rng, 1, 600)), pick(rng, *BITS)
+    )
     fields: dict[str, Any] = {}
     if rng.random() < 0.2:
         fields = {"pool": "average"}
@@ -72,7 +74,9 @@ def one_channel(rng: Random) -> Module:
 
 def large(rng: Random) -> Module:
     """A deep network near or beyond the mesh, with dense layers at the end."""
-    net = PlainBuilder(rng, (log_uniform(rng, 8, 128), log_uniform(rng, 8, 128), log_uniform(rng, 1, 32)), pick(rng, *BITS))
+    net = PlainBuilder(
+        rng, (log_uniform(rng, 8, 128), log_uniform(rng, 8, 128), log_uniform(rng, 1, 32)), pick(rng, *BITS)
+    )
     for _ in range(int(rng.integers(3, 16))):
         stride, pool = (1, 1), rng.random() < 0.15 and min(net.shape[:2]) > 3
         fields = {"pool": "max", "pool_size": (2, 2), "pool_stride": pick(rng, (2, 2), (1, 1))} if pool else {}
@@ -96,8 +100,13 @@ def picture(rng: Random) -> Module:
     pool = pick(rng, "none", "none", "max")
     size = (pick(rng, 1, 2), pick(rng, 1, 2))
     fields = {"pool": "max", "pool_size": size, "pool_stride": size} if pool == "max" else {}
-    net.image(log_uniform(rng, 1, most), kernel, stride=(pick(rng, 1, 2, 3), pick(rng, 1, 2, 3)),
-              padding=pick(rng, "same", "valid"), **fields)
+    net.image(
+        log_uniform(rng, 1, most),
+        kernel,
+        stride=(pick(rng, 1, 2, 3), pick(rng, 1, 2, 3)),
+        padding=pick(rng, "same", "valid"),
+        **fields,
+    )
     for _ in range(int(rng.integers(0, 4))):
         add_conv(net, rng, log_uniform(rng, 1, 80))
     for _ in range(int(rng.integers(0, 3))):
@@ -110,13 +119,26 @@ def spoiled(rng: Random) -> Module:
     if rng.random() < 0.3:
         net = PlainBuilder(rng, (log_uniform(rng, 3, 40), log_uniform(rng, 3, 40), pick(rng, 1, 2, 3)), "u8")
         size = (pick(rng, 1, 2, 3), pick(rng, 1, 2))
-        pools = ({}, {"pool": "average"}, {"pool": "max", "pool_size": size, "pool_stride": size},
-                 {"pool": "max", "pool_size": (2, 2), "pool_stride": (1, 2)})
-        net.image(log_uniform(rng, 1, 40), pick(rng, 1, 3, 5, 7), stride=(pick(rng, 1, 2, 3, 4), pick(rng, 1, 2, 3, 4)),
-                  padding=pick(rng, "same", "valid"), activation=rng.random() < 0.9, **pick(rng, *pools))
+        pools = (
+            {},
+            {"pool": "average"},
+            {"pool": "max", "pool_size": size, "pool_stride": size},
+            {"pool": "max", "pool_size": (2, 2), "pool_stride": (1, 2)},
+        )
+        net.image(
+            log_uniform(rng, 1, 40),
+            pick(rng, 1, 3, 5, 7),
+            stride=(pick(rng, 1, 2, 3, 4), pick(rng, 1, 2, 3, 4)),
+            padding=pick(rng, "same", "valid"),
+            activation=rng.random() < 0.9,
+            **pick(rng, *pools),
+        )
     else:
-        net = PlainBuilder(rng, (log_uniform(rng, 1, 60), log_uniform(rng, 1, 300), log_uniform(rng, 1, 40)),
-                           pick(rng, "u1", "u2", "u3", "u4"))
+        net = PlainBuilder(
+            rng,
+            (log_uniform(rng, 1, 60), log_uniform(rng, 1, 300), log_uniform(rng, 1, 40)),
+            pick(rng, "u1", "u2", "u3", "u4"),
+        )
     spots = {int(n) for n in rng.integers(0, 4, int(rng.integers(1, 4)))}
     for index in range(4):
         if net.value.type.dtype == "i32":
@@ -131,14 +153,23 @@ def _spoil(net: PlainBuilder, rng: Random) -> None:
     filters = log_uniform(rng, 1, 60)
     stride = pick(rng, (1, 1), (2, 2), (1, 2), (3, 3))
     pools: tuple[dict[str, Any], ...] = (
-        {}, {}, {"pool": "average"}, {"pool": "max", "pool_size": (1, 1), "pool_stride": (1, 1)},
-        {"pool": "max", "pool_size": (2, 2), "pool_stride": (1, 1)}, {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)},
-        {"pool": "max", "pool_size": (2, 1), "pool_stride": (2, 1)}, {"pool": "max", "pool_size": (3, 3), "pool_stride": (2, 2)},
+        {},
+        {},
+        {"pool": "average"},
+        {"pool": "max", "pool_size": (1, 1), "pool_stride": (1, 1)},
+        {"pool": "max", "pool_size": (2, 2), "pool_stride": (1, 1)},
+        {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)},
+        {"pool": "max", "pool_size": (2, 1), "pool_stride": (2, 1)},
+        {"pool": "max", "pool_size": (3, 3), "pool_stride": (2, 2)},
     )
     kernel = pick(rng, 1, 3, 5, 7, 9)
     stride = stride if stride[0] <= kernel else (1, 1)
-    fields = dict(pick(rng, *pools), stride=stride, padding=pick(rng, "same", "same", "same", "valid"),
-                  activation=rng.random() < 0.95)
+    fields = dict(
+        pick(rng, *pools),
+        stride=stride,
+        padding=pick(rng, "same", "same", "same", "valid"),
+        activation=rng.random() < 0.95,
+    )
     kinds: tuple[Callable[[], None], ...] = (
         lambda: net.convolution(filters, kernel, pick(rng, *CONV_BITS, "i8"), **fields),
         lambda: net.separable(filters, kernel, pick(rng, "u1", "i2", "i4", "i8"), **fields),

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Placements and verdicts of single sequences equal the SDK's, NP by NP and share by share.
+
+More networks: AKC_PLACEMENT_NETWORKS=1000 AKC_PLACEMENT_SEED=5 pytest tests/conformance/test_placement.py
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Any
+
+import akida
+import pytest
+
+from akc.diagnostics import DiagnosticError
+from akc.ir.module import Module
+from akc.targets.akd1000 import TARGET
+from tests.conformance import random_networks, vendor
+from tests.conformance.placement_networks import SHAPES, shaped_network
+from tests.targets.akd1000.chips import in_sequence
+
+pytestmark = pytest.mark.conformance
+
+COUNT = int(os.environ.get("AKC_PLACEMENT_NETWORKS", "50"))
+SEED = int(os.environ.get("AKC_PLACEMENT_SEED", "0"))
+CLASSES = (*SHAPES, *(kind for kind in random_networks.CLASSES if kind not in SHAPES))
+LEAST_PLACED = {"spoiled": 0.02}
+"""Share of the networks of a class that must be placed by both sides, so that no class is refused as a whole."""
+
+
+def draw(kind: str, seed: int) -> Module:
+    return shaped_network(kind, seed) if kind in SHAPES else random_networks.network(kind, seed)
+
+
+def places(module: Module) -> dict[str, list[str]]:
+    """`at` of every layer with every range written out."""
+    types = module.net.types
+    return {op.name: [_whole(place, op, types[op.x].shape) for place in op.at] for op in random_networks.layers(module)}  # type: ignore[attr-defined]
+
+
+def _whole(place: Any, op: Any, size: tuple[int, ...]) -> str:
+    if place.kind == "hrc":
+        return "hrc"
+    wholes = {"filters": op.type.shape[2], "d0": size[0], "d1": size[1]}
+    ranges = [str(getattr(place, key) or f"0:{whole}") for key, whole in wholes.items()]
+    return f"{place.kind} {place.column} {place.row} {place.id} {' '.join(ranges)}"
+
+
+def vendor_places(module: Module, minimal: bool, constraints: Any = None) -> dict[str, list[str]] | None:
+    """The SDK's placement; None where it refuses, already when a layer is made or when it is mapped."""
+    try:
+        model = vendor.to_akida(module)
+        vendor.map_on_akd1000(model, minimal=minimal, constraints=constraints)
+    except (RuntimeError, ValueError):
+        return None
+    return places(vendor.placed_like(module, model))
+
+
+def our_places(module: Module, mode: str) -> dict[str, list[str]] | None:
+    try:
+        return places(TARGET.place(in_sequence(module), mode))
+    except DiagnosticError:
+        return None
+
+
+@pytest.mark.parametrize("mode", ["vendor", "vendor-minimal"])
+@pytest.mark.parametrize("kind", CLASSES)
+def test_placement_equals_the_sdk(kind: str, mode: str) -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(SEED, SEED + COUNT):
+        module = draw(kind, seed)
+        theirs, ours = vendor_places(module, mode == "vendor-minimal"), our_places(module, mode)
+        assert ours == theirs, f"{kind} network {seed}"
+        seen["refused" if ours is None else "placed"] += 1
+    print(f"{kind}, {mode}: {dict(seen)}")
+    assert seen["placed"] >= LEAST_PLACED.get(kind, 0.3) * COUNT
+
+
+def test_mesh_equals_the_sdk() -> None:
+    from akc.targets.akd1000 import mesh
+
+    theirs = akida.AKD1000().mesh
+    found = {(np.ident.col, np.ident.row, np.ident.id): sorted(t.name.lower() for t in np.types) for np in theirs.nps}
+    assert found == {p.place: sorted(p.kinds) for p in mesh.MESH}
+    assert [(i.col, i.row, i.id) for i in (theirs.dma_event, theirs.dma_conf)] == [mesh.EVENT_DMA, mesh.CONFIG_DMA]
+
+
+def test_memory_figures_equal_the_sdk() -> None:
+    """mem_info of every NP; the SDK reports the input of a cut map with the whole d0."""
+    from akc.targets.akd1000.report import report_json
+
+    compared = 0
+    for kind in ("one_conv", "large", "dense", "near_capacity"):
+        for seed in range(COUNT // 5):
+            module = draw(kind, seed)
+            model = vendor.to_akida(module)
+            try:
+                vendor.map_on_akd1000(model)
+            except RuntimeError:
+                continue
+            facts = report_json(vendor.placed_like(module, model))
+            ours = [p for s in facts["sequences"] for layer in s["layers"] for p in layer["places"]]
+            theirs = [np for s in model.sequences for g in s.passes for layer in g.layers for np in layer.mapping.nps]
+            for mine, np in zip(ours, theirs, strict=True):
+                compared += 1
+                if mine["kind"] == "hrc":
+                    continue
+                weights = 0 if mine["kind"] == "fnp2" else np.mem_info.weight_size
+                assert mine["weight_bytes"] == weights, (kind, seed)
+                assert mine["input_bytes"] <= np.mem_info.input_size, (kind, seed)
+    assert compared > 10 * COUNT
