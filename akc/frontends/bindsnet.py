@@ -194,8 +194,8 @@ def _without_inhibitors(
 
 REFUSED_CONNECTIONS = {
     "MaxPool1dConnection": "rate-pooling", "MaxPool2dConnection": "rate-pooling", "MaxPoo3dConnection": "rate-pooling",
-    "LocalConnection": "unshared-weights", "LocalConnection1D": "unshared-weights", "LocalConnection2D": "unshared-weights",
-    "LocalConnection3D": "unshared-weights", "Conv1dConnection": "no-such-layer", "Conv3dConnection": "no-such-layer",
+    "LocalConnection": "unshared-weights", "LocalConnection1D": "unshared-weights",
+    "LocalConnection2D": "unshared-weights", "LocalConnection3D": "unshared-weights", "Conv1dConnection": "no-such-layer", "Conv3dConnection": "no-such-layer",
     "SparseConnection": "no-such-layer", "MeanFieldConnection": "no-such-layer",
 }  # fmt: skip
 """Connections by the reason they are refused."""
@@ -300,7 +300,8 @@ ROWS: dict[str, NeuronRow] = {
                   read=_nodes(snn.CurrentLifNodes, "tc_decay", "tc_i_decay")),
         NeuronRow(name="AdaptiveLIFNodes", verdict="approximate", how=f"{_BY_RATE}; the learned theta is kept",
                   read=_nodes(snn.LifNodes, "tc_decay", adaptive=True)),
-        NeuronRow(name="DiehlAndCookNodes", verdict="approximate", how=f"{_BY_RATE}; the learned theta is kept, one_spike dropped",
+        NeuronRow(name="DiehlAndCookNodes", verdict="approximate",
+                  how=f"{_BY_RATE}; the learned theta is kept, one_spike dropped",
                   read=_nodes(snn.LifNodes, "tc_decay", adaptive=True)),
         NeuronRow(name="IzhikevichNodes", verdict="refused", refusal="neuron-model"),
         NeuronRow(name="CSRMNodes", verdict="refused", refusal="kernel-memory"),

@@ -179,9 +179,10 @@ def _append(chain: Chain, name: str, node: Any, loop: Any, producer: str, dt: fl
     if kind in ("Affine", "Linear"):
         chain.dense(name, np.asarray(node.weight), getattr(node, "bias", None))
     elif kind == "Conv2d":
-        padding = 0 if node.padding == "valid" else node.padding
-        if node.padding == "same":
-            padding = [int(n) // 2 for n in np.asarray(node.weight).shape[2:]]
+        padding = node.padding
+        if isinstance(node.padding, str):
+            same = node.padding == "same"
+            padding = [int(n) // 2 if same else 0 for n in np.asarray(node.weight).shape[2:]]
         chain.conv(name, np.asarray(node.weight), node.bias, node.stride, padding, node.dilation, int(node.groups))
     elif kind in ("SumPool2d", "AvgPool2d"):
         chain.pool(name, "average_pool", node.kernel_size, node.stride, node.padding)

@@ -38,7 +38,9 @@ def answer(module: Module, x: torch.Tensor) -> np.ndarray:
 class Loop(nn.Module):
     """Two dense layers with a neuron behind each; the input is repeated, or one step of it is taken."""
 
-    def __init__(self, first: Any, second: Any, steps: int | None = 8, read: str = "both", sizes: Any = (20, 16, 4)) -> None:
+    def __init__(
+        self, first: Any, second: Any, steps: int | None = 8, read: str = "both", sizes: Any = (20, 16, 4)
+    ) -> None:
         super().__init__()
         self.fc1, self.lif1 = nn.Linear(sizes[0], sizes[1]), first
         self.fc2, self.lif2 = nn.Linear(sizes[1], sizes[2]), second

@@ -35,8 +35,10 @@ class Loop(nn.Module):
 BOX = norse.LIFBoxParameters(tau_mem_inv=torch.tensor(300.0), v_th=torch.tensor(0.4))
 CELLS = {
     "lif": lambda: (norse.LIFCell(), norse.LICell()),
-    "own parameters": lambda: (norse.LIFCell(norse.LIFParameters(v_th=torch.tensor(0.3), v_reset=torch.tensor(-0.2))),
-                               norse.LICell(dt=0.002)),
+    "own parameters": lambda: (
+        norse.LIFCell(norse.LIFParameters(v_th=torch.tensor(0.3), v_reset=torch.tensor(-0.2))),
+        norse.LICell(dt=0.002),
+    ),
     "box": lambda: (norse.LIFBoxCell(BOX), norse.LIBoxCell()),
     "iaf": lambda: (norse.IAFCell(), norse.LICell()),
 }
@@ -56,8 +58,12 @@ def test_cells_in_a_loop(kind: str) -> None:
 
 def test_modules_with_time() -> None:
     torch.manual_seed(2)
-    network = on_grid(norse.SequentialState(nn.Linear(20, 16), norse.LIF(), nn.Linear(16, 8), norse.IAF(),
-                                            nn.Linear(8, 4), norse.LI()), 4.0)
+    network = on_grid(
+        norse.SequentialState(
+            nn.Linear(20, 16), norse.LIF(), nn.Linear(16, 8), norse.IAF(), nn.Linear(8, 4), norse.LI()
+        ),
+        4.0,
+    )
     module = read_norse(network, (12, 1, 20), SpikingOptions(readout="last"))
     x = inputs(12, 5, 20)
     np.testing.assert_array_equal(answer(module, x.transpose(0, 1)), network(x)[0][-1].detach().numpy())
@@ -65,8 +71,9 @@ def test_modules_with_time() -> None:
 
 def test_convolutions_and_lift() -> None:
     torch.manual_seed(3)
-    network = on_grid(Loop(nn.Conv2d(1, 4, 3), norse.LIFCell(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 4),
-                           norse.LICell()), 4.0)
+    network = on_grid(
+        Loop(nn.Conv2d(1, 4, 3), norse.LIFCell(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 4), norse.LICell()), 4.0
+    )
     module = read_norse(network, (6, 1, 1, 8, 8))
     x = inputs(6, 3, 1, 8, 8, gain=3.0)
     np.testing.assert_array_equal(answer(module, x.transpose(0, 1)), network(x).detach().numpy())

@@ -24,7 +24,10 @@ BETA = torch.linspace(0.1, 0.95, 16)
 PAIRS = {
     "leaky": lambda: (snn.Leaky(beta=0.9), snn.Leaky(beta=torch.tensor([0.2, 0.5, 0.7, 1.0]))),
     "leaky_zero": lambda: (snn.Leaky(beta=0.9, reset_mechanism="zero"), snn.Leaky(beta=0.5, reset_mechanism="none")),
-    "no_delay": lambda: (snn.Leaky(beta=BETA, reset_delay=False, learn_beta=True), snn.Leaky(beta=0.5, reset_delay=False)),
+    "no_delay": lambda: (
+        snn.Leaky(beta=BETA, reset_delay=False, learn_beta=True),
+        snn.Leaky(beta=0.5, reset_delay=False),
+    ),
     "lapicque": lambda: (snn.Lapicque(R=5, C=2, time_step=1, threshold=0.3), snn.Lapicque(beta=0.5)),
     "synaptic": lambda: (snn.Synaptic(alpha=0.8, beta=0.7), snn.Synaptic(alpha=BETA[:4], beta=0.7)),
     "graded": lambda: (snn.Leaky(beta=0.9, graded_spikes_factor=2.5), snn.Leaky(beta=0.9)),
@@ -128,8 +131,10 @@ class Recurrent(nn.Module):
 @pytest.mark.parametrize("reset", ["subtract", "zero"])
 def test_rleaky_dense_and_one_to_one(reset: str) -> None:
     torch.manual_seed(4)
-    for lif in (snn.RLeaky(0.9, linear_features=16, reset_mechanism=reset),
-                snn.RLeaky(0.9, V=torch.linspace(-1, 1, 16), all_to_all=False, reset_mechanism=reset)):
+    for lif in (
+        snn.RLeaky(0.9, linear_features=16, reset_mechanism=reset),
+        snn.RLeaky(0.9, V=torch.linspace(-1, 1, 16), all_to_all=False, reset_mechanism=reset),
+    ):
         network = on_grid(Recurrent(lif, nn.Linear(20, 16)), 3.0)
         module = read_snntorch(network, (7, 1, 20))
         assert any(isinstance(op, host.Previous) for op in module.net.ops)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What users read when a layer is refused, one golden text a reason; the frontends' tests provoke them."""
+
+from __future__ import annotations
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from akc.diagnostics import render
+from akc.frontends import bindsnet, lava, nir, norse, snntorch
+from akc.frontends.refusals import REFUSALS
+
+KINDS = {
+    "lstm": "SLSTM", "recurrent": "RLeaky", "recurrent-current": "RSynaptic", "neuron-model": "IzhikevichCell",
+    "adaptive-threshold": "LSNNCell", "winner-take-all": "Leaky", "one-spike": "DiehlAndCookNodes",
+    "axonal-delay": "dense", "stochastic": "SRM0Nodes", "per-step-norm": "BatchNormTT1d",
+    "unshared-weights": "LocalConnection", "lateral": "Connection", "rate-pooling": "MaxPool2dConnection",
+    "complex": "RF_IZ neurons", "change-detector": "DeltaLeaky", "kernel-memory": "AssociativeLeaky",
+    "no-such-conv": "snn.Conv2d", "no-such-lstm": "snn.LSTM", "no-such-layer": "CubaLI", "encoder": "PoissonEncoder",
+    "unrolled-onnx": "Greater",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_message(reason: str, text_snapshot: SnapshotAssertion) -> None:
+    assert render(REFUSALS[reason].diagnostic("lif1", KINDS[reason])) == text_snapshot(name=reason)
+
+
+def test_rows_name_reasons_that_exist() -> None:
+    rows = [row for table in (snntorch, norse, bindsnet, nir, lava) for row in table.ROWS.values()]
+    assert {row.refusal for row in rows if row.refusal} <= set(REFUSALS)
+    assert all(bool(row.refusal) == (row.read is None and row.verdict in ("refused", "host")) or not row.refusal for row in rows)
