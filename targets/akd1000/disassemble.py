@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The disassembler: any AKD1000 program, the vendor's too, as text with every field named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+import numpy as np
+
+from akc.diagnostics import DiagnosticError
+from akc.targets.akd1000.contents import Contents, contents_of, filters_of
+from akc.targets.akd1000.program import (
+    Container,
+    Header,
+    LearningRecords,
+    Record,
+    RecordSpans,
+    read,
+    split,
+)
+from akc.targets.akd1000.program_writer import write
+from akc.targets.akd1000.registers import EPG, EPG_WORDS
+from akc.targets.akd1000.walk import Line, np_lines, record_lines, register_lines
+
+MOST_SHOWN = 16
+"""Values of a vector of program_info that are shown."""
+
+
+def disassemble(program: bytes) -> str:
+    """The text of a program; raises DiagnosticError AKC0610 (damaged) or AKC0611 (not one that can be read)."""
+    return "\n".join(_lines(program)) + "\n"
+
+
+def _lines(program: bytes) -> Iterator[str]:
+    container = read(program)
+    info, data = split(program)
+    yield f"AKD1000 program, program_info {len(info)} bytes, program_data {len(data)} bytes"
+    yield ""
+    yield from _header_lines(container.header)
+    inputs = _fan_ins(container)
+    spans = write(container).spans
+    number = 0
+    for index, records in enumerate(container.passes):
+        for record in records:
+            yield ""
+            yield f"pass {index}, record {number}: {_title(container, number)}{_tracks(record, spans[number])}"
+            yield from _body(record_lines(record, inputs.get(number)))
+            number += 1
+    if container.learning is not None:
+        yield from _learning_lines(container, container.learning, inputs.get(number))
+
+
+def _header_lines(header: Header) -> Iterator[str]:
+    yield "program_info"
+    for field in attrs.fields(Header):
+        value = getattr(header, field.name)
+        if field.name != "epg_tracks":
+            yield f"  {field.name:20} {_shown(value)}"
+    if header.epg_tracks is None:
+        yield "  epg_tracks           absent"
+        return
+    words = np.zeros(EPG.length, np.uint32)
+    for offset, value in header.epg_tracks:
+        if offset // 4 not in EPG_WORDS or offset % 4:
+            yield f"  event gateway {offset:#x} = {value:#010x}, not named"
+        else:
+            words[offset // 4] = value
+    yield from _body(register_lines("event gateway", "registers", EPG, words))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, np.ndarray):
+        more = f", ... {len(value)} values" if len(value) > MOST_SHOWN else ""
+        return f"[{', '.join(f'{v:g}' for v in value[:MOST_SHOWN])}{more}]"
+    if isinstance(value, tuple):
+        return ".".join(f"{v:02x}" for v in value)
+    return str(value)
+
+
+def _title(container: Container, number: int) -> str:
+    if number == 0:
+        return "mode of the front end"
+    kinds = _kinds(container)
+    return kinds[number - 1] if number <= len(kinds) else "a layer of no known kind"
+
+
+def _kinds(container: Container) -> list[str]:
+    """A name for each record behind the first."""
+    try:
+        contents = contents_of(container)
+    except DiagnosticError:
+        return []
+    names = {"dense": "fully connected", "conv": "convolution", "separable": "separable convolution"}
+    mesh = [f"layer {n}, {names[layer[0].kind]}" for n, layer in enumerate(contents.layers, 1)]
+    return [*(["image layer"] if contents.image is not None else []), *mesh]
+
+
+def _tracks(record: Record, spans: RecordSpans) -> str:
+    places = "".join(f"; track of {count} words at byte {start} of program_data" for start, count in spans.tracks)
+    if spans.external is not None and record.external is not None:
+        start, count = spans.external
+        places += f"; external weights of NP {record.external.place}, {count} words at byte {start}"
+    return places
+
+
+def _body(lines: Iterable[Line]) -> Iterator[str]:
+    """Lines under a heading for each place and section."""
+    heading = ("", "")
+    for line in lines:
+        if (line.place, line.section) != heading:
+            heading = line.place, line.section
+            yield f"  {line.place}, {line.section}"
+        where = f"{line.where:12} " if line.where else ""
+        yield f"    {where}{line.name} = {line.value}"
+
+
+def _fan_ins(container: Container) -> dict[int, int]:
+    """Inputs of each dense layer by record number, as far as the registers tell."""
+    try:
+        contents = contents_of(container)
+    except DiagnosticError:
+        return {}
+    start = 2 if contents.image is not None else 1
+    return {start + index: count for index, count in enumerate(_inputs(contents, container.header)) if count}
+
+
+def _inputs(contents: Contents, header: Header) -> Iterator[int]:
+    dims = header.input_dims
+    channels = int(dims[2]) if len(dims) == 3 else 0
+    if contents.image is not None:
+        channels = contents.image.filters
+    for layer in contents.layers:
+        yield layer[0].values["input_area"] * channels if layer[0].kind == "dense" else 0
+        channels = filters_of(layer)
+
+
+def _learning_lines(container: Container, learning: LearningRecords, inputs: int | None) -> Iterator[str]:
+    yield ""
+    yield f"learning layer on NP {learning.place}, {learning.weight_words} words of weights"
+    contents = contents_of(container).learning
+    assert contents is not None
+    yield " registers with learning on, and weights"
+    yield from _body(np_lines(contents, inputs, learning=True))
+    yield " registers with learning off"
+    yield from _body(record_lines(learning.inference))
