@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the records of a program hold: registers by name and memories, NP by NP; both disassembler and recovery use it."""
+"""What the records of a program hold, NP by NP: registers by name and memories. Disassembler and recovery use it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ MESH_KERNELS = (1, 3, 5, 7)
 
 @frozen(eq=False)
 class NpContents:
-    """The registers of one NP by name, and its memories as words (None where the record has none)."""
+    """The registers of one NP, as words and by name, and its memories as words (None where the record has none)."""
 
     place: Place
     block: RegisterBlock
+    words: Words
     values: Mapping[str, int]
     weights: Words | None = None
     pointwise: Words | None = None
@@ -171,7 +172,7 @@ def _np(blocks: list[Block]) -> NpContents:
     registers, *memories = blocks
     block = np_block(registers.words)
     assert registers.place is not None
-    contents = NpContents(registers.place, block, block.decode(registers.words))
+    contents = NpContents(registers.place, block, registers.words, block.decode(registers.words))
     for memory in memories:
         contents = _with(contents, **{_memory_name(contents, memory): memory.words})
     return contents

@@ -91,7 +91,8 @@ def learning_records(blocks: tuple[Block, Block, Block], external: bool) -> Lear
     on, off, weights = blocks
     assert weights.place is not None
     words = len(weights.words)
-    record = Record((), ExternalWeights(weights.place, weights.words)) if external else Record((track_words([weights]),))
+    outside = Record((), ExternalWeights(weights.place, weights.words))
+    record = outside if external else Record((track_words([weights]),))
     return LearningRecords(
         place=weights.place,
         learning=Record((track_words([on]),)),

@@ -64,6 +64,13 @@ class RegisterBlock:
     length: int
     title: str
     fields: tuple[Field, ...] = field(repr=False)
+    stride: int = 1
+    """How far apart the addresses of two words are: 4 where addresses count bytes."""
+
+    def where(self, row: Field) -> str:
+        """The address of a row's word: decimal in the blocks of an NP, which start at 0, else hexadecimal."""
+        address = self.address + self.stride * row.word
+        return f"{address:#04x}" if self.name not in ("fnp", "cnp") else str(address)
 
     @property
     def by_name(self) -> dict[str, Field]:
@@ -116,7 +123,7 @@ _COMMON_HEAD = (
     _constant(13, 0, 32, "constant_13", 0x10),
 )
 _ROUTING = (
-    Field(44, 0, 32, "route", "0x06080001 on the last layer, 0xff080000 on others; further meaning not known", INNER_ROUTE),
+    Field(44, 0, 32, "route", "0x06080001 on the last layer, 0xff080000 on others; meaning not known", INNER_ROUTE),
     Field(45, 0, 8, "next_low", "lowest column of the next layer's NPs; last layer: row of the event DMA"),
     Field(45, 8, 8, "next_high", "highest column of the next layer's NPs; last layer: column of the event DMA"),
     Field(45, 16, 8, "next_kind", "0x10: results go to the event DMA"),
@@ -142,11 +149,11 @@ FNP = RegisterBlock("fnp", 0, 50, "An NP that computes a fully connected layer (
     Field(16, 29, 1, "unit_activation", "the activation once more"),
     Field(17, 0, 16, "weight_words", "FNP3: words of its weight memory; 0 on an FNP2"),
     Field(17, 20, 1, "internal_weights", "1 on an FNP3, 0 on an FNP2"),
-    Field(36, 0, 28, "learning_cap", "learning on: round_half_up(num_weights (1 - learning_competition))"),
+    Field(36, 0, 28, "learning_cap", "learning on: round_half_up(num_weights x (1 - learning_competition))"),
     Field(36, 28, 4, "learning_on", "1 in the registers for learning"),
-    Field(37, 0, 24, "learning_low", "learning: ceil(num_weights min_plasticity)"),
+    Field(37, 0, 24, "learning_low", "learning on: ceil(num_weights x min_plasticity)"),
     _constant(37, 24, 8, "constant_37", 0xFF),
-    Field(38, 0, 32, "learning_decay", "learning: ceil(round_half_up(num_weights initial_plasticity) plasticity_decay)"),
+    Field(38, 0, 32, "learning_decay", "learning on: ceil(initial swaps x plasticity_decay)"),
     *_ROUTING,
     Field(49, 0, 8, "dma_row", "FNP2: row of the configuration DMA"),
     Field(49, 8, 8, "dma_column", "FNP2: column of the configuration DMA"),
@@ -250,7 +257,7 @@ EPG = RegisterBlock("epg", 0x40000, 8, "Event gateway, written by the driver fro
     _constant(5, 0, 32, "constant_5", 0x100),
     _constant(6, 0, 32, "constant_6", 0x01FE0001),
     _constant(7, 0, 32, "constant_7", 0x027FFFFF),
-))
+), stride=4)
 EPG_WORDS = (0, 3, 4, 5, 6, 7)
 """The words of the event gateway that a program sets."""
 

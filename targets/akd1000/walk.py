@@ -55,9 +55,8 @@ def record_lines(record: Record, inputs: int | None = None) -> Iterator[Line]:
 def register_lines(place: str, section: str, block: RegisterBlock, words: Words) -> Iterator[Line]:
     """A line for each field of a block, and one for each word with bits that no field covers."""
     values = block.decode(words)
-    for row in block.fields:
-        word = f"{block.address + row.word:#04x}" if block.address or block.length < 50 else f"{row.word:2}"
-        yield Line(place, section, row.name, _number(values[row.name]), f"{word}[{row.bits}]")
+    for row in sorted(block.fields, key=lambda row: (row.word, row.low)):
+        yield Line(place, section, row.name, _number(values[row.name]), f"{block.where(row)}[{row.bits}]")
     for number, bits in block.unnamed(words).items():
         yield Line(place, section, f"unnamed bits of word {number}", f"{bits:#010x}")
 
@@ -69,8 +68,7 @@ def _number(value: int) -> str:
 def np_lines(contents: NpContents, inputs: int | None = None, learning: bool = False) -> Iterator[Line]:
     """Registers and memories of an NP."""
     place = f"NP {contents.place}"
-    words = contents.block.encode(contents.values)
-    yield from register_lines(place, f"registers ({contents.block.name})", contents.block, words)
+    yield from register_lines(place, f"registers ({contents.block.name})", contents.block, contents.words)
     if contents.kind == "dense":
         yield from _decoded(place, "weights", contents.weights, lambda: _dense_lines(place, contents, inputs, learning))
     else:
