@@ -16,44 +16,33 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from akc.targets.akd1000.driver import control
 from akc.targets.akd1000.driver.bus import Bus
-from akc.targets.akd1000.driver.controller import HEADER_BYTES, Controller, set_fields
+from akc.targets.akd1000.driver.control import EVENT_SOURCE, HRC_SOURCE
+from akc.targets.akd1000.driver.controller import HEADER_BYTES, Controller
 from akc.targets.akd1000.driver.dma import CONFIG, EVENT, HRC
 from akc.targets.akd1000.driver.errors import (
     BadInput,
     BadOutput,
     DeviceError,
     TimedOut,
-    WrongIdentification,
     WrongProgram,
     WrongState,
 )
 from akc.targets.akd1000.driver.events import DENSE, decode_output, dense_output_type, encode_input
+from akc.targets.akd1000.driver.payloads import check_input, image_descriptor, input_bytes, output_bytes, rescale
 from akc.targets.akd1000.driver.plan import Place, ProgramInfo, read_info, read_program
 from akc.targets.akd1000.driver.programmer import Programmer
-from akc.targets.akd1000.driver.registers import (
-    CONFIG_DMA,
-    EVENT_DMA,
-    HRC_DMA,
-    INTERRUPT_ENABLE,
-    INTERRUPT_MASK,
-    Field,
-    top,
-)
+from akc.targets.akd1000.driver.registers import CONFIG_DMA, EVENT_DMA, HRC_DMA
 from akc.targets.akd1000.driver.scratch import Scratch
 
 Array = npt.NDArray[Any]
 Progress = Callable[[int, int], None]
 
-NSOC_V2 = (0xBC, 0, 0, 2)
-"""(vendor, product, major, minor) of the AKD1000."""
-LEGACY_MARK = "NSoC_v2"
-"""Stands in the bus description of a device whose identification register reads 0."""
 LARGEST_BATCH = 16
 SMALLEST_RING = 2
 OUTPUT_SECONDS = 5.0
 """How long an output may take."""
-CONTROL = top("core_reset").offset
 HEADER_WORD_MASK = (1 << 28) - 1
 """Bits of an output header's first word that count its data words."""
 
@@ -85,7 +74,7 @@ class Device:
         self.config = Controller(bus, CONFIG_DMA, CONFIG, self.scratch)
         self.event = Controller(bus, EVENT_DMA, EVENT, self.scratch)
         self.hrc = Controller(bus, HRC_DMA, HRC, self.scratch)
-        self.version = self._identify()
+        self.version = control.identify(bus)
         self.learning = False
         self.clock_counter = False
         self._lost = False
@@ -115,19 +104,6 @@ class Device:
         if self._programmer is None:
             raise WrongState("no program is on the device", "call program(...) first; a fault or Ctrl-C unprograms it")
         return self._programmer
-
-    def _identify(self) -> tuple[int, int, int, int]:
-        word = self.bus.read32(self.bus.register_base)
-        version = tuple(top(name).get(word) for name in ("vendor", "product", "major", "minor"))
-        if not word and LEGACY_MARK in self.bus.description:
-            return NSOC_V2
-        if version != NSOC_V2:
-            raise WrongIdentification(
-                f"the device identifies itself as {word:#010x} ({self.bus.description or 'no description'})",
-                "akc drives the AKD1000 (NSoC_v2)",
-                "all ones mean that nothing answers: check the slot, power and `akc devices`",
-            )
-        return NSOC_V2
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -192,11 +168,11 @@ class Device:
         with self._working():
             self.unprogram()
             self.config.allocate_ring(SMALLEST_RING)
-            self._set_control(multi_pass=0)
+            control.set_single_pass(self.bus)
             self.config.start_as_config(SMALLEST_RING)
             programmer = Programmer(self.bus, self.config, self.scratch, info, data)
             programmer.program(self.learning, self.progress)
-            self._enable_interrupts(info.input_type == DENSE)
+            control.enable_interrupts(self.bus, HRC_SOURCE if info.input_type == DENSE else EVENT_SOURCE)
             self._programmer = programmer
 
     def _check_program(self, info: ProgramInfo) -> None:
@@ -211,33 +187,15 @@ class Device:
     def unprogram(self) -> None:
         """Reset core, mesh and timers, and forget the program; the chip is as after power-on."""
         self._forget_program()
-        self._pulse(top("core_reset"), top("image_reset"))
+        control.pulse(self.bus, "core_reset", "image_reset")
         self.bus.sleep(0.001)
-        self._pulse(top("logic_reset"), top("mesh_reset"))
+        control.pulse(self.bus, "logic_reset", "mesh_reset")
         self._restore_timers()
-
-    def _pulse(self, *fields: Field) -> None:
-        """Set bits of the control register for a millisecond; it is read once."""
-        address = self.bus.register_base + CONTROL
-        word = self.bus.read32(address)
-        for value in (1, 0):
-            for field in fields:
-                word = field.put(word, value)
-            self.bus.write32(address, word)
-            self.bus.sleep(0.001)
-
-    def _set_control(self, multi_pass: int) -> None:
-        set_fields(self.bus, self.bus.register_base + CONTROL, {top("multi_pass"): multi_pass})
 
     def _restore_timers(self) -> None:
         """Resets turn the timers off."""
         for controller in (self.event, self.hrc):
             controller.set_timer(self.clock_counter)
-
-    def _enable_interrupts(self, dense: bool) -> None:
-        source = 5 if dense else 0
-        self.bus.write32(self.bus.register_base + INTERRUPT_MASK, 0xFFFFFFFF & ~(1 << source))
-        self.bus.write32(self.bus.register_base + INTERRUPT_ENABLE, 1)
 
     # -- batches -----------------------------------------------------------------------------------
 
@@ -333,7 +291,7 @@ class Device:
         self.event.run(not dense)
         learn_class = 0 if label is None else label + 1
         descriptor = (
-            image_descriptor(self.info, job, address, learn_class)
+            image_descriptor(self.info, job.id, job.output, address, learn_class)
             if dense
             else EVENT.pack(job=job.id, input=address, words=words, output=job.output, learn_class=learn_class)
         )
@@ -435,22 +393,8 @@ class Device:
     # -- checks ------------------------------------------------------------------------------------
 
     def check_input(self, input: Array) -> Array:
-        """The input as uint8 levels [d0, d1, channels]; raises BadInput with what the program takes."""
-        info = self.info
-        if (
-            input.size != int(np.prod(info.input_dims))
-            or (input.ndim not in (1, 3))
-            or (input.ndim == 3 and input.shape != info.input_dims)
-        ):
-            raise BadInput(f"the program takes inputs of {info.input_dims}, found {input.shape}")
-        if np.issubdtype(input.dtype, np.floating):
-            input = _quantize_input(info, input)
-        if not np.issubdtype(input.dtype, np.integer):
-            raise BadInput(f"an input holds whole numbers, found {input.dtype}")
-        low, high = (-128, 127) if info.input_sign else (0, (1 << info.input_bits) - 1)
-        if input.min() < low or input.max() > high:
-            raise BadInput(f"this program's inputs lie in {low}..{high}, found {input.min()}..{input.max()}")
-        return np.ascontiguousarray(input.reshape(info.input_dims)).astype(np.int8 if info.input_sign else np.uint8)
+        """The input as levels [d0, d1, channels]; raises BadInput with what the program takes."""
+        return check_input(self.info, input)
 
     def _check_label(self, label: int | None) -> None:
         if label is None:
@@ -520,57 +464,3 @@ class Device:
 
 def _version_text(version: Sequence[int]) -> str:
     return ".".join(f"{part:02X}" for part in version)
-
-
-def _quantize_input(info: ProgramInfo, input: Array) -> Array:
-    """round(x * scale) + zero point, cut to the program's range; programs of the AKD1000 carry no scales."""
-    if not len(info.input_scales):
-        raise BadInput("this program takes whole numbers, found floats", "quantise them first: host.quantize does")
-    scaled = np.asarray(input.reshape(info.input_dims), np.float32) * np.asarray(info.input_scales, np.float32)
-    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.int64)
-    low, high = (-128, 127) if info.input_sign else (0, 15 if info.input_bits == 4 else 255)
-    return np.clip(rounded + np.asarray(info.input_zero_points, np.int64), low, high)
-
-
-def rescale(info: ProgramInfo, outputs: Array) -> Array:
-    """Potentials [..., channels] as float32; levels stay levels."""
-    if info.activation or not len(info.output_shift):
-        return outputs
-    shifted = outputs - np.asarray(info.output_shift, np.int32)
-    return shifted.astype(np.float32) * np.asarray(info.output_scales, np.float32)
-
-
-def _aligned(size: int) -> int:
-    return -(-size // 4) * 4
-
-
-def input_bytes(info: ProgramInfo) -> int:
-    """Device memory for one input."""
-    values = int(np.prod(info.input_dims))
-    return _aligned(values * -(-info.input_bits // 8) if info.input_type == DENSE else values * 8)
-
-
-def output_bytes(info: ProgramInfo) -> int:
-    """Device memory for one output, its header included."""
-    values = int(np.prod(info.output_dims))
-    return _aligned(HEADER_BYTES + (values * -(-info.output_bits // 8) if info.output_type == DENSE else values * 8))
-
-
-def image_descriptor(info: ProgramInfo, job: Job, address: int, learn_class: int) -> bytes:
-    """The HRC descriptor of an image [d0, d1, channels]; a window is the part that the image layer reads."""
-    d0, d1, channels = info.input_dims
-    along_d0, along_d1 = info.window
-    windowed = bool(along_d0 and along_d1)
-    row = (along_d1 if windowed else d1) * channels
-    return HRC.pack(
-        job=job.id,
-        input=address,
-        rows=along_d0 if windowed else d0,
-        row_bytes=row & 0xFFFF,
-        row_bytes_high=row >> 16,
-        stride_bytes=d1 * channels if windowed else 0,
-        window_rows=along_d0,
-        window_row_bytes=along_d1 * channels,
-        output=job.output,
-        learn_class=learn_class,
-    )

@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from akc.diagnostics import DiagnosticError
-from akc.targets.akd1000.driver import driver, errors
+from akc.targets.akd1000.driver import control, driver, errors
 from akc.targets.akd1000.driver.bus import RecordingBus
 from akc.targets.akd1000.driver.driver import Device
 from akc.targets.akd1000.driver.registers import EVENT_DMA
@@ -175,7 +175,7 @@ def test_a_device_that_calls_itself_something_else() -> None:
     for bus in (EmulatorBus(identification=0xBCA10306), EmulatorBus("a card"), EmulatorBus(identification=0xFFFFFFFF)):
         with pytest.raises(errors.WrongIdentification, match="AKC0806"):
             Device(bus)
-    assert Device(EmulatorBus("a card", identification=0xBC000002)).version == driver.NSOC_V2
+    assert Device(EmulatorBus("a card", identification=0xBC000002)).version == control.NSOC_V2
 
 
 def test_a_configuration_transfer_that_never_ends(device: Device, bus: EmulatorBus) -> None:
