@@ -72,6 +72,25 @@ def fold_back(editor: Editor, op: Op) -> bool:
     return True
 
 
+def swap_pool(editor: Editor, op: Op) -> bool:
+    """Rule: layer, max pool, then scaling by positive factors -> layer, scaling, pool. Exact."""
+    scaling = scaling_of(editor, op)
+    pool = editor.producer(op.operands[0]) if scaling is not None else None
+    if scaling is None or not isinstance(op, nn.BatchNorm | nn.Affine) or not isinstance(pool, nn.MaxPool):
+        return False
+    if (
+        editor.user(pool.name) is not op
+        or not (scaling.scale > 0).all()
+        or not isinstance(editor.producer(pool.x), nn.Dense | nn.Conv)
+    ):
+        return False
+    before = editor.type_of(pool.x)
+    moved = evolve(op, x=pool.x, result=Value(editor.name(f"{op.name}.unpooled"), before), comments=())
+    behind = evolve(pool, x=moved.name, result=op.result, comments=merged_comments(pool, op))
+    editor.replace((pool, op), moved, behind)
+    return True
+
+
 SPREAD = 4.0
 """Standard deviations around the mean that a batch-normalised value is taken to reach."""
 

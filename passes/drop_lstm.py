@@ -57,12 +57,12 @@ class DropLstm:
 
 
 def _fits(op: nn._Recurrent, editor: Editor) -> bool:
-    return op.type.shape[-1] == editor.type(op.x).shape[-1]
+    return op.type.shape[-1] == editor.type_of(op.x).shape[-1]
 
 
 def _last_step(op: nn._Recurrent, editor: Editor) -> tuple[Op, Op]:
     """The last row of [time, features] as a dense layer of ones and zeros, which later passes can fold."""
-    steps, features = editor.type(op.x).shape
+    steps, features = editor.type_of(op.x).shape
     selection = np.zeros((features, steps * features))
     selection[:, -features:] = np.eye(features)
     weight = editor.weight(f"{op.name}.last", selection)
@@ -71,7 +71,7 @@ def _last_step(op: nn._Recurrent, editor: Editor) -> tuple[Op, Op]:
 
 
 def _misfit(op: nn._Recurrent, editor: Editor) -> Diagnostic:
-    features, hidden = editor.type(op.x).shape[-1], op.type.shape[-1]
+    features, hidden = editor.type_of(op.x).shape[-1], op.type.shape[-1]
     return Diagnostic(
         code="AKC0431",
         message=f"{op.layer_name} (%{op.name}) turns {features} features into {hidden}",
@@ -82,7 +82,7 @@ def _misfit(op: nn._Recurrent, editor: Editor) -> Diagnostic:
 
 
 def _warning(op: nn._Recurrent, editor: Editor, how: str) -> Diagnostic:
-    steps = editor.type(op.x).shape[0]
+    steps = editor.type_of(op.x).shape[0]
     instead = (
         "its input goes on unchanged"
         if op.output == "all"

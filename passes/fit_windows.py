@@ -93,7 +93,7 @@ def _scatter(editor: Editor, group: Group, axes: tuple[Axis, Axis]) -> None:
     """A dense layer that reads its part of a larger map and weighs the rest with 0."""
     flat, dense = group.flatten, _current(editor, group.core)
     assert flat is not None and isinstance(dense, nn.Dense)
-    channels = editor.type(flat.x).shape[2]
+    channels = editor.type_of(flat.x).shape[2]
     weight = editor.array(dense.weight)
     wide = np.zeros((len(weight), axes[0].chip, axes[1].chip, channels))
     rows, columns = (slice(axis.offset, axis.offset + axis.size) for axis in axes)

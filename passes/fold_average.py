@@ -43,7 +43,7 @@ def _plain(editor: Editor, op: Op) -> nn.AveragePool | None:
 
 def _global(editor: Editor, op: Op) -> bool:
     pool = _plain(editor, op)
-    if pool is None or any(pool.pad) or pool.size != editor.type(pool.x).shape[:2]:
+    if pool is None or any(pool.pad) or pool.size != editor.type_of(pool.x).shape[:2]:
         return False
     mean = editor.make(nn.Mean, editor.name(f"{op.name}_mean"), (op,), x=pool.x, axes=(0, 1))
     editor.replace((op,), mean, editor.make(nn.Reshape, op.name, (), x=mean.name, shape=op.type.shape, after=(mean,)))
@@ -69,7 +69,7 @@ def _into_dense(editor: Editor, op: Op) -> bool:
     dense = editor.user(flat.name) if isinstance(flat, nn.Reshape) and len(flat.shape) == 1 else None
     if pool is None or flat is None or not isinstance(dense, nn.Dense):
         return False
-    shape = editor.type(pool.x).shape
+    shape = editor.type_of(pool.x).shape
     weight = editor.array(dense.weight)
     wide = np.einsum("uoc,oi->uic", weight.reshape(len(weight), -1, shape[2]), pooling_matrix(pool, shape))
     reshape = editor.make(nn.Reshape, flat.name, (op, flat), x=pool.x, shape=(prod(shape),))

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from akc.ir.module import Module, Op
-from akc.passes.affine import fold_back, fold_forward, is_leading
+from akc.passes.affine import fold_back, fold_forward, is_leading, swap_pool
 from akc.passes.rewrite import Editor, rewrite
 
 
@@ -17,7 +17,8 @@ class FoldBatchnorm:
     """Fold nn.batch_norm and nn.affine into the dense or convolutional layer before or behind them.
 
     Exact in real numbers. The layer in front is preferred; the layer behind takes a shift only if it
-    does not pad, since its border holds zeros. The statistics of a folded batch normalisation are
+    does not pad, since its border holds zeros. A scaling behind a max pool moves in front of it where its
+    factors are positive. The statistics of a folded batch normalisation are
     kept as the recorded range of the layer's result, for use when there are no calibration samples.
     A scaling of the net's input is left to fold-input.
     """
@@ -28,7 +29,7 @@ class FoldBatchnorm:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module without the scalings that could be folded."""
-        return rewrite(module, fold_back, _fold_inner_forward)
+        return rewrite(module, swap_pool, fold_back, _fold_inner_forward)
 
 
 def _fold_inner_forward(editor: Editor, op: Op) -> bool:

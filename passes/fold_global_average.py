@@ -39,12 +39,12 @@ class FoldGlobalAverage:
 
 
 def _fold(editor: Editor, op: Op) -> bool:
-    if not isinstance(op, nn.Mean) or op.axes != (0, 1) or len(editor.type(op.x).shape) != 3:
+    if not isinstance(op, nn.Mean) or op.axes != (0, 1) or len(editor.type_of(op.x).shape) != 3:
         return False
     chain, dense = _dense_behind(editor, op)
     if not isinstance(dense, nn.Dense):
         return False
-    d0, d1, _ = editor.type(op.x).shape
+    d0, d1, _ = editor.type_of(op.x).shape
     units, inputs = editor.weights[dense.weight].type.shape
     small = 4 * units * (4 + 6 * -(-inputs * d0 * d1 // 32)) <= LARGEST_DENSE
     if small or d1 < SMALLEST_MAP or d0 > LARGEST_MAP:
@@ -65,7 +65,7 @@ def _dense_behind(editor: Editor, op: Op) -> tuple[tuple[Op, ...], Op | None]:
 
 
 def _repeat(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense) -> None:
-    shape = editor.type(op.x).shape
+    shape = editor.type_of(op.x).shape
     cells = shape[0] * shape[1]
     weight = np.tile(editor.array(dense.weight), (1, cells)) / cells
     flat = editor.make(nn.Reshape, op.name, (), x=op.x, shape=(prod(shape),))

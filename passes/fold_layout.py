@@ -41,7 +41,7 @@ def _sink(editor: Editor, op: Op) -> bool:
     plain = isinstance(behind, nn.Relu | nn.Clip) or (
         isinstance(behind, nn.Affine) and isinstance(behind.scale, float) and isinstance(behind.shift, float)
     )
-    if behind is None or not plain:
+    if not isinstance(op, Layout) or not isinstance(behind, nn.Relu | nn.Clip | nn.Affine) or not plain:
         return False
     first = editor.retyped(evolve(behind, x=op.operands[0], result=evolve(op.result, range=behind.result.range)))
     second = evolve(op, x=first.name, result=behind.result)
@@ -65,7 +65,7 @@ def _sink_below_mean(editor: Editor, op: Op) -> bool:
 def _drop_idle(editor: Editor, op: Op) -> bool:
     """Layout that changes nothing."""
     idle = isinstance(op, nn.Permute) and op.order == tuple(range(len(op.order)))
-    idle |= isinstance(op, nn.Reshape) and op.type == editor.type(op.x)
+    idle |= isinstance(op, nn.Reshape) and op.type == editor.type_of(op.x)
     if idle:
         editor.replace((op,))
     return idle
@@ -73,7 +73,7 @@ def _drop_idle(editor: Editor, op: Op) -> bool:
 
 def gathered(editor: Editor, chain: tuple[Op, ...]) -> Indices:
     """Which element of the first operand, flat, comes where in the result of a chain of layout ops."""
-    shape = editor.type(chain[0].operands[0]).shape
+    shape = editor.type_of(chain[0].operands[0]).shape
     indices = np.arange(prod(shape)).reshape(shape)
     for op in chain:
         indices = indices.transpose(op.order) if isinstance(op, nn.Permute) else indices.reshape(op.type.shape)
@@ -103,7 +103,7 @@ def _join_permutes(editor: Editor, op: Op, behind: Op) -> bool:
 
 def _absorb(editor: Editor, op: Op) -> bool:
     """permute, reshape to a vector, dense -> reshape, dense with its columns reordered."""
-    if not isinstance(op, nn.Dense) or len(editor.type(op.x).shape) != 1:
+    if not isinstance(op, nn.Dense) or len(editor.type_of(op.x).shape) != 1:
         return False
     chain = _layout_before(editor, op)
     if not any(isinstance(c, nn.Permute) for c in chain):
@@ -130,7 +130,7 @@ def _layout_before(editor: Editor, op: Op) -> tuple[Op, ...]:
 
 def _flatten_dense(editor: Editor, op: Op) -> bool:
     """A dense layer on [1, ..., 1, n] is one on [n] between two reshapes."""
-    shape = editor.type(op.x).shape if isinstance(op, nn.Dense) else ()
+    shape = editor.type_of(op.x).shape if isinstance(op, nn.Dense) else ()
     if not isinstance(op, nn.Dense) or len(shape) < 2 or prod(shape[:-1]) != 1:
         return False
     flat = editor.make(nn.Reshape, editor.name(f"{op.name}_in"), (), x=op.x, shape=shape[-1:])
@@ -154,7 +154,7 @@ def _flatten_dense(editor: Editor, op: Op) -> bool:
 
 def _dense_as_conv(editor: Editor, op: Op) -> bool:
     """A dense layer at every position of a map is a 1x1 convolution."""
-    if not isinstance(op, nn.Dense) or len(editor.type(op.x).shape) != 3:
+    if not isinstance(op, nn.Dense) or len(editor.type_of(op.x).shape) != 3:
         return False
     weight = editor.weight(op.weight, editor.array(op.weight)[:, None, None, :], op)
     editor.replace((op,), editor.make(nn.Conv, op.name, (op,), x=op.x, weight=weight, bias=op.bias))

@@ -57,5 +57,5 @@ def _insert(editor: Editor, op: Op) -> None:
     conv = editor.make(nn.Conv, editor.name(f"{op.name}_identity"), (), x=renamed.name, weight=weight, after=(renamed,))
     relu = editor.make(nn.Relu, op.name, (), x=conv.name, after=(conv,))
     kept = before.result.range
-    conv, relu = (evolve(o, origin=before.origin, result=evolve(o.result, range=kept)) for o in (conv, relu))
-    editor.replace((before,), renamed, conv, relu)
+    new = [evolve(o, origin=before.origin, result=evolve(o.result, range=kept)) for o in (conv, relu)]
+    editor.replace((before,), renamed, *new)

@@ -174,7 +174,7 @@ class _Lowering:
         self.drop(before)
         if isinstance(before.scale, float):
             return step / before.scale, before.x, (before,)
-        scale = step / self.module.array(before.scale)
+        scale = step / self.module.array(before.scale).astype(np.float64)
         return WeightName(self.weight(f"{before.x}.scale", scale, "f32")), before.x, (before,)
 
     # -- layers ---------------------------------------------------------------------------------
@@ -186,6 +186,7 @@ class _Lowering:
             group=group,
             module=self.module,
             x=x,
+            inner_target=self.floats(group.core.name) if group.pointwise is not None else None,
             target=self.floats(group.filters_op.name),
             choices=self.choices,
             image=image,

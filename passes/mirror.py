@@ -111,7 +111,7 @@ def _turn_group(editor: Editor, group: Group, axes: Axes) -> bool:
             spread = [(k - 1) * d + 1 for k, d in zip(size, now.dilation)] if isinstance(now, nn.Conv) else size
             sides = list(now.pad)
             for a in axes:
-                shape, outputs = editor.type(now.x).shape[a], now.type.shape[a]
+                shape, outputs = editor.type_of(now.x).shape[a], now.type.shape[a]
                 sides[a], sides[2 + a] = mirrored_sides(
                     shape, spread[a], now.stride[a], now.pad[a], now.pad[2 + a], outputs
                 )
@@ -130,7 +130,7 @@ def _turn_dense(editor: Editor, group: Group, axes: Axes) -> None:
     """The dense layer behind the maps reads them in the order of before."""
     dense = editor.producer(group.core.name)
     assert isinstance(dense, nn.Dense) and group.flatten is not None
-    shape = editor.type(group.flatten.x).shape
+    shape = editor.type_of(group.flatten.x).shape
     if len(shape) != 3 or prod(shape[:2]) == 1:
         return
     weight = editor.array(dense.weight)

@@ -13,7 +13,7 @@ from attrs import frozen
 from akc.diagnostics import Diagnostic
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op
-from akc.ir.ops import nn
+from akc.ir.ops import host, nn
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -53,7 +53,7 @@ class Moments:
     def typical(self) -> Floats:
         """Values as they may occur: each channel's normal quantiles, cut at what is possible."""
         drawn = self.mean[:, None] + np.sqrt(self.variance)[:, None] * QUANTILES
-        return np.clip(drawn, self.low, self.high).ravel()
+        return np.asarray(np.clip(drawn, self.low, self.high).ravel())
 
 
 def moments(module: Module, ranges: Ranges) -> dict[str, Moments]:
@@ -121,12 +121,28 @@ def _through(op: Op, x: Moments, module: Module) -> Moments:
     if isinstance(op, nn.Relu | nn.Clip):
         return _rectified(x, op.high if isinstance(op, nn.Clip) else np.inf)
     if isinstance(op, nn.Affine):
-        scale, shift = (module.array(v) if isinstance(v, WeightName) else v for v in (op.scale, op.shift))
+        scale, shift = (_number(v, module) for v in (op.scale, op.shift))
         ends = np.concatenate([np.ravel(scale * end + shift) for end in (x.low, x.high)])
         return Moments(x.mean * scale + shift, x.variance * np.square(scale), float(ends.min()), float(ends.max()))
+    if isinstance(op, host.Sum | host.Windows):
+        return _summed(op, x, module)
     if isinstance(op, nn.Reshape) and op.type.shape[-1:] != (len(x.mean),):
         return _spread(x, op.type.shape[-1] if op.type.shape else 1)
     return x if op.type.shape[-1:] == (len(x.mean),) else _spread(x, op.type.shape[-1] if op.type.shape else 1)
+
+
+def _summed(op: host.Sum | host.Windows, x: Moments, module: Module) -> Moments:
+    """Over time: steps are taken to be independent, so means and variances add."""
+    steps = module.net.types[op.x].steps or 1
+    weights = np.ones(steps) if isinstance(op, host.Windows) or op.weights is None else module.array(op.weights)
+    share = 1.0 if isinstance(op, host.Sum) else 1 / (op.type.steps or 1)
+    first, second = float(weights.sum()) * share, float(np.square(weights.astype(np.float64)).sum()) * share
+    low, high = sorted((x.low * first, x.high * first))
+    return Moments(x.mean * first, x.variance * second, low, high)
+
+
+def _number(value: float | WeightName, module: Module) -> Floats:
+    return np.asarray(module.array(value) if isinstance(value, WeightName) else value, np.float64)
 
 
 def _spread(x: Moments, size: int) -> Moments:

@@ -40,7 +40,7 @@ class Levels:
     @property
     def top(self) -> int:
         """The highest level."""
-        return 2**self.bits - 1
+        return int(2**self.bits - 1)
 
     @classmethod
     def spanning(cls, low: float, high: float, bits: int) -> Levels:
@@ -75,7 +75,7 @@ def smallest_scale(gain: Floats, beta: Floats, out: Levels, registers: Registers
     """The weight step below which threshold or act_step leave their range; gain is alpha / weight step."""
     by_step = out.step * 2**out.bits / registers.sixteenths
     by_threshold = np.abs(out.offset + out.step / 2 - beta) / registers.threshold
-    return np.maximum(by_step, by_threshold) / gain
+    return np.asarray(np.maximum(by_step, by_threshold) / gain)
 
 
 SHRINKS = np.linspace(0.7, 1.0, 31)
@@ -112,7 +112,7 @@ def _thinned(x: npt.NDArray[np.float32]) -> Floats:
 
 def quantized(x: npt.NDArray[np.floating], step: float, zero: int, bits: int) -> npt.NDArray[np.floating]:
     """The levels of x."""
-    return np.clip(np.rint(x / step) + zero, 0, 2**bits - 1)
+    return np.asarray(np.clip(np.rint(x / step) + zero, 0, 2**bits - 1))
 
 
 def _fitted(x: Floats, step: float, zero: int, bits: int) -> tuple[Levels, float]:

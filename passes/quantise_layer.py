@@ -16,6 +16,7 @@ from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes.chains import Group
+from akc.passes.evidence import Evidence, thinned
 from akc.passes.geometry import ImagePlan, same_sides
 from akc.passes.quantisation import IMAGE, MESH, Floats, Levels, decoding, smallest_scale, threshold_and_step
 from akc.passes.rounding import (
@@ -29,9 +30,6 @@ from akc.sim.registry import evaluate_op
 from akc.sim.windows import flat_windows, padded
 
 Array = npt.NDArray[Any]
-
-ROWS = 16384
-"""Windows beyond this number are thinned out evenly."""
 
 WIDEST = 6000
 """Inputs of a filter beyond which error feedback is too large a matrix; weights are then rounded to the nearest."""
@@ -70,13 +68,14 @@ class Layer:
     """A group on its way to a chip layer.
 
     target: the float samples of what the layer's potentials stand for, before pool and activation;
-    image: how the image layer takes it, or None on the mesh; decoded: whether potentials come out.
+    inner_target: the same of a depthwise core; image: how the image layer takes it, or None on the mesh; decoded: whether potentials come out.
     """
 
     group: Group
     module: Module
     x: Observed
     target: Array | None
+    inner_target: Array | None
     choices: Choices
     image: ImagePlan | None
     decoded: bool
@@ -159,7 +158,7 @@ def _convolution(layer: Layer, conv: nn.Conv) -> Numbers:
     weight = layer.array(conv.weight)
     matrix = weight.reshape(len(weight), -1)
     x = layer.x.samples
-    rows = None if x is None else _thinned(layer.windows(x, weight.shape[1:3], conv.stride))
+    rows = None if x is None else thinned(layer.windows(x, weight.shape[1:3], conv.stride))
     beta = layer.bias + layer.x.levels.offset * matrix.sum(axis=1)
     whole, threshold, act_step = _rounded(layer, matrix, beta, rows, layer.x.levels.step)
     kind: type[akida.Layer] = akida.Convolutional if layer.image is None else akida.InputConvolutional
@@ -176,24 +175,39 @@ def _separable(layer: Layer) -> Numbers:
     kernels = layer.array(core.weight)
     size = kernels.shape[1:3]
     flat = kernels.reshape(len(kernels), -1)
-    step = _scale(layer, flat, np.ones(flat.shape[1]))
-    depthwise = round_nearest(flat, step, layer.bits)
+    x = layer.x.samples
+    windows = None if x is None else thinned(layer.windows(x, size, core.stride)).reshape(-1, prod(size), len(flat))
+    depthwise, step = _depthwise(layer, flat, windows)
     mixed = layer.array(pointwise.weight).reshape(-1, len(flat))
     inner = layer.x.levels.offset * flat.sum(axis=1)
     if core.bias is not None:
         inner = inner + layer.array(core.bias)
-    x = layer.x.samples
-    rows = None if x is None else _thinned(_depthwise_rows(layer, x, depthwise, size, core.stride))
+    rows = None if windows is None else np.einsum("nkc,ck->nc", windows, depthwise.astype(np.float32), optimize=True)
     beta = layer.bias + mixed @ inner
     whole, threshold, act_step = _rounded(layer, mixed * step, beta, rows, layer.x.levels.step)
     parts = {"weights": depthwise.reshape(-1, *size), "pointwise": whole}
     return _numbers(layer, akida.SeparableConvolutional, parts, _spatial(layer, core), threshold, act_step)
 
 
-def _depthwise_rows(layer: Layer, x: Array, depthwise: Floats, size: tuple[int, ...], stride: tuple[int, ...]) -> Array:
-    channels = len(depthwise)
-    rows = _thinned(layer.windows(x, size, stride)).reshape(-1, prod(size), channels)
-    return np.asarray(np.einsum("nkc,ck->nc", rows.astype(np.float32), depthwise.astype(np.float32)))
+def _depthwise(layer: Layer, flat: Floats, windows: Array | None) -> tuple[Floats, Floats]:
+    """Whole depthwise kernels [channels, cells], and the weight step of each.
+
+    windows: samples [windows, cells, channels] of levels, or None.
+    """
+    if windows is None or layer.inner_target is None:
+        step = _scale(layer, flat, None)
+        return round_nearest(flat, step, layer.bits), step
+    target = thinned(layer.inner_target.reshape(-1, len(flat)))
+    whole, steps = np.zeros_like(flat), np.zeros(len(flat))
+    for channel in range(len(flat)):
+        evidence = Evidence.of(windows[:, :, channel], target[:, channel, None])
+        kernel = flat[channel, None]
+        if layer.choices.feedback:
+            kernel = evidence.adjusted(kernel * layer.x.levels.step) / layer.x.levels.step
+        step = _scale(layer, kernel, evidence)
+        whole[channel] = _whole(layer, kernel, step, evidence)[0]
+        steps[channel] = step[0]
+    return whole, steps
 
 
 def _spatial(layer: Layer, conv: nn.Conv) -> dict[str, Any]:
@@ -203,10 +217,6 @@ def _spatial(layer: Layer, conv: nn.Conv) -> dict[str, Any]:
     elif layer.group.pool is not None:
         fields["pool"] = "average"
     return fields
-
-
-def _thinned(rows: Array) -> Array:
-    return rows[:: max(1, -(-len(rows) // ROWS))]
 
 
 def _numbers(
@@ -231,37 +241,50 @@ def _numbers(
 # -- rounding ----------------------------------------------------------------------------------------
 
 
-def _scale(layer: Layer, matrix: Floats, importance: Floats) -> Floats:
-    """The weight step of each row."""
-    choices = layer.choices
-    if choices.least_error:
-        return least_error_scale(matrix, layer.bits, importance, choices.per_layer)
-    step = largest_scale(matrix, layer.bits)
-    return np.full_like(step, step.max()) if choices.per_layer else step
-
-
 def _rounded(
     layer: Layer, matrix: Floats, beta: Floats, rows: Array | None, step: float
 ) -> tuple[Floats, Array, Array]:
     """Whole weights, threshold and act_step for y = step * matrix @ q + beta.
 
-    rows: samples of q, [windows, inputs], or None.
+    rows: samples of q, [windows, inputs], thinned, or None.
     """
-    gain = np.full(len(matrix), step / _cells(layer))
-    moments = None if rows is None else _moments(rows)
-    importance = np.ones(matrix.shape[1]) if moments is None else np.diag(moments) + 1e-9
-    scale = _scale(layer, matrix, importance)
+    evidence = _evidence(rows, layer.target, len(matrix))
+    cells = _cells(layer)
+    registers = IMAGE if layer.image else MESH
+    if evidence is not None and layer.choices.feedback and matrix.shape[1] <= WIDEST:
+        matrix = evidence.adjusted(matrix * step) / step
+    scale = _scale(layer, matrix, evidence)
     if not layer.decoded:
-        scale = np.maximum(scale, smallest_scale(gain, beta, layer.out, IMAGE if layer.image else MESH))
-    if moments is not None and layer.choices.feedback and len(moments) <= WIDEST:
-        whole = round_with_feedback(matrix, scale, layer.bits, moments)
-    else:
-        whole = round_nearest(matrix, scale, layer.bits)
-    if rows is not None and layer.target is not None:
-        beta = _corrected(beta, step * scale, whole, rows, _thinned(layer.target.reshape(-1, len(matrix))))
+        scale = np.maximum(scale, smallest_scale(np.full(len(matrix), step / cells), beta, layer.out, registers))
+    whole = _whole(layer, matrix, scale, evidence)
+    alpha = step * scale
+    if evidence is not None:
+        alpha, beta = evidence.line(whole, alpha)
     if layer.decoded:
-        return whole, *decoding(gain * scale, beta)
-    return whole, *threshold_and_step(gain * scale, beta, layer.out, IMAGE if layer.image else MESH)
+        return whole, *decoding(alpha / cells, beta)
+    return whole, *threshold_and_step(alpha / cells, beta, layer.out, registers)
+
+
+def _evidence(rows: Array | None, target: Array | None, count: int) -> Evidence | None:
+    if rows is None or target is None:
+        return None
+    return Evidence.of(rows, thinned(target.reshape(-1, count)))
+
+
+def _scale(layer: Layer, matrix: Floats, evidence: Evidence | None) -> Floats:
+    """The weight step of each row."""
+    choices = layer.choices
+    if choices.least_error:
+        importance = np.ones(matrix.shape[1]) if evidence is None else np.diag(evidence.moments) + 1e-9
+        return least_error_scale(matrix, layer.bits, importance, choices.per_layer)
+    step = largest_scale(matrix, layer.bits)
+    return np.full_like(step, step.max()) if choices.per_layer else step
+
+
+def _whole(layer: Layer, matrix: Floats, scale: Floats, evidence: Evidence | None) -> Floats:
+    if evidence is None or not layer.choices.feedback or matrix.shape[1] > WIDEST:
+        return round_nearest(matrix, scale, layer.bits)
+    return round_with_feedback(matrix, scale, layer.bits, evidence.moments)
 
 
 def _cells(layer: Layer) -> int:
@@ -270,23 +293,12 @@ def _cells(layer: Layer) -> int:
     return prod(layer.module.net.types[pool.x].shape[:2]) if isinstance(pool, nn.Mean) else 1
 
 
-def _moments(rows: Array) -> Floats:
-    """Covariance of the inputs; their mean is a bias, and biases cost nothing."""
-    centred = rows.astype(np.float32) - rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return (centred.T @ centred).astype(np.float64) / len(rows)
-
-
-def _corrected(beta: Floats, alpha: Floats, whole: Floats, rows: Array, target: Array) -> Floats:
-    """The bias that makes alpha * P + beta right in the mean."""
-    mean = rows.mean(axis=0, dtype=np.float64)
-    return np.asarray(target.mean(axis=0, dtype=np.float64) - alpha * (whole @ mean))
-
-
 # -- the op ------------------------------------------------------------------------------------------
 
 
 def chip_layer(layer: Layer, numbers: Numbers, name: str, weights: dict[str, str]) -> akida.Layer:
     """The akida op of a group; `weights` maps its weight fields to names."""
+    fields: dict[str, Any] = {**weights, **numbers.more}
     draft = numbers.kind(
         result=Value(name, TensorType("f32", ())),
         x=layer.x.value.name,
@@ -294,8 +306,7 @@ def chip_layer(layer: Layer, numbers: Numbers, name: str, weights: dict[str, str
         act_bits=1 if layer.decoded else layer.choices.activations,
         origin=merged_origin(*layer.group.ops),
         comments=merged_comments(*layer.group.ops),
-        **weights,
-        **numbers.more,
+        **fields,
     )
     kinds = {weights[key]: TensorType(dtype, part.shape) for key, (part, dtype) in numbers.weights.items()}
     kinds |= {weights["threshold"]: TensorType("i32", numbers.threshold.shape)}

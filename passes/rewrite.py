@@ -42,7 +42,7 @@ class Editor:
                 known[op.name] = op.result
         return known
 
-    def type(self, name: str) -> TensorType:
+    def type_of(self, name: str) -> TensorType:
         """Type of a value."""
         return self.net_values[name].type
 

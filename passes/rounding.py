@@ -43,7 +43,7 @@ def round_nearest(matrix: Floats, scale: Floats, bits: int) -> Floats:
 def largest_scale(matrix: Floats, bits: int) -> Floats:
     """The step at which the largest weight of each row is just representable."""
     reach = matrix.max(axis=1) if limits(bits)[0] == 0 else np.abs(matrix).max(axis=1)
-    return np.where(reach > 0, reach, 1.0) / limits(bits)[1]
+    return np.asarray(np.where(reach > 0, reach, 1.0) / limits(bits)[1])
 
 
 def least_error_scale(matrix: Floats, bits: int, importance: Floats, per_layer: bool) -> Floats:
@@ -59,7 +59,7 @@ def least_error_scale(matrix: Floats, bits: int, importance: Floats, per_layer: 
     )
     if per_layer:
         errors = np.broadcast_to(errors.sum(axis=1, keepdims=True), errors.shape)
-    return largest * SHARES[errors.argmin(axis=0)]
+    return np.asarray(largest * SHARES[errors.argmin(axis=0)])
 
 
 def round_with_feedback(matrix: Floats, scale: Floats, bits: int, moments: Floats) -> Floats:

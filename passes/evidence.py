@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What calibration samples say about one layer: moments of its input levels and of its float result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from attrs import frozen
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+ROWS = 16384
+"""Windows beyond this number are thinned out evenly."""
+
+TRUST = 0.02
+"""Share of the mean input variance that holds adjusted weights to the source's; more where samples are few."""
+
+SLOPES = (0.8, 1.25)
+"""How far, as a factor, a measured slope may be from the computed one to be believed."""
+
+
+@frozen(eq=False, kw_only=True)
+class Evidence:
+    """Means, covariances and count of samples.
+
+    x_mean: [inputs] and y_mean: [rows], means of input levels q and of float results y; moments: covariance of
+    q [inputs, inputs]; cross: covariance of y and q [rows, inputs].
+    """
+
+    x_mean: Floats
+    y_mean: Floats
+    moments: Floats
+    cross: Floats
+    count: int
+
+    @classmethod
+    def of(cls, x: Array, y: Array) -> Evidence:
+        """From levels [samples, inputs] and float results [samples, rows]."""
+        x_mean, y_mean = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
+        centred = x.astype(np.float32) - x_mean.astype(np.float32)
+        moments = (centred.T @ centred).astype(np.float64) / len(x)
+        cross = ((y - y_mean).astype(np.float32).T @ centred).astype(np.float64) / len(x)
+        return cls(x_mean=x_mean, y_mean=y_mean, moments=moments, cross=cross, count=len(x))
+
+    def adjusted(self, matrix: Floats) -> Floats:
+        """Weights for y = matrix @ q that make good what the layers in front have lost (ridge regression)."""
+        inputs = len(self.x_mean)
+        ridge = np.diag(self.moments).mean() * (TRUST + inputs / self.count) + 1e-12
+        missed = self.cross - matrix @ self.moments
+        adjusted: Floats = matrix + np.linalg.solve(self.moments + ridge * np.eye(inputs), missed.T).T
+        return adjusted
+
+    def line(self, whole: Floats, alpha: Floats) -> tuple[Floats, Floats]:
+        """Slope and bias with which slope * (whole @ q) + bias comes nearest to y; `alpha` is the computed slope."""
+        spread = np.einsum("rk,kl,rl->r", whole, self.moments, whole, optimize=True)
+        slope = (self.cross * whole).sum(axis=1) / np.maximum(spread, 1e-12)
+        believed = (slope > SLOPES[0] * alpha) & (slope < SLOPES[1] * alpha)
+        slope = np.where(believed, slope, alpha)
+        bias: Floats = self.y_mean - slope * (whole @ self.x_mean)
+        return slope, bias
+
+
+def thinned(rows: Array) -> Array:
+    """At most ROWS rows, spread evenly; the same rows for arrays of the same length."""
+    if len(rows) <= ROWS:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, ROWS).astype(np.int64)]
