@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks run and print their tables."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.mark.parametrize(("script", "rows"), [("weights.py", 3), ("simulator.py", 6)])
+def test_benchmark_prints_its_rows(script: str, rows: int) -> None:
+    result = subprocess.run([sys.executable, str(FOLDER / script), "1"], capture_output=True, text=True, check=True)
+    assert len(re.findall(r"\d ms +\d+\.\d\d x$", result.stdout, re.MULTILINE)) == rows
