@@ -124,17 +124,17 @@ def _through(op: Op, x: Moments, module: Module) -> Moments:
         scale, shift = (_number(v, module) for v in (op.scale, op.shift))
         ends = np.concatenate([np.ravel(scale * end + shift) for end in (x.low, x.high)])
         return Moments(x.mean * scale + shift, x.variance * np.square(scale), float(ends.min()), float(ends.max()))
-    if isinstance(op, host.Sum | host.Windows):
+    if isinstance(op, host.Sum | host.Window):
         return _summed(op, x, module)
     if isinstance(op, nn.Reshape) and op.type.shape[-1:] != (len(x.mean),):
         return _spread(x, op.type.shape[-1] if op.type.shape else 1)
     return x if op.type.shape[-1:] == (len(x.mean),) else _spread(x, op.type.shape[-1] if op.type.shape else 1)
 
 
-def _summed(op: host.Sum | host.Windows, x: Moments, module: Module) -> Moments:
+def _summed(op: host.Sum | host.Window, x: Moments, module: Module) -> Moments:
     """Over time: steps are taken to be independent, so means and variances add."""
     steps = module.net.types[op.x].steps or 1
-    weights = np.ones(steps) if isinstance(op, host.Windows) or op.weights is None else module.array(op.weights)
+    weights = np.ones(steps) if isinstance(op, host.Window) or op.weights is None else module.array(op.weights)
     share = 1.0 if isinstance(op, host.Sum) else 1 / (op.type.steps or 1)
     first, second = float(weights.sum()) * share, float(np.square(weights.astype(np.float64)).sum()) * share
     low, high = sorted((x.low * first, x.high * first))
