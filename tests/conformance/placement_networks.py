@@ -114,7 +114,7 @@ def picture(rng: Random) -> Module:
     return net.module()
 
 
-def spoiled(rng: Random) -> Module:
+def spoiled_shape(rng: Random) -> Module:
     """A small network with one to three layers that the chip may not take."""
     if rng.random() < 0.3:
         net = PlainBuilder(rng, (log_uniform(rng, 3, 40), log_uniform(rng, 3, 40), pick(rng, 1, 2, 3)), "u8")
@@ -190,7 +190,7 @@ def edge(rng: Random) -> Module:
 
 
 SHAPES: dict[str, Callable[[Random], Module]] = {
-    make.__name__: make for make in (one_conv, one_channel, large, picture, spoiled, edge)
+    make.__name__: make for make in (one_conv, one_channel, large, picture, spoiled_shape, edge)
 }
 
 
