@@ -16,6 +16,7 @@ from akc.files import write_text
 from akc.ir.fields import FieldInfo, fields_of
 from akc.ir.levels import RULES
 from akc.ir.module import Op
+from akc.ir.opaque import OPAQUE_KINDS, OpaqueKind
 from akc.ir.ops import DIALECTS, OPS
 from akc.ir.types import ELEMENT_TYPES
 from akc.pass_reference import option_rows, summary
@@ -102,10 +103,26 @@ def passes_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def refused_page() -> str:
+    """docs/frontends/refused.md: what networks hold that the chip cannot do, with the ways out."""
+    parts = [
+        "# What the AKD1000 cannot do",
+        "Made from the table of opaque operations by `python -m akc.reference`. Frontends recognise these, alone or"
+        " as groups of operators, and import them as `nn.opaque` under this name; `legalize` refuses them with this"
+        " advice.",
+    ]
+    names: dict[OpaqueKind, list[str]] = {}
+    for name, kind in OPAQUE_KINDS.items():
+        names.setdefault(kind, []).append(name)
+    rows: list[tuple[object, ...]] = [(", ".join(group), kind.why, kind.way_out) for kind, group in names.items()]
+    return "\n\n".join([*parts, table(("name", "why not", "what instead"), rows)]) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/ops.md": operations_page,
     "docs/errors.md": errors_page,
     "docs/passes/README.md": passes_page,
+    "docs/frontends/refused.md": refused_page,
 }
 """File below the repository's root, and what makes its text."""
 

@@ -55,13 +55,11 @@ OPAQUE_KINDS: dict[str, OpaqueKind] = {
         "both factors are computed; the chip multiplies by stored weights only", "leave the gate out and fine-tune"
     ),
     "elementwise quotient": OpaqueKind("the chip does not divide", _CUT),
-    "elementwise difference": OpaqueKind(_NO_BRANCHES, "train without the second branch, or --host=allow"),
+    "elementwise difference": OpaqueKind(_NO_BRANCHES, "train without the second branch"),
     "elementwise maximum": OpaqueKind(_NO_BRANCHES, "train without the second branch"),
     "elementwise minimum": OpaqueKind(_NO_BRANCHES, "train without the second branch"),
-    "residual add": OpaqueKind(
-        _NO_BRANCHES, "train without skip connections (MobileNetV1 has none), or --host=allow adds on the host"
-    ),
-    "concat": OpaqueKind(_NO_BRANCHES, "train without the second branch, or --host=allow joins on the host"),
+    "residual add": OpaqueKind(_NO_BRANCHES, "train without skip connections (MobileNetV1 has none)"),
+    "concat": OpaqueKind(_NO_BRANCHES, "train without the second branch"),
     "squeeze-excite": OpaqueKind(
         "it scales channels by values computed from the map itself; the chip multiplies by stored weights only",
         "leave the squeeze-excite blocks out and fine-tune",
