@@ -62,7 +62,8 @@ def assemble(module: Module, engine_version: str = ENGINE_VERSION) -> tuple[Prog
         faults.append(Diagnostic(code="AKC0613", message="the network has no sequence", help=help))
     if faults:
         raise DiagnosticError(faults)
-    programs, failures = [], []
+    programs: list[Program] = []
+    failures: list[Diagnostic] = []
     for sequence in chip:
         try:
             programs.append(_assemble(module, sequence, engine_version))
@@ -125,8 +126,11 @@ def _named(op: Layer, fault: Diagnostic) -> Diagnostic:
 
 
 def _header(
-    module: Module, layers: tuple[LayerFacts, ...], records: tuple[Record, ...],
-    learning: LearningRecords | None, version: str,
+    module: Module,
+    layers: tuple[LayerFacts, ...],
+    records: tuple[Record, ...],
+    learning: LearningRecords | None,
+    version: str,
 ) -> Header:
     first, last = layers[0], layers[-1]
     mesh = layers[1:] if first.kind == "image" else layers
@@ -135,16 +139,20 @@ def _header(
     shift, scales = (np.zeros(0), np.zeros(0)) if last.op.activation else _output_scaling(module, last)
     return Header(
         version=version,
-        input_dims=(*first.size, first.channels), output_dims=last.op.type.shape,
-        input_type=input_type, output_type=OUTPUT_TYPES[last.kind],
+        input_dims=np.array([*first.size, first.channels]),
+        output_dims=np.array(last.op.type.shape),
+        input_type=input_type,
+        output_type=OUTPUT_TYPES[last.kind],
         output_bits=last.op.act_bits if last.op.activation else POTENTIAL_BITS,
         activation=int(last.op.activation),
-        dense_window_w=window[1], dense_window_h=window[0],
-        output_shift=shift, output_scales=scales,
+        dense_window_w=window[1],
+        dense_window_h=window[0],
+        output_shift=shift,
+        output_scales=scales,
         max_num_desc=_descriptors(records, learning),
         epg_tracks=_gateway(input_type, mesh[0]) if mesh else None,
         input_bits=first.input_bits,
-    )  # fmt: skip
+    )
 
 
 def _input_type(module: Module, first: LayerFacts) -> int:
@@ -175,10 +183,14 @@ def _descriptors(records: tuple[Record, ...], learning: LearningRecords | None) 
 def _gateway(kind: int, mesh: LayerFacts) -> tuple[tuple[int, int], ...]:
     """(offset, value) of the event gateway's registers."""
     low, high = columns(mesh.op.at)
-    words = EPG.encode({
-        "flat_input": int(kind == FNP_SPARSE), "image_input": int(kind == DENSE),
-        "first_low": low, "first_high": high,
-    })  # fmt: skip
+    words = EPG.encode(
+        {
+            "flat_input": int(kind == FNP_SPARSE),
+            "image_input": int(kind == DENSE),
+            "first_low": low,
+            "first_high": high,
+        }
+    )
     return tuple((4 * word, int(words[word])) for word in EPG_WORDS)
 
 

@@ -8,7 +8,9 @@ in the chip's orientation here: turned by half a turn from the text's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -73,6 +75,15 @@ class _Packed:
 _PACKED = {3: _Packed(5, 10), 5: _Packed(2, 25), 7: _Packed(1, 49)}
 
 
+def _grid(*sizes: int) -> list[Integers]:
+    """An index for each axis, ready to be combined."""
+    return list(np.ogrid[tuple(slice(size) for size in sizes)])
+
+
+def _positions(computed: Any) -> Integers:
+    return np.asarray(computed)
+
+
 @lru_cache(maxsize=64)
 def filter_positions(kernel: int, bits: int, filters: int) -> Integers:
     """Bit of each digit within a channel: [filters, a, j, digits], a along d0 and j along d1.
@@ -80,18 +91,20 @@ def filter_positions(kernel: int, bits: int, filters: int) -> Integers:
     Digits of a weight: 1 bit: is it 1; 2 bits: is it +1, is it -1; 4 bits: three bits of the
     magnitude, is it positive.
     """
-    f, a, j, digit = np.ogrid[:filters, :kernel, :kernel, : CODE_BITS[bits]]
+    f, a, j, digit = _grid(filters, kernel, kernel, CODE_BITS[bits])
     if kernel == 1:
         per_row, slot = (12, 4) if bits == 4 else (24, 2)
-        return ROW_BITS * (f // per_row) + slot * (f % per_row) + digit + 0 * (a + j)
+        return _positions(ROW_BITS * (f // per_row) + slot * (f % per_row) + digit + 0 * (a + j))
     if bits < 4:
         packed = _PACKED[kernel]
         plane = f * bits + digit
-        return ROW_BITS * (plane // packed.per_row) + packed.slot * (plane % packed.per_row) + j * kernel + a
-    return _WIDE[kernel](f // 8, f % 8, j) + 4 * a + digit
+        return _positions(
+            ROW_BITS * (plane // packed.per_row) + packed.slot * (plane % packed.per_row) + j * kernel + a
+        )
+    return _positions(_WIDE[kernel](f // 8, f % 8, j) + 4 * a + digit)
 
 
-_WIDE = {
+_WIDE: dict[int, Callable[[Integers, Integers, Integers], Integers]] = {
     3: lambda g, i, j: ROW_BITS * (6 * g + 2 * j + i // 4) + 12 * (i % 4),
     5: lambda g, i, j: ROW_BITS * 16 * g + 160 * j + 20 * i,
     7: lambda g, i, j: ROW_BITS * (42 * g + 6 * j + 2 * (i // 3)) + 28 * (i % 3),
@@ -150,31 +163,33 @@ def depthwise_rows(kernel: int, bits: int, channels: int) -> int:
 @lru_cache(maxsize=64)
 def depthwise_positions(kernel: int, bits: int, channels: int) -> Integers:
     """Bit of each digit in the memory: [channels, a, j, digits]; two's complement, columns side by side."""
-    c, a, j, digit = np.ogrid[:channels, :kernel, :kernel, :bits]
+    c, a, j, digit = _grid(channels, kernel, kernel, bits)
     if (kernel, bits) == (3, 2):
-        return ROW_BITS * (c // 2) + 18 * (c % 2) + 6 * j + 2 * a + digit
+        return _positions(ROW_BITS * (c // 2) + 18 * (c % 2) + 6 * j + 2 * a + digit)
     columns = ROW_BITS // (kernel * bits)
     row = _DEPTHWISE_ROWS[kernel, bits] * c + j // columns
-    return ROW_BITS * row + (j % columns) * kernel * bits + a * bits + digit
+    return _positions(ROW_BITS * row + (j % columns) * kernel * bits + a * bits + digit)
 
 
 @lru_cache(maxsize=64)
 def pointwise_positions(bits: int, filters: int) -> Integers:
     """Bit of each digit within a channel: [filters, digits]."""
-    f, digit = np.ogrid[:filters, :bits]
+    f, digit = _grid(filters, bits)
     per_row = 48 // bits
-    return ROW_BITS * (f // per_row) + bits * (f % per_row) + digit
+    return _positions(ROW_BITS * (f // per_row) + bits * (f % per_row) + digit)
 
 
 def _complement(values: Integers, bits: int) -> Integers:
     """Two's complement digits, lowest first, on a new last axis."""
-    return (values.astype(np.int8)[..., None] >> np.arange(bits, dtype=np.int8)) & 1
+    digits: Integers = (values.astype(np.int8)[..., None] >> np.arange(bits, dtype=np.int8)) & 1
+    return digits
 
 
 def _from_complement(digits: Integers) -> Integers:
     bits = digits.shape[-1]
     scale = np.array([1 << n for n in range(bits - 1)] + [-(1 << bits - 1)], np.int8)
-    return (digits.astype(np.int8) * scale).sum(axis=-1, dtype=np.int8)
+    values: Integers = (digits.astype(np.int8) * scale).sum(axis=-1, dtype=np.int8)
+    return values
 
 
 def encode_depthwise(weights: Integers, bits: int) -> Words:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
@@ -165,7 +166,7 @@ def mesh_layer(record: Record) -> tuple[NpContents, ...]:
         return nps
     if len(nps) != 1 or record.external.place != nps[0].place:
         raise error("AKC0611", "external weights belong to no NP of their record")
-    return (_with(nps[0], weights=record.external.words),)
+    return (_with(nps[0], "weights", record.external.words),)
 
 
 def _np(blocks: list[Block]) -> NpContents:
@@ -174,7 +175,7 @@ def _np(blocks: list[Block]) -> NpContents:
     assert registers.place is not None
     contents = NpContents(registers.place, block, registers.words, block.decode(registers.words))
     for memory in memories:
-        contents = _with(contents, **{_memory_name(contents, memory): memory.words})
+        contents = _with(contents, _memory_name(contents, memory), memory.words)
     return contents
 
 
@@ -188,11 +189,12 @@ def _memory_name(contents: NpContents, memory: Block) -> str:
     raise error("AKC0611", f"NP {contents.place} has no memory {memory.unit} at {memory.address:#x}")
 
 
-def _with(contents: NpContents, **changes: Words) -> NpContents:
-    (name,) = changes
+def _with(contents: NpContents, name: str, words: Words) -> NpContents:
+    """The contents with one more memory."""
     if getattr(contents, name) is not None:
         raise error("AKC0611", f"NP {contents.place} gets its {name} twice")
-    return evolve(contents, **changes)
+    memories: dict[str, Any] = {name: words}
+    return evolve(contents, **memories)
 
 
 def _learning_np(records: LearningRecords, registers: Record) -> NpContents:
@@ -202,11 +204,11 @@ def _learning_np(records: LearningRecords, registers: Record) -> NpContents:
         raise error("AKC0611", "the learning layer's registers are not one block of its NP")
     found = _np(blocks)
     if weights.external is not None:
-        return _with(found, weights=weights.external.words)
+        return _with(found, "weights", weights.external.words)
     memory = record_blocks(weights)
     if len(memory) != 1 or memory[0].place != records.place:
         raise error("AKC0611", "the learning layer's weights are not one block of its NP")
-    return _with(found, **{_memory_name(found, memory[0]): memory[0].words})
+    return _with(found, _memory_name(found, memory[0]), memory[0].words)
 
 
 # -- decoded memories ------------------------------------------------------------------------------
@@ -230,8 +232,11 @@ def dense_memory(contents: NpContents, inputs: int, learning: bool = False) -> f
     words = need(contents.weights, contents, "weights")
     memory = fnp_memory.decode(words, inputs, dense_bits(contents), bool(contents.values["activation"]), learning)
     if len(memory.weights) != contents.values["units"]:
-        raise error("AKC0611", f"NP {contents.place} has {len(memory.weights)} units in memory,"
-                    f" {contents.values['units']} in its registers")  # fmt: skip
+        raise error(
+            "AKC0611",
+            f"NP {contents.place} has {len(memory.weights)} units in memory,"
+            f" {contents.values['units']} in its registers",
+        )
     return memory
 
 
@@ -280,8 +285,11 @@ def mesh_thresholds(contents: NpContents) -> tuple[Integers, Integers]:
     """(thresholds, steps) of the filters of an NP."""
     thresholds, steps = cnp_memory.decode_thresholds(need(contents.thresholds, contents, "thresholds"))
     if len(thresholds) != contents.values["filters"]:
-        raise error("AKC0611", f"NP {contents.place} has thresholds for {len(thresholds)} filters,"
-                    f" {contents.values['filters']} are in its registers")  # fmt: skip
+        raise error(
+            "AKC0611",
+            f"NP {contents.place} has thresholds for {len(thresholds)} filters,"
+            f" {contents.values['filters']} are in its registers",
+        )
     return thresholds, steps
 
 

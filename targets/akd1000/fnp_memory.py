@@ -23,14 +23,20 @@ from akc.targets.akd1000.program import Words
 from akc.targets.akd1000.registers import Field, RegisterBlock
 from akc.targets.akd1000.tracks import Part
 
-UNIT = RegisterBlock("unit", 0, 4, "Head of a unit in the weight memory of an FNP", (
-    Field(0, 0, 20, "threshold", "two's complement; 0x80000 where the activation is off"),
-    Field(1, 0, 20, "step", "floor(16 act_step); 0 where the activation is off"),
-    Field(1, 20, 12, "class", "learning with several classes: 1 + class of the unit"),
-    Field(2, 0, 32, "num_weights", "learning: ones of a unit"),
-    Field(3, 0, 16, "swaps", "learning: thswap"),
-    Field(3, 16, 16, "learning_threshold", "learning: threshold_learning"),
-))
+UNIT = RegisterBlock(
+    "unit",
+    0,
+    4,
+    "Head of a unit in the weight memory of an FNP",
+    (
+        Field(0, 0, 20, "threshold", "two's complement; 0x80000 where the activation is off"),
+        Field(1, 0, 20, "step", "floor(16 act_step); 0 where the activation is off"),
+        Field(1, 20, 12, "class", "learning with several classes: 1 + class of the unit"),
+        Field(2, 0, 32, "num_weights", "learning: ones of a unit"),
+        Field(3, 0, 16, "swaps", "learning: thswap"),
+        Field(3, 16, 16, "learning_threshold", "learning: threshold_learning"),
+    ),
+)
 HEAD_WORDS = UNIT.length
 THRESHOLD_BITS, STEP_BITS = 20, 20
 SIGNS = {1: (1,), 2: (1, -1), 4: (1, -1)}

@@ -86,10 +86,15 @@ def dense_memory(module: Module, layer: LayerFacts, learned: fnp_memory.Learned 
     op = layer.op
     weights = dense_to_chip(module.array(op.weights), (*layer.size, layer.channels))
     on = op.activation
-    return fnp_memory.encode(fnp_memory.Memory(
-        weights=weights, bits=layer.weight_bits, learned=learned,
-        thresholds=thresholds_of(module, op) if on else None, steps=steps_of(module, op) if on else None,
-    ))
+    return fnp_memory.encode(
+        fnp_memory.Memory(
+            weights=weights,
+            bits=layer.weight_bits,
+            learned=learned,
+            thresholds=thresholds_of(module, op) if on else None,
+            steps=steps_of(module, op) if on else None,
+        )
+    )
 
 
 def _dense(module: Module, layer: LayerFacts, route: Route) -> LayerCode:
@@ -133,9 +138,14 @@ def axis_of(layer: LayerFacts, axis: int, share: Interval) -> Axis:
     convolved = cdiv(whole_size, stride)
     over = stop == whole_size and (cdiv(convolved, step) - 1) * step + window > convolved
     return Axis(
-        tile=stop - start, start=first, size=end - first, halo=first - start,
+        tile=stop - start,
+        start=first,
+        size=end - first,
+        halo=first - start,
         centre_first=stride == 2 and start % 2 == parity,
-        output_start=before // step, outputs=cdiv(after, step) - before // step, pool_over=over,
+        output_start=before // step,
+        outputs=cdiv(after, step) - before // step,
+        pool_over=over,
     )
 
 
@@ -151,19 +161,30 @@ def convolution_registers(layer: LayerFacts, share: Share, single_buffer: bool, 
     line_bytes = cdiv(d0.size * layer.input_bits, 8)
     line_words = cdiv(line_bytes * layer.channels, 4)
     values = {
-        "single_buffer": int(single_buffer), "np_count": len(layer.op.at),
-        "buffer_words": d1.size * line_words, "line_bytes": line_bytes, "line_words": line_words,
-        "padded_tile_d0": 4 * cdiv(d0.tile, 4), "kernel": layer.kernel[0], "stride_2": int(layer.stride[0] == 2),
-        "filters": filters, "first_filter": share.filters[0], "filter_groups": cdiv(filters, 8),
+        "single_buffer": int(single_buffer),
+        "np_count": len(layer.op.at),
+        "buffer_words": d1.size * line_words,
+        "line_bytes": line_bytes,
+        "line_words": line_words,
+        "padded_tile_d0": 4 * cdiv(d0.tile, 4),
+        "kernel": layer.kernel[0],
+        "stride_2": int(layer.stride[0] == 2),
+        "filters": filters,
+        "first_filter": share.filters[0],
+        "filter_groups": cdiv(filters, 8),
         "pool_size": layer.pool_size[0] if layer.max_pooled else 1,
         "pool_stride": layer.pool_stride[0] if layer.max_pooled else 1,
         "global_pool": int(layer.pool == "average"),
     }
     for name, axis in (("d0", d0), ("d1", d1)):
         values |= {
-            f"tile_{name}": axis.tile, f"halo_{name}": axis.halo, f"start_{name}": axis.start,
-            f"centre_first_{name}": int(axis.centre_first), f"size_{name}": axis.size,
-            f"output_start_{name}": axis.output_start, f"outputs_{name}": axis.outputs,
+            f"tile_{name}": axis.tile,
+            f"halo_{name}": axis.halo,
+            f"start_{name}": axis.start,
+            f"centre_first_{name}": int(axis.centre_first),
+            f"size_{name}": axis.size,
+            f"output_start_{name}": axis.output_start,
+            f"outputs_{name}": axis.outputs,
             f"pool_over_{name}": int(axis.pool_over),
         }
     kind = _separable_registers if layer.kind == "separable" else _standard_registers
@@ -180,8 +201,11 @@ def _separable_registers(layer: LayerFacts, filters: int) -> dict[str, int]:
     bits = layer.weight_bits
     start = cnp_memory.pointwise_start(layer.kernel[0], bits, layer.channels)
     return {
-        "separable": 1, "depthwise_bits": CODES[bits], "pointwise_bits": CODES[bits],
-        "pointwise_rows": pointwise_rows(bits, filters), "pointwise_start": cnp_memory.LINE_ROWS * start,
+        "separable": 1,
+        "depthwise_bits": CODES[bits],
+        "pointwise_bits": CODES[bits],
+        "pointwise_rows": pointwise_rows(bits, filters),
+        "pointwise_start": cnp_memory.LINE_ROWS * start,
     }
 
 
@@ -225,12 +249,22 @@ def image_configuration(layer: LayerFacts) -> dict[str, int]:
     pool = layer.pool_size if layer.max_pooled else (1, 1)
     value = layer.op.padding_value  # type: ignore[attr-defined]
     return {
-        "kernel": hrc.KERNEL_CODES[layer.kernel[0]], "act_bits": CODES[layer.op.act_bits],
-        "one_channel": int(layer.channels == 1), "valid": int(valid), "valid_2": 3 if valid else 0,
-        "pool_d0": int(pool[0] == 2), "pool_d1": int(pool[1] == 2),
-        "stride_d0": layer.stride[0], "stride_d1": layer.stride[1],
-        "padding_value_0": value, "padding_value_1": value, "padding_value_2": value,
-        "before_d0": before0, "after_d0": after0, "before_d1": before1, "after_d1": after1,
+        "kernel": hrc.KERNEL_CODES[layer.kernel[0]],
+        "act_bits": CODES[layer.op.act_bits],
+        "one_channel": int(layer.channels == 1),
+        "valid": int(valid),
+        "valid_2": 3 if valid else 0,
+        "pool_d0": int(pool[0] == 2),
+        "pool_d1": int(pool[1] == 2),
+        "stride_d0": layer.stride[0],
+        "stride_d1": layer.stride[1],
+        "padding_value_0": value,
+        "padding_value_1": value,
+        "padding_value_2": value,
+        "before_d0": before0,
+        "after_d0": after0,
+        "before_d1": before1,
+        "after_d1": after1,
         "last_filter": layer.filters - 1,
     }
 

@@ -102,9 +102,12 @@ class _Recovery:
         tail = self._decode()
         last = tail[-1].result if tail else self.value
         net = Net(
-            name="recovered", inputs=(self.input,), statements=(Sequence(name="s0", ops=tuple(self.ops)), *tail),
-            outputs=(last.name,), output_types=(last.type,),
-        )  # fmt: skip
+            name="recovered",
+            inputs=(self.input,),
+            statements=(Sequence(name="s0", ops=tuple(self.ops)), *tail),
+            outputs=(last.name,),
+            output_types=(last.type,),
+        )
         return Module(net=net, weights=self.weights)
 
     @property
@@ -115,7 +118,7 @@ class _Recovery:
     def _add(self, draft: _Draft) -> None:
         name = self.name
         self.weights |= {f"{name}.{key}": weight for key, weight in draft.weights.items()}
-        refs = {key: f"{name}.{key}" for key in draft.weights}
+        refs: dict[str, Any] = {key: f"{name}.{key}" for key in draft.weights}
         op = draft.op(result=self.value, x=self.value.name, **refs, **draft.fields)
         self.value = Value(name, self._infer(op))
         self.ops.append(evolve(op, result=self.value))
@@ -141,7 +144,7 @@ class _Recovery:
         weights = parts.image_weights(image, self.contents.channels or 0)
         pool = (1 + values["pool_d0"], 1 + values["pool_d1"])
         pooling = {"pool": "max", "pool_size": pool, "pool_stride": pool} if max(pool) > 1 else {}
-        fields = {
+        fields: dict[str, Any] = {
             "stride": (values["stride_d0"], values["stride_d1"]),
             "padding": "valid" if values["valid"] else "same",
             "padding_value": values["padding_value_0"],
@@ -151,9 +154,14 @@ class _Recovery:
         }
         if min(fields["stride"]) < 1:
             raise error("AKC0614", "the image layer has stride 0")
-        return _Draft(op=InputConvolutional, fields=fields, weights={
-            "weights": Weight.of(weights, "i8"), **_vectors(thresholds, steps),
-        })  # fmt: skip
+        return _Draft(
+            op=InputConvolutional,
+            fields=fields,
+            weights={
+                "weights": Weight.of(weights, "i8"),
+                **_vectors(thresholds, steps),
+            },
+        )
 
     def dense(self, layer: tuple[NpContents, ...]) -> _Draft:
         """A fully connected layer."""
@@ -194,10 +202,14 @@ class _Recovery:
         pairs = [parts.mesh_thresholds(contents) for contents in layer]
         thresholds, steps = (_gathered(layer, [pair[i] for pair in pairs]) for i in (0, 1))
         vectors = _vectors(thresholds, steps) if values["activation"] else self._scaling(layer, steps)
-        fields = _common(layer[0]) | _pooling(values) | {
-            "stride": (1 + values["stride_2"],) * 2,
-            "at": tuple(_location(contents, layer, self.value.type.shape) for contents in layer),
-        }  # fmt: skip
+        fields = (
+            _common(layer[0])
+            | _pooling(values)
+            | {
+                "stride": (1 + values["stride_2"],) * 2,
+                "at": tuple(_location(contents, layer, self.value.type.shape) for contents in layer),
+            }
+        )
         return _Draft(op=op, fields=fields, weights=weights | vectors)
 
     # -- last layers without activation ------------------------------------------------------------

@@ -12,16 +12,24 @@ from akc.diagnostics import error
 from akc.targets.akd1000.program import Place, Record, Words
 from akc.targets.akd1000.registers import Field, RegisterBlock
 
-HEADER = RegisterBlock("dma", 0, 2, "DMA header in front of each block", (
-    Field(0, 0, 4, "unit", "what is written: 0 filters or image memory, 4 thresholds, 6 dense weights, 8 registers"),
-    Field(0, 6, 2, "front_end", "2: the image front end, with column, row and ids 0"),
-    Field(0, 8, 8, "ids", "one bit: the id of the NP"),
-    Field(0, 16, 8, "row", "row of the NP"),
-    Field(0, 24, 8, "column", "column of the NP"),
-    Field(1, 0, 16, "address", "first register, or first row of filters in units of 8"),
-    Field(1, 16, 15, "length", "payload words"),
-    Field(1, 31, 1, "extended", "a long payload; never set on an AKD1000", 0, "constant"),
-))
+HEADER = RegisterBlock(
+    "dma",
+    0,
+    2,
+    "DMA header in front of each block",
+    (
+        Field(
+            0, 0, 4, "unit", "what is written: 0 filters or image memory, 4 thresholds, 6 dense weights, 8 registers"
+        ),
+        Field(0, 6, 2, "front_end", "2: the image front end, with column, row and ids 0"),
+        Field(0, 8, 8, "ids", "one bit: the id of the NP"),
+        Field(0, 16, 8, "row", "row of the NP"),
+        Field(0, 24, 8, "column", "column of the NP"),
+        Field(1, 0, 16, "address", "first register, or first row of filters in units of 8"),
+        Field(1, 16, 15, "length", "payload words"),
+        Field(1, 31, 1, "extended", "a long payload; never set on an AKD1000", 0, "constant"),
+    ),
+)
 HEADER_WORDS = HEADER.length
 FILTERS, THRESHOLDS, DENSE_WEIGHTS, REGISTERS = 0, 4, 6, 8
 UNIT_NAMES = {FILTERS: "filters", THRESHOLDS: "thresholds", DENSE_WEIGHTS: "weights", REGISTERS: "registers"}

@@ -57,7 +57,10 @@ class NetBuilder:
         """The network so far."""
         last = self.value
         net = Net(
-            name="random", inputs=(self.input,), statements=tuple(self.ops), outputs=(last.name,),
+            name="random",
+            inputs=(self.input,),
+            statements=tuple(self.ops),
+            outputs=(last.name,),
             output_types=(last.type,),
         )
         return Module(net=net, weights=dict(self.weights))
@@ -293,8 +296,11 @@ def learning(rng: Random) -> Module:
     units = classes * _small(rng, 12 if rng.random() < 0.8 else 150)
     count = _small(rng, min(inputs, 60))
     settings = Learning(
-        num_weights=count, num_classes=classes, initial_plasticity=float(rng.random()),
-        learning_competition=float(rng.random()), plasticity_decay=float(rng.random()),
+        num_weights=count,
+        num_classes=classes,
+        initial_plasticity=float(rng.random()),
+        learning_competition=float(rng.random()),
+        plasticity_decay=float(rng.random()),
         **({} if rng.random() < 0.3 else {"min_plasticity": float(rng.random())}),
     )
     net.dense(units, "u1", learning=settings, activation=bool(rng.random() < 0.5))
@@ -350,8 +356,9 @@ def _spoil_window(net: NetBuilder, rng: Random) -> None:
         lambda: net.separable(4, 3, "u1"),
         lambda: net.separable(4, 1, "i4"),
         lambda: net.convolution(4, 3, "i4", pool="max", pool_size=(2, 2), pool_stride=(2, 2)),
-        lambda: net.convolution(4, 3, "i4", pool="max", pool_size=(3, 3), pool_stride=(2, 2))
-        or net.convolution(4, 1, "i4"),
+        lambda: (
+            net.convolution(4, 3, "i4", pool="max", pool_size=(3, 3), pool_stride=(2, 2)) or net.convolution(4, 1, "i4")
+        ),
         lambda: net.convolution(4, 1, "i4", padding="valid"),
     )()
 
@@ -367,8 +374,7 @@ def spoiled(rng: Random) -> Module:
 
 
 CLASSES: dict[str, Callable[[Random], Module]] = {
-    make.__name__: make
-    for make in (dense, conv, separable, mixed, image, near_capacity, learning, spoiled)
+    make.__name__: make for make in (dense, conv, separable, mixed, image, near_capacity, learning, spoiled)
 }
 
 

@@ -135,9 +135,7 @@ TRANSLATIONS: dict[type[Op], Translation] = {
             "weights_pw": pointwise(m.array(op.pointwise)),
         },
     ),
-    FullyConnected: Translation(
-        _fully_connected, lambda m, op, x: {"weights": dense(m.array(op.weights), x.shape)}
-    ),
+    FullyConnected: Translation(_fully_connected, lambda m, op, x: {"weights": dense(m.array(op.weights), x.shape)}),
 }
 VECTORS = (("threshold", np.int32), ("act_step", np.float32))
 LEARNING_VECTORS = ("threshold_learning", "thswap")
