@@ -147,8 +147,8 @@ def file_layers(module: Module) -> tuple[FileLayer, ...]:
 
 
 def layer_names(module: Module, layers: tuple[akida.Layer, ...]) -> tuple[str, ...]:
-    """The one source name that a layer comes from, where it is its alone; else the name of its value."""
-    sources = [op.origin[0] if len(op.origin) == 1 else op.name for op in layers]
+    """The first source name of each layer, or the names of their values where those are not clear."""
+    sources = [op.origin[0] if op.origin else op.name for op in layers]
     clear = "" not in sources and len({*sources, layers[0].x}) == len(sources) + 1
     return tuple(sources) if clear else tuple(op.name for op in layers)
 
