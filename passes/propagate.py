@@ -132,13 +132,14 @@ def _through(op: Op, x: Moments, module: Module) -> Moments:
 
 
 def _summed(op: host.Sum | host.Window, x: Moments, module: Module) -> Moments:
-    """Over time: steps are taken to be independent, so means and variances add."""
+    """Over time: the steps of a value are taken to move together, as those of a constant input do."""
     steps = module.net.types[op.x].steps or 1
-    weights = np.ones(steps) if isinstance(op, host.Window) or op.weights is None else module.array(op.weights)
-    share = 1.0 if isinstance(op, host.Sum) else 1 / (op.type.steps or 1)
-    first, second = float(weights.sum()) * share, float(np.square(weights.astype(np.float64)).sum()) * share
-    low, high = sorted((x.low * first, x.high * first))
-    return Moments(x.mean * first, x.variance * second, low, high)
+    if isinstance(op, host.Window):
+        factor = steps / op.count
+    else:
+        factor = float(steps if op.weights is None else module.array(op.weights).astype(np.float64).sum())
+    low, high = sorted((x.low * factor, x.high * factor))
+    return Moments(x.mean * factor, x.variance * factor**2, low, high)
 
 
 def _number(value: float | WeightName, module: Module) -> Floats:
