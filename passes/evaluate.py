@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from akc.diagnostics import error
-from akc.ir.module import Module
-from akc.sim.registry import evaluate_op
+from akc.ir.module import Module, Op
+from akc.sim.registry import WHOLE, evaluate_op, find_rule
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +42,16 @@ def values(module: Module, inputs: Mapping[str, Array]) -> Iterator[tuple[str, A
     kept: dict[str, Array] = dict(inputs)
     yield from inputs.items()
     for op in net.ops:
-        result = evaluate_op(op, [kept[name] for name in op.operands], module)
+        result = _evaluate(op, [kept[name] for name in op.operands], module)
         kept = {name: array for name, array in kept.items() if last_reader.get(name) != op.name}
         kept[op.name] = result
         yield op.name, result
+
+
+def _evaluate(op: Op, operands: list[Array], module: Module) -> Array:
+    """The result of one operation; one that knows no time runs on all steps of all samples at once."""
+    if op.type.steps is None or find_rule(WHOLE, op) is not None:
+        return evaluate_op(op, operands, module)
+    batch, steps = operands[0].shape[:2]
+    result = evaluate_op(op, [a.reshape(batch * steps, *a.shape[2:]) for a in operands], module)
+    return result.reshape(batch, steps, *result.shape[1:])
