@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices for the user: the list with its ways out, whole networks on a device, verification, the kit."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from attrs import evolve
+
+import akc
+from akc import devices
+from akc.device_runner import DeviceRunner, condensed
+from akc.devices import OpenDevice, list_devices, open_device, run_on
+from akc.diagnostics import DiagnosticError
+from akc.ir.module import Module
+from akc.ir.parser import parse
+from akc.kit import make_kit, run_kit
+from akc.targets.akd1000.driver import errors
+from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.verification import verify
+from tests.targets.akd1000.driver.networks import networks
+
+TWO_SEQUENCES = """akir 1.0
+
+net @two(%x: f32[6]) -> f32[4] {
+  %q = host.quantize(%x, scale=0.5, bits=4) : u4[1, 1, 6]
+  sequence @s0 {
+    %a = akida.fully_connected(%q, weights=#a.weights, act_bits=4) : u4[1, 1, 5]
+    %b = akida.fully_connected(%a, weights=#b.weights, act_bits=4) : u4[1, 1, 5]
+  }
+  %f = host.dequantize(%b, scale=0.25) : f32[5]
+  %h = nn.relu(%f) : f32[5]
+  %r = host.quantize(%h, scale=0.5, bits=4) : u4[1, 1, 5]
+  sequence @s1 {
+    %c = akida.fully_connected(%r, weights=#c.weights, activation=false) : i32[1, 1, 4]
+  }
+  %y = host.decode(%c) : f32[4]
+  return %y
+}
+
+weights {
+  #a.weights : i4[5, 6] = hex "
+    123456
+    654321
+    f1f1f1
+    707070
+    0f0f0f"
+  #b.weights : i4[5, 5] = hex "
+    12345
+    54321
+    f1f1f
+    70707
+    0f0f0"
+  #c.weights : i4[4, 5] = hex "
+    12345
+    54321
+    f1f1f
+    70707"
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def two() -> akc.Program:
+    return akc.build(parse(TWO_SEQUENCES), host="allow")
+
+
+def samples() -> Any:
+    return np.random.default_rng(3).uniform(0, 8, (40, 6)).astype(np.float32)
+
+
+# -- the list --------------------------------------------------------------------------------------
+
+
+def card(pci: Path, address: str, product: str = "0xbca1", driver: str = "", group: str = "") -> Path:
+    place = pci / address
+    place.mkdir(parents=True)
+    (place / "vendor").write_text("0x1e7c\n")
+    (place / "device").write_text(product + "\n")
+    for link, name in (("driver", driver), ("iommu_group", group)):
+        if name:
+            (pci.parent / name).mkdir(exist_ok=True)
+            (place / link).symlink_to(pci.parent / name)
+    return place
+
+
+def test_without_a_card_there_is_the_emulator(tmp_path: Path) -> None:
+    assert [row.on for row in list_devices(tmp_path / "pci", tmp_path / "dev")] == ["emulator"]
+
+
+def test_each_problem_comes_with_a_way_out(tmp_path: Path) -> None:
+    pci, dev = tmp_path / "pci", tmp_path / "dev"
+    (dev / "vfio").mkdir(parents=True)
+    (dev / "akida0").touch()
+    (dev / "akida1").touch()
+    (dev / "vfio" / "17").touch()
+    card(pci, "0000:01:00.0", driver="akida-pcie")
+    card(pci, "0000:02:00.0")
+    card(pci, "0000:03:00.0", driver="vfio-pci", group="17")
+    card(pci, "0000:04:00.0", driver="vfio-pci")
+    card(pci, "0000:05:00.0", product="0xa500")
+    (pci / "0000:06:00.0").mkdir()
+    rows = list_devices(pci, dev)
+    assert [row.on for row in rows] == ["emulator", f"{dev}/akida0", "", "vfio:0000:03:00.0", "", "", f"{dev}/akida1"]
+    problems = [row.problem for row in rows]
+    assert problems[2] == "no driver is bound" and problems[4] == "it is in no IOMMU group"
+    assert problems[5] == "akc does not drive this chip"
+    assert all(bool(row.help) == bool(row.problem) for row in rows)
+
+
+def test_a_node_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "akida0").touch()
+    monkeypatch.setattr(devices.os, "access", lambda *args: False)
+    row = list_devices(tmp_path / "pci", tmp_path)[1]
+    assert (row.on, row.help.startswith("sudo chmod 666")) == ("", True)
+
+
+@pytest.mark.parametrize("name", ["akida0", "/no/such/node", "vfio:9999:99:99.9"])
+def test_names_that_lead_nowhere(name: str) -> None:
+    with pytest.raises(errors.CannotOpen, match="AKC0801"):
+        open_device(name)
+
+
+# -- whole networks --------------------------------------------------------------------------------
+
+
+def test_predict_gives_what_the_simulator_gives(two: akc.Program) -> None:
+    with open_device("emulator") as device:
+        device.program(two)
+        np.testing.assert_array_equal(device.predict(samples()), two.run(samples()))
+
+
+def test_bytes_of_one_sequence_take_levels() -> None:
+    built = networks()["dense-levels"]
+    with open_device() as device:
+        device.program(built.program.bytes)
+        np.testing.assert_array_equal(device.predict(built.inputs), built.expected)
+
+
+def test_a_sequence_is_programmed_once_a_batch(two: akc.Program) -> None:
+    programmed: list[int] = []
+
+    class Counting(OpenDevice):
+        def _program(self, info: Any, data: Any) -> None:
+            programmed.append(1)
+            super()._program(info, data)
+
+    device = Counting(EmulatorBus())
+    outputs = run_on(device, two, samples())
+    np.testing.assert_array_equal(next(iter(outputs.values())), two.run(samples()))
+    assert len(programmed) == 2
+    one = networks()["dense-levels"]
+    runner = DeviceRunner(device, one.program)
+    for _ in range(3):
+        runner.run(one.inputs)
+    assert len(programmed) == 3, "it stays on the chip"
+
+
+def test_raw_runs_take_and_give_the_chips_integers() -> None:
+    built = networks()["image-conv-dense"]
+    with open_device() as device:
+        outputs = run_on(device, built.program, built.inputs, raw=True)
+    np.testing.assert_array_equal(next(iter(outputs.values())), built.expected)
+
+
+def test_a_value_from_the_middle_of_a_sequence_is_refused(two: akc.Program) -> None:
+    module: Module = two.module
+    with pytest.raises(errors.WrongProgram, match="%a is in the middle of sequence @s0"):
+        condensed(evolve(module, net=evolve(module.net, outputs=("a",))))
+
+
+# -- verification ----------------------------------------------------------------------------------
+
+
+def test_a_device_that_agrees(two: akc.Program) -> None:
+    with open_device() as device:
+        result = verify(device, two, samples())
+    assert result.equal
+    result.check()
+    assert [(s.sequence, s.samples, s.values) for s in result.sequences] == [("s0", 40, 200), ("s1", 40, 160)]
+
+
+class Flaky(EmulatorBus):
+    """A chip whose memory at one NP loses a bit: weights of the unit at `place` are read wrong."""
+
+    place = (0, 0, 0)
+
+    def write32(self, address: int, value: int) -> None:
+        super().write32(address, value)
+        processor = self.chip.fabric.processors.get(self.place)
+        blocks = [] if processor is None else processor.memories.get(6, [])
+        if blocks and not blocks[0].words.flags.writeable:
+            return
+        if blocks:
+            blocks[0].words[4:] ^= 1
+            blocks[0].words.flags.writeable = False
+            self.chip.fabric.changes += 1
+
+
+def test_the_first_layer_that_differs_is_named(two: akc.Program) -> None:
+    places = [(op.at[0].column, op.at[0].row, op.at[0].id) for op in two.module.net.sequences[0].ops]  # type: ignore[attr-defined]
+    for place, layer in zip(places, ("a", "b"), strict=True):
+        bus = Flaky()
+        bus.place = place
+        result = verify(OpenDevice(bus), two, samples())
+        difference = result.sequences[0].difference
+        assert difference is not None and difference.layer == layer
+        assert difference.place[2] < 5 and difference.found != difference.expected
+        with pytest.raises(DiagnosticError, match=rf"AKC0812.*@s0: %{layer} differs in \d+ values, first in sample"):
+            result.check()
+
+
+# -- the kit ---------------------------------------------------------------------------------------
+
+
+def test_a_kit_that_is_written_and_run(tmp_path: Path) -> None:
+    built = networks()
+    names = make_kit(tmp_path, {n: (built[n].program, built[n].inputs) for n in ("dense-levels", "image-alone")})
+    assert names == ["dense-levels", "image-alone"]
+    assert "akc verify --kit . --on /dev/akida0" in (tmp_path / "README.md").read_text()
+    results = run_kit(tmp_path, "emulator")
+    assert all(r.equal and not r.fault for r in results)
+    report = json.loads((tmp_path / "answers" / "report.json").read_text())
+    assert [n["equal"] for n in report["networks"]] == [True, True]
+    log = gzip.open(tmp_path / "answers" / "accesses.txt.gz", "rt").read().splitlines()
+    assert "# dense-levels" in log and sum(line.startswith("RR") for line in log) > 100
+
+
+def test_a_kit_tells_what_differs_and_what_fails(tmp_path: Path) -> None:
+    built = networks()
+    make_kit(tmp_path, {n: (built[n].program, built[n].inputs) for n in ("conv-levels", "dense-levels")})
+    place = tmp_path / "networks" / "dense-levels"
+    np.save(place / "expected.npy", built["dense-levels"].expected + 1)
+    np.save(tmp_path / "networks" / "conv-levels" / "inputs.npy", built["conv-levels"].inputs[..., :1])
+    conv, dense = run_kit(tmp_path, "emulator")
+    assert not conv.equal and "AKC0809" in conv.fault
+    assert (dense.equal, dense.differing) == (False, dense.values)
+
+
+def test_a_folder_without_a_kit(tmp_path: Path) -> None:
+    with pytest.raises(DiagnosticError, match="holds no kit"):
+        run_kit(tmp_path, "emulator")
