@@ -156,7 +156,7 @@ class _Fitting:
         """For each chip layer the source's value whose counts its levels stand for, and spikes a level."""
         found: dict[str, tuple[str, Array]] = {}
         for op in self.module.net.ops:
-            plan = next((self.plan.neurons[o] for o in op.origin if o in self.plan.neurons), None)
+            plan = next((self.plan.neurons[o] for o in reversed(op.origin) if o in self.plan.neurons), None)
             if isinstance(op, akida.Layer) and op.activation and plan is not None:
                 value = self.matching(plan, op.type)
                 if value is not None:

@@ -28,7 +28,8 @@ CANDIDATES = (1, 3, 5, 10, 30)
 class Rate:
     """Run a spiking network by its rates: the time axis is cut into windows, one pass for each.
 
-    A neuron gives as many levels as it would fire under the mean current of the window (its staircase);
+    A neuron gives as many levels as it would fire if the mean current of the window went on for all steps
+    (its staircase);
     the last neuron and the read-out become a straight line on the potentials, summed over windows by
     the host. The order of spikes inside a window is lost. The numbers stay real: lower-int4 quantises.
     """
@@ -234,10 +235,6 @@ class _Rewriting:
         self.weights[weight] = Weight.of(array, "f32")
         return WeightName(weight)
 
-    def window_steps(self, op: Op) -> int:
-        """Steps of the source in one window."""
-        return max(1, round((op.type.steps or 1) / self.windows))
-
     def neuron(self, op: snn.Neuron, readout: Op | None) -> None:
         """affine, levels, affine: the staircase, and back to spikes a step."""
         others = [u for u in self.module.net.uses(op.name) if u is not readout]
@@ -245,7 +242,7 @@ class _Rewriting:
             if op.name in self.module.net.outputs:
                 self.line(op)
             return
-        x, steps = self.renamed.get(op.x, op.x), self.window_steps(op)
+        x, steps = self.renamed.get(op.x, op.x), op.type.steps or 1
         stairs = staircase(op, self.module, steps, self.top)
         current = self.affine(
             op,
@@ -259,8 +256,9 @@ class _Rewriting:
         self.append(counted)
         rate = fresh_name(f"{op.name}.rate", self.module.net.values)
         self.renamed[op.name] = self.affine(op, op.name, rate, stairs.unit / steps, 0.0)
-        for key in op.origin[:1] or (op.name,):
-            self.plan.neurons[key] = NeuronPlan(op.name, steps, stairs.unit, float(stairs.error.max()))
+        self.plan.neurons[(op.origin or (op.name,))[0]] = NeuronPlan(
+            op.name, steps / self.windows, stairs.unit / self.windows, float(stairs.error.max())
+        )
 
     def readout(self, op: Op) -> None:
         """The last neuron and its read-out: a line on its mean current, over all windows."""
@@ -278,9 +276,9 @@ class _Rewriting:
 
     def drawn(self, neuron: snn.Neuron, name: str, summed: bool) -> str:
         """What the neuron gives in a window (the sum, or the mean a step) as a line on its current."""
-        x, steps = self.renamed.get(neuron.x, neuron.x), self.window_steps(neuron)
+        x, steps = self.renamed.get(neuron.x, neuron.x), neuron.type.steps or 1
         slope, offset = response_line(neuron, self.module, steps, self.top)
-        share = 1.0 if summed else 1.0 / steps
+        share = 1.0 / self.windows if summed else 1.0 / steps
         return self.affine(neuron, x, name, slope * share, offset * share, neuron.comments)
 
 

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks for each rewriting pass: what goes in, for snapshots and for proofs of equality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from akc.ir.module import Module
+from akc.ir.ops import nn
+
+from tests.passes.building import Building
+
+Make = Callable[[], Module]
+
+
+def _mlp() -> Building:
+    return Building(6, 5, 1).flatten().dense(8).batch_norm().relu().dense(4)
+
+
+def _torch_cnn(size: int = 6) -> Building:
+    """Channels first outside, as PyTorch has it."""
+    net = Building(2, size, size + 1).add(nn.Permute, order=(1, 2, 0)).conv(4, 3, pad=(1, 1, 1, 1))
+    net.add(nn.Permute, order=(2, 0, 1)).relu()
+    return net.flatten().dense(5)
+
+
+REWRITES: dict[str, dict[str, Make]] = {
+    "fold-layout": {
+        "torch-cnn": lambda: _torch_cnn().module(),
+        "mean-of-channels-first": lambda: (
+            Building(5, 6, 2).conv(3, 3).add(nn.Permute, order=(2, 0, 1)).add(nn.Mean, axes=(1, 2)).dense(4).module()
+        ),
+        "there-and-back": lambda: (
+            Building(4, 6, 1).conv(3, 3).add(nn.Permute, order=(2, 0, 1)).relu()
+            .add(nn.Permute, order=(1, 2, 0)).conv(2, 1).module()
+        ),
+        "row-vector": lambda: Building(1, 7).dense(3).relu().dense(2).module(),
+        "dense-on-a-map": lambda: Building(4, 5, 3).dense(6).relu().module(),
+        "image-flattened": lambda: (
+            Building(2, 3, 4).add(nn.Permute, order=(1, 2, 0)).flatten().dense(3).module()
+        ),
+    },
+    "fold-batchnorm": {
+        "dense": lambda: _mlp().module(),
+        "conv": lambda: Building(6, 5, 2).conv(4, 3, pad=(1, 1, 1, 1), bias=False).batch_norm().relu().module(),
+        "depthwise": lambda: Building(6, 5, 4).conv(4, 3, groups=4).batch_norm().relu().module(),
+        "behind-the-activation": lambda: (
+            Building(6, 6, 2).conv(3, 3).relu().batch_norm().max_pool().flatten().dense(4).module()
+        ),
+        "into-groups": lambda: Building(5, 5, 2).conv(4, 3).relu().batch_norm().conv(6, 3, groups=2).module(),
+        "stopped-by-padding": lambda: (
+            Building(5, 5, 2).conv(4, 3).relu().batch_norm().conv(3, 3, pad=(1, 1, 1, 1)).module()
+        ),
+    },
+    "fold-input": {
+        "dense": lambda: Building(4, 5, 1).affine(2.0, -0.5).flatten().dense(3).module(),
+        "padded-conv": lambda: Building(6, 5, 1).affine(2.0, -0.5).conv(3, 3, pad=(1, 1, 1, 1)).module(),
+        "channels-differ": lambda: (
+            Building(6, 5, 3).affine([2.0, 4.0, 8.0], [-0.5, -0.5, -1.0]).conv(3, 3, pad=(1, 1, 1, 1)).module()
+        ),
+        "two-scalings": lambda: (
+            Building(6, 5, 3).affine(0.5, 0.0).affine([2.0, 4.0, 8.0], [-0.5, -0.5, -1.0]).conv(3, 3).module()
+        ),
+        "pad-op": lambda: (
+            Building(6, 5, 1).affine(2.0, -0.5).add(nn.Pad, pad=(0, 1, 2, 3)).conv(3, 3).module()
+        ),
+    },
+    "fold-average": {
+        "into-dense": lambda: Building(6, 8, 2).conv(3, 3).relu().average_pool().flatten().dense(4).module(),
+        "into-pointwise": lambda: Building(6, 8, 2).conv(3, 3).relu().average_pool().conv(4, 1).module(),
+        "as-depthwise": lambda: Building(12, 10, 2).conv(3, 3).relu().average_pool().conv(4, 3).module(),
+        "whole-map": lambda: Building(6, 6, 2).conv(3, 3).relu().average_pool(4).flatten().dense(4).module(),
+        "sticks-out": lambda: Building(7, 7, 2).conv(3, 3).relu().average_pool(ceil_mode=True).conv(4, 3).module(),
+    },
+    "fold-global-average": {
+        "small": lambda: Building(5, 6, 2).conv(3, 3).relu().add(nn.Mean, axes=(0, 1)).dense(4).module(),
+        "large": lambda: (
+            Building(9, 10, 2).conv(32, 3).relu().add(nn.Mean, axes=(0, 1)).dense(40).relu().dense(3).module()
+        ),
+    },
+    "expand-groups": {
+        "two-groups": lambda: Building(5, 6, 4).conv(6, 3, groups=2, pad=(1, 1, 1, 1)).relu().module(),
+        "two-filters-a-channel": lambda: Building(5, 6, 3).conv(6, 3, groups=3).module(),
+        "depthwise-stays": lambda: Building(5, 6, 3).conv(3, 3, groups=3).module(),
+    },
+    "expand-dilation": {
+        "both-axes": lambda: Building(9, 8, 2).conv(3, 3, dilation=(2, 3), pad=(2, 3, 2, 3)).module(),
+        "time": lambda: Building(12, 1, 4).conv(3, 3, 1, dilation=(3, 1)).module(),
+        "too-large": lambda: Building(20, 20, 2).conv(3, 3, dilation=(4, 4)).module(),
+    },
+    "separate-depthwise": {
+        "with-activation": lambda: (
+            Building(6, 5, 4).conv(4, 3, groups=4, pad=(1, 1, 1, 1)).relu().conv(3, 1).relu().module()
+        ),
+        "already-separable": lambda: Building(6, 5, 4).conv(4, 3, groups=4).conv(3, 1).relu().module(),
+    },
+    "mirror": {
+        "inner-stride-on-even": lambda: (
+            Building(10, 8, 4).conv(4, 3, pad=(1, 1, 1, 1)).relu().conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu()
+            .conv(2, 3, pad=(1, 1, 1, 1)).relu().look().module()
+        ),
+        "one-axis": lambda: (
+            Building(8, 7, 4).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().look().module()
+        ),
+        "gives-a-map": lambda: Building(8, 8, 4).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().module(),
+        "behind-the-picture": lambda: (
+            Building(12, 12, 1).conv(4, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu()
+            .conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().look().module()
+        ),
+        "fits-already": lambda: Building(7, 7, 4).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().module(),
+    },
+    "pad-input": {
+        "even-stride": lambda: Building(8, 10, 1).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().module(),
+        "odd-pool": lambda: Building(9, 11, 3).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool().module(),
+        "even-kernel": lambda: Building(8, 9, 1).conv(3, 4, pad=(1, 2, 1, 2)).relu().module(),
+        "flat-kernel": lambda: Building(8, 9, 1).conv(3, 5, 1, pad=(2, 0, 2, 0)).relu().module(),
+        "pointwise": lambda: Building(6, 7, 3).conv(4, 1).relu().module(),
+        "stays": lambda: Building(8, 9, 1).conv(3, 3, pad=(1, 1, 1, 1)).relu().module(),
+    },
+    "insert-identity": {
+        "before-dense": lambda: (
+            Building(6, 8, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool().flatten().dense(4).module()
+        ),
+        "at-the-end": lambda: Building(6, 8, 4).conv(3, 3, pad=(1, 1, 1, 1)).max_pool().relu().module(),
+        "image-layer-needs-none": lambda: (
+            Building(6, 8, 1).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool().flatten().dense(4).module()
+        ),
+    },
+    "fit-windows": {
+        "valid": lambda: Building(8, 9, 4).conv(3, 3).relu().conv(2, 5).relu().look().module(),
+        "valid-and-pools": lambda: (
+            Building(14, 14, 4).conv(3, 5).relu().max_pool().conv(2, 3, pad=(0, 0, 0, 0)).relu().look().module()
+        ),
+        "odd-pool": lambda: (
+            Building(9, 11, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool().conv(2, 1).relu().look().module()
+        ),
+        "even-kernel": lambda: Building(7, 8, 4).conv(3, 2, pad=(0, 0, 1, 1)).relu().look().module(),
+        "even-kernel-in-front": lambda: Building(7, 8, 4).conv(3, 4, pad=(2, 1, 1, 2)).relu().look().module(),
+        "one-d": lambda: Building(12, 1, 4).conv(3, 5, 1, pad=(2, 0, 2, 0)).relu().look().module(),
+        "corner-stride": lambda: Building(8, 6, 4).conv(3, 2, stride=(2, 2)).relu().look().module(),
+        "pointwise-stride": lambda: Building(8, 7, 4).conv(3, 1, stride=(2, 2)).relu().look().module(),
+        "depthwise": lambda: (
+            Building(9, 9, 4).conv(4, 3, groups=4).conv(3, 1).relu().max_pool(2, 1).conv(2, 1).relu().look().module()
+        ),
+        "no-way": lambda: Building(9, 9, 4).conv(3, 3).relu().conv(2, 3, pad=(1, 1, 1, 1)).relu().look().module(),
+    },
+}
+"""By pass and by case."""
+
+UNCHANGED = {
+    ("fold-batchnorm", "stopped-by-padding"), ("fold-average", "sticks-out"), ("expand-groups", "depthwise-stays"),
+    ("expand-dilation", "too-large"), ("separate-depthwise", "already-separable"), ("mirror", "fits-already"),
+    ("pad-input", "stays"), ("insert-identity", "image-layer-needs-none"), ("fit-windows", "no-way"),
+}
+"""Cases in which the pass has nothing to do, or no way."""
+
+CASES = [(name, case) for name, cases in REWRITES.items() for case in cases]
