@@ -44,7 +44,8 @@ def _product(weights: Array, bound: int, largest_input: int) -> Product:
     if largest_input <= INT8_LIMIT and np.abs(weights.astype(np.int16)).max(initial=0) <= INT8_LIMIT:
         narrow = matrix.to(torch.int8)
         multiply: Any = torch._int_mm
-        return lambda rows: multiply(rows.view(torch.int8), narrow).to(kind)
+        # Rows of unrolled windows may share their bytes, which this product does not expect.
+        return lambda rows: multiply(rows.contiguous().view(torch.int8), narrow).to(kind)
     wide = matrix.to(kind)
     return lambda rows: rows.to(kind) @ wide
 
