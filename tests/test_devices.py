@@ -227,7 +227,7 @@ def test_a_kit_that_is_written_and_run(tmp_path: Path) -> None:
     assert all(r.equal and not r.fault for r in results)
     report = json.loads((tmp_path / "answers" / "report.json").read_text())
     assert [n["equal"] for n in report["networks"]] == [True, True]
-    log = gzip.open(tmp_path / "answers" / "accesses.txt.gz", "rt").read().splitlines()
+    log = gzip.decompress((tmp_path / "answers" / "accesses.txt.gz").read_bytes()).decode().splitlines()
     assert "# dense-levels" in log and sum(line.startswith("RR") for line in log) > 100
 
 

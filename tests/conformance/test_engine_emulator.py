@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The emulator on programs that the vendor's SDK made: 360 more networks, and edge learning step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import akida
+import numpy as np
+import pytest
+from attrs import frozen
+
+from akc.ir.module import Module
+from akc.sim.run import run
+from akc.targets.akd1000.driver.driver import Device
+from akc.targets.akd1000.emulator.bus import EmulatorBus
+from tests.conformance import random_networks, vendor
+
+pytestmark = pytest.mark.conformance
+
+COUNTS = {"dense": 60, "conv": 75, "separable": 75, "mixed": 60, "image": 75, "near_capacity": 15}
+SEED = 40_000
+
+
+@frozen(eq=False)
+class Mapped:
+    """A network as a model of the SDK, mapped, and its program."""
+
+    number: int
+    module: Module
+    model: Any
+    program: bytes
+
+
+def mapped(kind: str, count: int, minimal: bool = False) -> Iterator[Mapped]:
+    """`count` networks that the SDK maps on one program."""
+    found = 0
+    for number in range(SEED, SEED + 10 * count):
+        try:
+            module = random_networks.network(kind, number)
+            model = vendor.to_akida(module)
+            vendor.map_on_akd1000(model, minimal=minimal and number % 2 == 0)
+        except Exception:
+            continue
+        programs = vendor.programs(model)
+        if len(programs) == 1:
+            yield Mapped(number, module, model, b"".join(programs[0]))
+            found += 1
+        if found == count:
+            return
+    raise AssertionError(f"only {found} of {count} {kind} networks map")
+
+
+@pytest.mark.parametrize("kind", COUNTS)
+def test_programs_of_the_sdk(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Outputs of the emulator, of akc's simulator, and of the SDK's own software backend."""
+    device = Device(EmulatorBus())
+    values = 0
+    for case in mapped(kind, COUNTS[kind], minimal=True):
+        entry = case.module.net.inputs[0].type
+        rng = np.random.default_rng(case.number)
+        levels = rng.integers(0, (entry.element.high or 0) + 1, (3, *entry.shape)).astype(np.uint8)
+        if entry.element.bits < 8:
+            levels *= rng.random(levels.shape) < rng.random()
+        expected = next(iter(run(case.module, levels, raw=True).values()))
+        device.program(case.program)
+        np.testing.assert_array_equal(device.forward(levels), expected, f"{kind} {case.number}")
+        case.model.map(None)
+        np.testing.assert_array_equal(case.model.forward(levels), expected, f"{kind} {case.number}")
+        values += expected.size
+    with capsys.disabled():
+        print(f" {kind}: {COUNTS[kind]} programs, {values} values equal", end="", flush=True)
+
+
+def test_learning_step_by_step() -> None:
+    """Both start each step from the chip's state; winner, thresholds and swap counts are the same.
+
+    Which synapses are swapped is drawn by chance on both sides, so their number is compared, and that
+    both swapped legal ones. A layer with one class takes no labels.
+    """
+    steps = 0
+    for case in mapped("learning", 12):
+        device = Device(EmulatorBus())
+        device.program(case.program)
+        device.set_learning(True)
+        device.set_batch_size(1)
+        last = list(case.module.net.ops)[-1]
+        rng = np.random.default_rng(case.number)
+        case.model.map(None)
+        layer = case.model.get_layer(last.name)
+        for _ in range(6):
+            before = layer.get_variable("weights").copy()
+            shape = case.module.net.inputs[0].type.shape
+            levels = (rng.random((1, *shape)) < 0.4).astype(np.uint8)
+            classes = last.learning.num_classes  # type: ignore[attr-defined]
+            label = int(rng.integers(classes)) if classes > 1 else None
+            ours = device.fit(levels, None if label is None else [label])
+            theirs = case.model.fit(levels, input_labels=[] if label is None else [label])
+            np.testing.assert_array_equal(ours, theirs)
+            memory = learned_memory(device)
+            for name, values in (("threshold_learning", memory.learned.thresholds), ("thswap", memory.learned.swaps)):
+                np.testing.assert_array_equal(values, layer.get_variable(name), f"{case.number} {name}")
+            weights = memory.weights[:, : before.shape[2]].T[None, None]
+            np.testing.assert_array_equal(
+                (weights != before).sum(axis=(0, 1, 2)), (layer.get_variable("weights") != before).sum(axis=(0, 1, 2))
+            )
+            layer.set_variable("weights", np.ascontiguousarray(weights, np.int8))
+            steps += 1
+    assert steps == 72
+
+
+def learned_memory(device: Device) -> Any:
+    """What the emulated chip's learning layer holds now."""
+    network = device.bus.chip.network()  # type: ignore[attr-defined]
+    return network.learner.memory(network.layers[-1].channels)
+
+
+def test_inference_with_what_was_learned() -> None:
+    """Weights read from one chip, written to another, give the SDK's outputs with the same variables."""
+    for case in mapped("learning", 4):
+        device = Device(EmulatorBus())
+        device.program(case.program)
+        device.set_learning(True)
+        shape = case.module.net.inputs[0].type.shape
+        levels = (np.random.default_rng(case.number).random((8, *shape)) < 0.5).astype(np.uint8)
+        device.fit(levels)
+        weights = learned_memory(device).weights
+        learned = device.read_learned()
+        other = Device(EmulatorBus())
+        other.program(case.program)
+        other.set_learning(True)
+        other.write_learned(learned)
+        other.set_learning(False)
+        case.model.map(None)
+        last = list(case.module.net.ops)[-1]
+        layer = case.model.get_layer(last.name)
+        inputs = layer.get_variable("weights").shape[2]
+        layer.set_variable("weights", np.ascontiguousarray(weights[:, :inputs].T[None, None], np.int8))
+        np.testing.assert_array_equal(other.forward(levels), case.model.forward(levels))
+
+
+def test_the_sdk_is_the_one_that_was_studied() -> None:
+    assert akida.__version__ == "2.19.3"
