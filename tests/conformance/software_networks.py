@@ -38,10 +38,10 @@ class FarBuilder(NetBuilder):
         """One of the choices."""
         return choices[int(self.rng.integers(len(choices)))]
 
-    def window(self, last: bool, free_stride: bool = False) -> tuple[tuple[int, int], dict[str, Any]] | None:
+    def window(self, last: bool, free_stride: bool = False) -> tuple[tuple[int, ...], dict[str, Any]] | None:
         """A kernel and the fields of a window that fits the map; None if none was found."""
         d0, d1 = self.shape[:2]
-        kernel = (self.any(1, 3, 3, 5, 7), self.any(1, 3, 3, 5, 7))
+        kernel = tuple(1 if n == 1 and self.any(0, 1) else self.any(1, 3, 3, 5, 7) for n in (d0, d1))
         stride = tuple(self.any(1, 1, 2, 3) if free_stride else int(self.rng.integers(1, k + 1)) for k in kernel)
         padding = self.any("same", "valid")
         fields: dict[str, Any] = {"stride": stride, "padding": padding, "activation": not (last and self.any(0, 1))}
@@ -91,6 +91,8 @@ def _draw(rng: Random) -> Module | None:
     image = rng.random() < 0.3
     channels = int(rng.choice([1, 3])) if image else int(rng.integers(1, 9))
     shape = (int(rng.integers(1, 15)), int(rng.integers(1, 15)), channels)
+    if rng.random() < 0.2:
+        shape = (shape[0], 1, 1) if rng.random() < 0.5 else (1, shape[1], 1)
     net = FarBuilder(rng, shape, "u8" if image else str(rng.choice(["u1", "u2", "u3", "u4"])))
     count = int(rng.integers(1, 5))
     for index in range(count):

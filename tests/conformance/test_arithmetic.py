@@ -57,6 +57,8 @@ def check_forward(module: Module, seed: int, model: Any) -> None:
         found = run(module, x, backend=backend)[module.net.outputs[0]]
         assert found.dtype == (np.uint8 if expected.dtype == np.uint8 else np.int32)
         np.testing.assert_array_equal(found, expected, err_msg=f"seed {seed} {backend}")
+        alone = run(module, x[:1], backend=backend)[module.net.outputs[0]]
+        np.testing.assert_array_equal(alone, expected[:1], err_msg=f"seed {seed} {backend}, a batch of one")
 
 
 def check_predict(module: Module, seed: int, model: Any) -> None:
