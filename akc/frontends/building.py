@@ -203,14 +203,13 @@ def build_module(graph: Graph, emit: Mapping[str, Any], refused: Any) -> Module:
     """
     builder = Builder(graph, users=graph.users())
     inputs = [_input(builder, each.name, each.batch_axis) for each in graph.inputs]
-    for node in graph.nodes:
-        try:
+    outputs: tuple[str, ...] = ()
+    try:
+        for node in graph.nodes:
             emit.get(node.kind, refused)(builder, node)
-        except Unbuildable:
-            break
-    if builder.faults:
-        raise DiagnosticError(builder.faults)
-    outputs = tuple(builder.in_source_order(value) for value in graph.outputs)
+        outputs = tuple(builder.in_source_order(value) for value in graph.outputs)
+    except Unbuildable:
+        raise DiagnosticError(builder.faults) from None
     net = Net(
         name=text_name(graph.name, "net"),
         inputs=tuple(inputs),

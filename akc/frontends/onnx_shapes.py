@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from akc.frontends.graph import Array, Tensor
 from akc.frontends.onnx_graph import Reader
+from akc.ir.ops.nn import window_outputs
 
 SMALL = 4096
 """Constants with at most this many elements take part in shape inference."""
@@ -131,7 +133,24 @@ def _inferred(r: Reader, node: Any, schema: Any) -> dict[str, Tensor]:
     types = r.onnx.shape_inference.infer_node_outputs(
         schema, node, known, data, opset_imports=list(r.model.opset_import), ir_version=r.model.ir_version or 8
     )
-    return {name: t for name, proto in types.items() if (t := _tensor(r, proto)) is not None}
+    found = {name: t for name, proto in types.items() if (t := _tensor(r, proto)) is not None}
+    return _rounded_up(r, node, found) if r.attributes(node).get("ceil_mode", 0) else found
+
+
+def _rounded_up(r: Reader, node: Any, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Pools with ceil_mode: runtimes drop a window that starts in the padding, onnx's inference counts it."""
+    a = r.attributes(node)
+    kernel, axes = a["kernel_shape"], len(a["kernel_shape"])
+    stride, dilation = a.get("strides", [1] * axes), a.get("dilations", [1] * axes)
+    pads = a.get("pads", [0] * 2 * axes)
+    sizes = r.shape(node.input[0])
+    if a.get("auto_pad", "NOTSET") != "NOTSET":
+        return found
+    windows = [
+        window_outputs(sizes[2 + i], (kernel[i] - 1) * dilation[i] + 1, stride[i], pads[i], pads[axes + i], True)
+        for i in range(axes)
+    ]
+    return {name: evolve(tensor, shape=(*sizes[:2], *windows)) for name, tensor in found.items()}
 
 
 def _tensor(r: Reader, proto: Any) -> Tensor | None:
