@@ -156,11 +156,11 @@ def _header(
 
 
 def _input_type(module: Module, first: LayerFacts) -> int:
-    """Flat events go to a dense layer on a 1x1 map, unless a spatial layer of an earlier sequence made them."""
+    """Flat events go to a dense layer on a 1x1 map, unless a convolution of an earlier sequence made them."""
     if first.kind == "image":
         return DENSE
     source = module.net.producer(first.op.x)
-    spatial = isinstance(source, Layer) and KINDS[type(source)] != "dense"
+    spatial = isinstance(source, Layer) and KINDS[type(source)] in ("conv", "separable")
     return FNP_SPARSE if first.kind == "dense" and first.size == (1, 1) and not spatial else CNP_SPARSE
 
 
