@@ -163,9 +163,16 @@ def _tensor(r: Reader, proto: Any) -> Tensor | None:
 
 
 def _ask_for_one_sample(r: Reader, node: Any, data: dict[str, Any]) -> None:
-    """A reshape to the file's own fixed batch, such as [32, -1], is one to a batch of 1 here."""
-    if node.op_type != "Reshape" or r.fixed_batch is None or r.shape(node.input[0])[:1] != (1,):
+    """A reshape to the file's own fixed batch, such as [32, -1] or [49, 32, 64], is one to a batch of 1 here."""
+    if node.op_type != "Reshape" or r.fixed_batch is None:
         return
     target = r.graph.constants.get(r.value(node.input[1]))
-    if target is not None and target.size and target[0] == r.fixed_batch:
-        data[node.input[1]] = r.onnx.numpy_helper.from_array(np.concatenate(([1], target[1:])).astype(np.int64))
+    if target is None:
+        return
+    places = np.flatnonzero(target == r.fixed_batch)
+    first = places.size > 0 and places[0] == 0 and r.shape(node.input[0])[:1] == (1,)
+    size = int(np.prod(r.shape(node.input[0]), dtype=np.int64))
+    if first or (places.size == 1 and (target > 0).all() and target.prod() == size * r.fixed_batch):
+        target = target.astype(np.int64)
+        target[places[0]] = 1
+        data[node.input[1]] = r.onnx.numpy_helper.from_array(target)

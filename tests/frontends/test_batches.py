@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The batch axis of an ONNX file: open, fixed at one or fixed at more, the text is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.export import Dim
+
+from akc.frontends.onnx import read_onnx
+from akc.frontends.torch_export import read_torch
+from tests.frontends.ways import exported, same_network
+from tests.frontends.zoo import NETWORKS, randomised
+
+NAMES = ("mlp", "lenet", "ds_cnn", "akidanet", "odd", "signal", "lstm", "lstm_stacked", "gru")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_open_and_fixed_batches(name: str) -> None:
+    """Files with an open batch and with a batch of four are read like one with a batch of one."""
+    make, shape = NETWORKS[name]
+    torch.manual_seed(1)
+    module = randomised(make())
+    wanted = read_torch(module, shape)
+    four = torch.rand(4, *shape[1:])
+    files = {
+        "dynamo, open": exported(module, four, True, dynamic_shapes=({0: Dim("batch")},)),
+        "dynamo, four": exported(module, four, True),
+        "older, open": exported(module, four, False, input_names=["x"], dynamic_axes={"x": {0: "batch"}}),
+        "older, four": exported(module, four, False),
+    }
+    for data in files.values():
+        same_network(wanted, read_onnx(data))
+
+
+def test_another_open_axis_is_refused() -> None:
+    """Networks without a dense layer can be exported with open map sizes; the message names the axes."""
+    module = torch.nn.Conv2d(3, 4, 3)
+    axes = {"x": {0: "batch", 2: "height", 3: "width"}}
+    data = exported(module, torch.rand(1, 3, 8, 8), False, input_names=["x"], dynamic_axes=axes)
+    with pytest.raises(Exception, match=r"(?s)axis 2 of input x has no fixed length \(height\).*axis 3 of input x"):
+        read_onnx(data)
+
+
+def test_a_file_by_its_path(tmp_path: Path) -> None:
+    """The network is called after the file."""
+    path = tmp_path / "my-net.onnx"
+    path.write_bytes(exported(torch.nn.Linear(4, 3), torch.rand(1, 4), True))
+    assert read_onnx(path).net.name == "my_net"
+    assert read_onnx(path, "other").net.name == "other"
