@@ -156,6 +156,8 @@ def bind_inputs(entries: Sequence[Value], inputs: Inputs) -> Values:
     lengths = {len(arrays[v.name]) for v in entries if v.name in arrays and arrays[v.name].ndim}
     if not faults and len(lengths) > 1:
         faults = [Diagnostic(code="AKC0703", message=f"inputs have different numbers of samples: {sorted(lengths)}")]
+    if lengths == {0}:
+        faults = [Diagnostic(code="AKC0703", message="there are no samples: the batch is empty")]
     if faults:
         raise DiagnosticError(faults)
     return {v.name: np.ascontiguousarray(arrays[v.name], v.type.element.numpy) for v in entries}
