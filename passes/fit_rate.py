@@ -15,7 +15,7 @@ from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes.evaluate import Array, sample_inputs
 from akc.passes.quantisation import MESH
-from akc.passes.rate import NeuronPlan, Plan, answers
+from akc.passes.rate import NeuronPlan, Plan, outputs
 from akc.passes.staircase import fit
 from akc.sim.registry import WHOLE, evaluate_op, find_rule
 from akc.sim.run import Runner
@@ -33,9 +33,9 @@ class FitRate:
     """Fit thresholds, steps and the read-out, layer by layer, on the layers already quantised in front.
 
     Each neuron's levels are fitted to the source's spike counts by least squares, the last layer's
-    potentials to the source's read-out by a straight line a class. Kept is what gives the best
-    same-answer rate on the last quarter of the samples, which no fit sees. Does nothing without samples,
-    or without rate in front in the same run.
+    potentials to the source's read-out by a straight line a class. Kept is what answers most like the
+    source on the last quarter of the samples, which no fit sees. Does nothing without samples, or without
+    rate in front in the same run.
     """
 
     name = "fit-rate"
@@ -58,10 +58,11 @@ class FitRate:
         seen = {name: array[:-held] for name, array in inputs.items()}
         unseen = {name: array[-held:] for name, array in inputs.items()}
         fitting = _Fitting(module, plan, seen, context.progress)
-        candidates = {"unfitted": module, **fitting.run()}
-        source = answers(plan.source, unseen)
-        same = {name: float((answers(one, unseen) == source).mean()) for name, one in candidates.items()}
-        kept = max(same, key=lambda name: (same[name], list(same).index(name)))
+        candidates = {**fitting.run(), "unfitted": module}
+        source = outputs(plan.source, unseen)
+        scored = {name: Score.of(outputs(one, unseen), source) for name, one in candidates.items()}
+        same = {name: score.same for name, score in scored.items()}
+        kept = best_of(scored)
         report = Report(layers=fitting.layers, same=same, kept=kept, windows=plan.windows, held_out=held)
         context.notes["fit-rate"] = report
         if same[kept] < self.least:
@@ -81,6 +82,31 @@ class FitRate:
                 "fit-rate{least=0} makes the program all the same",
             ),
         )
+
+
+@frozen
+class Score:
+    """How near outputs are to the source's: share of same answers, its standard error, mean correlation."""
+
+    same: float
+    error: float
+    correlation: float
+
+    @classmethod
+    def of(cls, found: Array, wanted: Array) -> Score:
+        """Compare two sets of outputs, sample by sample."""
+        same = float((found.argmax(axis=1) == wanted.argmax(axis=1)).mean())
+        a, b = (x - x.mean(axis=1, keepdims=True) for x in (found.astype(np.float64), wanted.astype(np.float64)))
+        length = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+        correlation = float(((a * b).sum(axis=1) / np.maximum(length, 1e-12)).mean())
+        return cls(same, float(np.sqrt(same * (1 - same) / len(found)) + 1 / len(found)), correlation)
+
+
+def best_of(scored: dict[str, Score]) -> str:
+    """The candidate with the most same answers; where that is within chance, the one whose outputs correlate best."""
+    most = max(scored.values(), key=lambda score: score.same)
+    near = [name for name, score in scored.items() if score.same >= most.same - most.error]
+    return max(near, key=lambda name: scored[name].correlation)
 
 
 @frozen

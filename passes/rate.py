@@ -40,7 +40,7 @@ class Rate:
 
     window: int = field(default=0, validator=validators.ge(0))
     """Number of windows (passes); 0: 1 for a constant input, else the number with the best same-answer rate
-    on samples, else so many that a window has about 15 steps."""
+    on samples, else one for every three steps, 30 at most."""
 
     bits: int = field(default=4, validator=validators.in_((1, 2, 4)))
     """Bits of a level; lower-int4 must get the same."""
@@ -65,15 +65,20 @@ class Rate:
         if steps is None:
             return _Rewriting(module, 1, self.bits).run()
         if self.window or context.samples is None:
-            return _Rewriting(module, self.window or max(1, round(steps / 15)), self.bits).run()
+            return _Rewriting(module, self.window or usual_windows(steps), self.bits).run()
         inputs = sample_inputs(module, context.samples, self.samples)
-        source = answers(module, inputs)
-        counts = sorted({k for k in (*CANDIDATES, round(steps / 15)) if 1 <= k <= steps})
+        source = outputs(module, inputs).argmax(axis=1)
+        counts = sorted({k for k in (*CANDIDATES, usual_windows(steps)) if 1 <= k <= steps})
         made = [_Rewriting(module, k, self.bits).run() for k in counts]
-        scores = [(answers(new, inputs) == source).mean() for new, _ in made]
+        scores = [(outputs(new, inputs).argmax(axis=1) == source).mean() for new, _ in made]
         best = int(np.argmax(scores))
         made[best][1].tried.update(zip(counts, (float(s) for s in scores)))
         return made[best]
+
+
+def usual_windows(steps: int) -> int:
+    """Windows where nothing else says how many: about three steps each, 30 at most."""
+    return min(30, max(1, round(steps / 3)))
 
 
 @define
@@ -97,10 +102,10 @@ class Plan:
     tried: dict[int, float] = field(factory=dict)
 
 
-def answers(module: Module, inputs: dict[str, Array]) -> Array:
-    """The index of the largest output for each sample."""
+def outputs(module: Module, inputs: dict[str, Array]) -> Array:
+    """The net's first result for each sample, [n, elements]."""
     result = next(iter(Runner(module).run(inputs).values()))
-    return result.reshape(len(result), -1).argmax(axis=1)
+    return result.reshape(len(result), -1)
 
 
 def _refuse(module: Module) -> None:
