@@ -26,7 +26,7 @@ class FoldGlobalAverage:
 
     mean, dense -> flatten, dense with the weights repeated over the map and divided by its size, while that
     fits into one dense processor; else a 1x1 convolution and then the mean, which the chip computes as
-    a sum of potentials. Either way the mean is not rounded to levels. Exact.
+    a sum of potentials. Either way the mean is not rounded to levels. A mean of a mean is first made one. Exact.
     """
 
     name = "fold-global-average"
@@ -35,7 +35,18 @@ class FoldGlobalAverage:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module with means folded."""
-        return rewrite(module, _fold)
+        return rewrite(module, _merge_means, _fold)
+
+
+def _merge_means(editor: Editor, op: Op) -> bool:
+    """Rule: mean, then mean -> one mean over the axes of both."""
+    first = editor.producer(op.x) if isinstance(op, nn.Mean) else None
+    if not isinstance(op, nn.Mean) or not isinstance(first, nn.Mean) or editor.user(first.name) is not op:
+        return False
+    left = [axis for axis in range(len(editor.type_of(first.x).shape)) if axis not in first.axes]
+    axes = tuple(sorted((*first.axes, *(left[axis] for axis in op.axes))))
+    editor.replace((first, op), editor.make(nn.Mean, op.name, (first, op), x=first.x, axes=axes))
+    return True
 
 
 def _fold(editor: Editor, op: Op) -> bool:
