@@ -120,7 +120,7 @@ def _run_one(device: Device, place: Path, answers: Path) -> KitResult:
 
 
 @frozen
-class _Plan:
+class Plan:
     """A network in short: input shape and type, then (layer class, filters, kernel, weight type, fields)."""
 
     shape: tuple[int, int, int]
@@ -133,15 +133,15 @@ _IMAGE = akida.InputConvolutional
 _POTENTIALS = {"activation": False}
 _POOLED = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2), "act_bits": 4}
 
-PLANS: dict[str, _Plan] = {
-    "dense-levels": _Plan((1, 1, 40), "u4", ((_DENSE, 12, 1, "i4", {"act_bits": 4}),)),
-    "dense-potentials": _Plan((1, 1, 40), "u4", ((_DENSE, 12, 1, "i4", _POTENTIALS),)),
-    "dense-one-bit": _Plan((1, 1, 64), "u1", ((_DENSE, 20, 1, "u1", {}), (_DENSE, 5, 1, "i2", _POTENTIALS))),
-    "dense-external-weights": _Plan((1, 1, 900), "u2", ((_DENSE, 200, 1, "i2", _POTENTIALS),)),
-    "dense-on-a-map": _Plan((5, 4, 6), "u4", ((_DENSE, 9, 1, "i4", _POTENTIALS),)),
-    "conv-levels": _Plan((9, 8, 3), "u4", ((_CONV, 10, 3, "i4", {"act_bits": 4}),)),
-    "conv-potentials": _Plan((9, 8, 3), "u2", ((_CONV, 6, 5, "i2", _POTENTIALS),)),
-    "conv-stride-pool": _Plan(
+PLANS: dict[str, Plan] = {
+    "dense-levels": Plan((1, 1, 40), "u4", ((_DENSE, 12, 1, "i4", {"act_bits": 4}),)),
+    "dense-potentials": Plan((1, 1, 40), "u4", ((_DENSE, 12, 1, "i4", _POTENTIALS),)),
+    "dense-one-bit": Plan((1, 1, 64), "u1", ((_DENSE, 20, 1, "u1", {}), (_DENSE, 5, 1, "i2", _POTENTIALS))),
+    "dense-external-weights": Plan((1, 1, 900), "u2", ((_DENSE, 200, 1, "i2", _POTENTIALS),)),
+    "dense-on-a-map": Plan((5, 4, 6), "u4", ((_DENSE, 9, 1, "i4", _POTENTIALS),)),
+    "conv-levels": Plan((9, 8, 3), "u4", ((_CONV, 10, 3, "i4", {"act_bits": 4}),)),
+    "conv-potentials": Plan((9, 8, 3), "u2", ((_CONV, 6, 5, "i2", _POTENTIALS),)),
+    "conv-stride-pool": Plan(
         (16, 16, 4),
         "u4",
         (
@@ -150,10 +150,10 @@ PLANS: dict[str, _Plan] = {
             (_CONV, 4, 1, "i4", {"pool": "average", "activation": False}),
         ),
     ),
-    "conv-tiled": _Plan((70, 20, 6), "u4", ((_CONV, 16, 3, "i4", {"act_bits": 2}),)),
-    "separable": _Plan((12, 12, 8), "u4", ((_SEP, 16, 3, "i4", {"act_bits": 4}), (_SEP, 6, 5, "i2", _POTENTIALS))),
-    "image-alone": _Plan((20, 18, 3), "u8", ((_IMAGE, 8, 3, "i8", {"act_bits": 4, "stride": (2, 2)}),)),
-    "image-conv-dense": _Plan(
+    "conv-tiled": Plan((70, 20, 6), "u4", ((_CONV, 16, 3, "i4", {"act_bits": 2}),)),
+    "separable": Plan((12, 12, 8), "u4", ((_SEP, 16, 3, "i4", {"act_bits": 4}), (_SEP, 6, 5, "i2", _POTENTIALS))),
+    "image-alone": Plan((20, 18, 3), "u8", ((_IMAGE, 8, 3, "i8", {"act_bits": 4, "stride": (2, 2)}),)),
+    "image-conv-dense": Plan(
         (28, 28, 1),
         "u8",
         (
@@ -170,14 +170,15 @@ def default_networks() -> Iterator[tuple[str, tuple[Program, Array]]]:
     """The networks of a kit, built, with inputs; numbers come from seeds, so every kit is the same."""
     for number, (name, plan) in enumerate(PLANS.items()):
         random = np.random.default_rng(number)
-        module = _module(name, plan, random)
+        module = draw_module(name, plan, random)
         kind = module.net.inputs[0].type
         inputs = random.integers(0, (kind.element.high or 0) + 1, (SAMPLES, *kind.shape)).astype(np.uint8)
         inputs[0] = 0
         yield name, (akc.build(module), inputs)
 
 
-def _module(name: str, plan: _Plan, random: np.random.Generator) -> Module:
+def draw_module(name: str, plan: Plan, random: np.random.Generator) -> Module:
+    """A network of akida layers in one sequence @s0, its numbers drawn."""
     value = entry = Value("x", TensorType(plan.dtype, plan.shape))
     weights: dict[str, Weight] = {}
     ops: list[Op] = []
