@@ -256,7 +256,7 @@ def _improve(
     best: list[tuple[Cost, tuple[tuple[int, int, bool], ...]]], stop: int, cost: Cost,
     cuts: tuple[tuple[int, int, bool], ...],
 ) -> None:  # fmt: skip
-    if cost < best[stop][0]:
+    if cost <= best[stop][0]:  # of equal cuts the one that fills the first sequences
         best[stop] = (cost, cuts)
 
 
