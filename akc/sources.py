@@ -99,24 +99,6 @@ def _read_lava(path: str, options: Options) -> Module:
     return options.noting(lambda spiking: read_lava(path, spiking))
 
 
-def _read_bindsnet(path: str, options: Options) -> Module:
-    from akc.frontends.bindsnet import read_bindsnet
-
-    return options.noting(lambda spiking: read_bindsnet(path, spiking))
-
-
-def _read_nir(path: str, options: Options) -> Module:
-    from akc.frontends.nir import read_nir
-
-    return options.noting(lambda spiking: read_nir(path, spiking))
-
-
-def _read_lava(path: str, options: Options) -> Module:
-    from akc.frontends.lava import read_lava
-
-    return options.noting(lambda spiking: read_lava(path, spiking))
-
-
 def _read_fbz(path: str, options: Options) -> Module:
     from akc.frontends.fbz import read
 
@@ -148,13 +130,10 @@ SOURCES: tuple[SourceKind, ...] = (
     SourceKind(suffix=".akir", what="akc's own text, at any level", read=_read_akir),
     SourceKind(suffix=".onnx", what="ONNX, opset 11 and later", read=_read_onnx),
     SourceKind(suffix=".py:", what="PyTorch, file.py:factory, with --example SHAPE", read=_read_factory),
-    SourceKind(suffix=".bindsnet.pt", what="a network that BindsNET saved", read=_read_bindsnet),
-    SourceKind(suffix=".nir", what="a NIR graph", read=_read_nir),
-    SourceKind(suffix=".net", what="a network of lava-dl (netx)", read=_read_lava),
     SourceKind(suffix=".pt", what="snnTorch weights, with --topology; BindsNET networks", read=_read_statedict),
     SourceKind(suffix=".safetensors", what="snnTorch weights, with --topology", read=_read_statedict),
-    SourceKind(suffix=".nir", what="spiking networks of many tools", read=_read_nir),
-    SourceKind(suffix=".net", what="lava networks", read=_read_lava),
+    SourceKind(suffix=".nir", what="a NIR graph", read=_read_nir),
+    SourceKind(suffix=".net", what="a network of lava-dl (netx)", read=_read_lava),
     SourceKind(suffix=".fbz", what="the vendor's model file", read=_read_fbz),
     SourceKind(suffix=".akd", what="a network that akc built", read=_read_akd),
     SourceKind(suffix=".bin", what="an AKD1000 program, info and data in one file", read=_read_program),

@@ -222,7 +222,8 @@ def _built(file: str, target: str, **options: str) -> Program:
         return from_bytes(read_bytes(file), _shown(file))
     context = Context()
     module = read_source(file)
-    return _talking(context, False, lambda: compiler.build(module, target, context=context, **options))
+    built: Program = _talking(context, False, lambda: compiler.build(module, target, context=context, **options))
+    return built
 
 
 def disasm(file: str, output: str) -> None:

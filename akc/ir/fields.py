@@ -251,7 +251,7 @@ def flag(doc: str, default: bool = False) -> Any:
 
     def read(raw: Any) -> bool:
         _expect(isinstance(raw, Word) and raw in ("true", "false"), "takes true or false")
-        return raw == "true"
+        return bool(raw == "true")
 
     return _field(Kind("true or false", read, lambda v: "true" if v else "false"), doc, default=default)
 
