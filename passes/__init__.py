@@ -17,6 +17,7 @@ from akc.passes.fold_batchnorm import FoldBatchnorm
 from akc.passes.fold_global_average import FoldGlobalAverage
 from akc.passes.fold_input import FoldInput
 from akc.passes.fold_layout import FoldLayout
+from akc.passes.hybrid import Hybrid
 from akc.passes.insert_identity import InsertIdentity
 from akc.passes.legalize import Legalize
 from akc.passes.lower_int4 import LowerInt4
@@ -33,6 +34,7 @@ PASSES: dict[str, type[Any]] = {
     for one in (
         Rate,
         Step,
+        Hybrid,
         DropLstm,
         FoldLayout,
         FoldBatchnorm,
@@ -71,6 +73,7 @@ LOWER = f"{LEGALISE},equalize,calibrate,lower-int4,{MERGE}"
 
 SPIKING = {
     "rate": f"rate,{LEGALISE},calibrate,lower-int4,fit-rate,{MERGE}",
+    "hybrid": f"hybrid,{LEGALISE},calibrate,lower-int4,{MERGE}",
     "step": f"step,{LEGALISE},calibrate,lower-int4{{activations=1 input=1}},{MERGE}",
 }
 """From imported to quantised for spiking networks, by the way they run (akc.passes.spikes)."""

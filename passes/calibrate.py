@@ -10,7 +10,7 @@ import numpy as np
 from attrs import evolve, field, frozen, validators
 
 from akc.ir.module import Module, Op, Value
-from akc.ir.ops import nn, snn
+from akc.ir.ops import host, nn, snn
 from akc.passes.evaluate import Array, sample_inputs, values
 from akc.passes.propagate import input_ranges, moments, warn_assumed
 
@@ -98,12 +98,18 @@ def activations(module: Module) -> set[str]:
 
 
 def whole_levels(module: Module) -> Ranges:
-    """Ranges of values that are whole levels already, of which one must stay one."""
+    """Ranges of values that are whole numbers by their making: levels, spikes, and sums of spikes."""
     found: Ranges = {}
     for op in module.net.ops:
         if isinstance(op, snn.Levels):
             found[op.name] = (0.0, op.high)
-        elif isinstance(op, nn.MaxPool | nn.Reshape | nn.Permute) and op.x in found:
+        elif isinstance(op, snn.Neuron) and op.fires and op.output == "spikes":
+            found[op.name] = (0.0, 1.0)
+        elif isinstance(op, host.Previous) and isinstance(module.net.producer(op.x), snn.Neuron):
+            found[op.name] = (0.0, 1.0)
+        elif isinstance(op, host.Window) and op.x in found:
+            found[op.name] = (0.0, float(-(-(module.net.types[op.x].steps or 1) // op.count)))
+        elif isinstance(op, nn.MaxPool | nn.Reshape | nn.Permute | host.Frames) and op.x in found:
             found[op.name] = found[op.x]
     return found
 

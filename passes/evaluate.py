@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from akc.diagnostics import error
 from akc.ir.module import Module, Op
-from akc.sim.registry import WHOLE, evaluate_op, find_rule
+from akc.sim.registry import DELAYED, STATEFUL, WHOLE, evaluate_op, find_rule
+from akc.sim.run import Runner
 
 Array = npt.NDArray[Any]
 
@@ -35,9 +36,13 @@ def sample_inputs(module: Module, samples: Mapping[str, Array], limit: int) -> d
 def values(module: Module, inputs: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """Every value of a net by name, in order, for inputs [batch, ...].
 
-    A value is forgotten after its last reader has run.
+    A value is forgotten after its last reader has run. A net with neurons or feedback runs as a whole.
     """
     net = module.net
+    if any(find_rule(STATEFUL, op) or find_rule(DELAYED, op) for op in net.ops):
+        found = Runner(module).run(inputs, keep=True)
+        yield from ((name, found[name]) for name in (*inputs, *(op.name for op in net.ops)) if name in found)
+        return
     last_reader = {name: op.name for op in net.ops for name in op.operands}
     kept: dict[str, Array] = dict(inputs)
     yield from inputs.items()

@@ -148,7 +148,7 @@ def quantise(layer: Layer) -> Numbers:
 def _dense(layer: Layer) -> Numbers:
     matrix = layer.array(layer.group.core.weight)
     x = layer.x.samples
-    rows = None if x is None else x.reshape(len(x), -1)
+    rows = None if x is None else thinned(x.reshape(len(x), -1))
     beta = layer.bias + layer.x.levels.offset * matrix.sum(axis=1)
     whole, threshold, act_step = _rounded(layer, matrix, beta, rows, layer.x.levels.step)
     return _numbers(layer, akida.FullyConnected, {"weights": whole}, {}, threshold, act_step)

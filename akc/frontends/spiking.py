@@ -175,6 +175,15 @@ def emit_readout(b: Builder, node: Node) -> None:
     b.hold(node.output, name, held.axes, b.batch[x])
 
 
+def emit_windows(b: Builder, node: Node) -> None:
+    """Sums over windows, side by side: [batch, windows * n] from n values over time."""
+    x = node.inputs[0]
+    name = b.op(host.Window, f"{node.name}_windows", node.source, x=b.in_source_order(x), count=node["count"])
+    frames = b.op(host.Frames, f"{node.name}_frames", node.source, x=name)
+    flat = b.reshaped(frames, (b.shape(node.output)[1],), node.source, node.name)
+    b.hold(node.output, flat, (1,), 0)
+
+
 def emit_neuron(b: Builder, node: Node) -> None:
     """Spikes and membrane of a neuron, each where it is read; a gain in front, the height of spikes behind."""
     spec: NeuronSpec = node["spec"]
@@ -277,7 +286,7 @@ def _close_loop(b: Builder, node: Node, spikes: str) -> None:
     b.ops = [evolve(op, x=spikes) if isinstance(op, host.Previous) and op.x == OPEN_LOOP else op for op in b.ops]
 
 
-SPIKING_KINDS = {"time": emit_time, "readout": emit_readout, "neuron": emit_neuron}
+SPIKING_KINDS = {"time": emit_time, "readout": emit_readout, "windows": emit_windows, "neuron": emit_neuron}
 
 
 # -- chains --------------------------------------------------------------------------------------

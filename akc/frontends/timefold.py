@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -407,6 +408,28 @@ def _add(f: Folder, node: Any) -> bool:
     return False
 
 
+def _cat(f: Folder, node: Any) -> bool:
+    """Sums over equal windows of the loop, side by side."""
+    parts = [f.series.get(f.r.name(v)) for v in node.args[0]]
+    dim = node.args[1] if len(node.args) > 1 else 0
+    if not all(p is not None and p.dim == GROWN and p.value == parts[0].value for p in parts) or dim not in (1, -1):
+        return False
+    counts = [p.count for p in parts]
+    total = sum(counts)
+    ends = [k * total // len(counts) for k in range(len(counts) + 1)]
+    if counts != [b - a for a, b in pairwise(ends)] or len(f.r.graph.types[parts[0].value].shape) != 2:
+        return False
+    value = parts[0].value
+    shape = f.r.graph.types[value].shape
+    f.r.graph.add(
+        Node(kind="windows", inputs=(value,), outputs=(node.name,), attributes={"count": len(counts)}, name=node.name,
+             source=f.r.source(node)),
+        Tensor("float32", (shape[0], shape[1] * len(counts))),
+    )
+    f.readouts.add(node.name)
+    return True
+
+
 def _neuron(f: Folder, node: Any) -> bool:
     return f.neuron(node)
 
@@ -417,5 +440,6 @@ SPECIAL: dict[str, Callable[[Folder, Any], bool]] = {
     "unbind": _unbind,
     "stack": _stack,
     "add": _add,
+    "cat": _cat,
     **dict.fromkeys(REDUCTIONS, _reduce),
 }

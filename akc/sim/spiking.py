@@ -27,7 +27,7 @@ def _repeat(op: host.Repeat, module: Module) -> Kernel:
 def _sum(op: host.Sum, module: Module) -> Kernel:
     if op.weights is None:
         return lambda x: np.asarray(x.sum(axis=1, dtype=np.float64 if x.dtype == np.float32 else x.dtype), x.dtype)
-    weights = module.array(op.weights)
+    weights: Array = module.array(op.weights)
     return lambda x: np.einsum("t,bt...->b...", weights, x).astype(x.dtype)
 
 
@@ -55,6 +55,11 @@ def window_sums(x: Array, count: int) -> Array:
 @whole(host.Window)
 def _window(op: host.Window, module: Module) -> Kernel:
     return lambda x: window_sums(x, op.count)
+
+
+@whole(host.Frames)
+def _frames(op: host.Frames, module: Module) -> Kernel:
+    return lambda x: x
 
 
 @delayed(host.Previous)

@@ -212,6 +212,23 @@ class Window(Op):
 
 
 @frozen(kw_only=True)
+class Frames(Op):
+    """The time axis as an ordinary first axis, for a layer that reads all windows at once.
+
+    %f = host.frames(%w) : f32[7, 256]
+    """
+
+    mnemonic = "host.frames"
+    border = True
+    x: str = operand("values over time")
+
+    def infer(self, types: Types) -> TensorType:
+        """The time axis comes first in the shape."""
+        x = types.value(self.x)
+        return TensorType(x.dtype, (_need_steps(x, "host.frames"), *x.shape))
+
+
+@frozen(kw_only=True)
 class Previous(Op):
     """The value of the step before, zeros at the first step; the operand may be defined further down.
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hybrid: the chip computes potentials, the host keeps the neurons and closes the loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve, frozen
+
+from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.ir.module import Module, Op
+from akc.ir.ops import host, snn
+
+
+@frozen
+class Hybrid:
+    """Leave spiking neurons, feedback and echo states on the host; every layer in between is left for lower-int4.
+
+    At each time step the chip computes W x (the input's potentials) and V s (the potentials of the spikes
+    of the step before), the host adds them, moves the neurons on and keeps their state: exact apart
+    from quantisation, for any neuron. Needs --host=allow; one pass a step and layer.
+    """
+
+    name = "hybrid"
+    requires = None
+    ensures = None
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The module with the ranges of spikes recorded; raises DiagnosticError AKC0371 or AKC0393 without --host=allow."""
+        kept = [op for op in module.net.ops if isinstance(op, snn.Neuron | host.Tanh | host.Previous)]
+        if context.host != "allow":
+            faults = [_fault(op) for op in kept if not isinstance(op, host.Previous)]
+            if faults:
+                raise DiagnosticError(faults)
+        spikes = _binary(module)
+        return module.map_ops(lambda op: _with_range(op, spikes))
+
+
+def _fault(op: Op) -> Diagnostic:
+    name = (op.origin or (op.name,))[0]
+    looped = hasattr(op, "feedback")
+    return Diagnostic(
+        code="AKC0371" if looped else "AKC0393",
+        message=f"layer '{name}' ({op.mnemonic}) {'hears its own spikes' if looped else 'would run'}"
+        f"{'; that needs' if looped else ' on'} the host",
+        origin=op.origin,
+        span=op.span(),
+        help="--host=allow: the chip computes the potentials, the host the neurons",
+    )
+
+
+def _binary(module: Module) -> set[str]:
+    """Values that are 0 or 1: spikes, and spikes of the step before."""
+    spikes = {op.name for op in module.net.ops if isinstance(op, snn.Neuron) and op.output == "spikes" and op.fires}
+    return spikes | {op.name for op in module.net.ops if isinstance(op, host.Previous) and op.x in spikes}
+
+
+def _with_range(op: Op, spikes: set[str]) -> Op:
+    """The op with the range of its result, where that is 0 to 1."""
+    if op.name not in spikes or op.result.range == (0.0, 1.0):
+        return op
+    return evolve(op, result=evolve(op.result, range=(0.0, 1.0)))
