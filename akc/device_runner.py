@@ -19,6 +19,7 @@ from akc.sim.registry import Array, Kernel
 from akc.sim.run import Runner
 from akc.targets.akd1000.driver.driver import LARGEST_BATCH, Device
 from akc.targets.akd1000.driver.errors import WrongProgram
+from akc.targets.akd1000.layers import on_host
 
 
 class DeviceRunner(Runner):
@@ -28,7 +29,7 @@ class DeviceRunner(Runner):
         super().__init__(program.module)
         self.device, self.batch = device, batch
         self.programs = {s.sequence: s.bytes for s in program.sequences}
-        self.owners = {s.ops[-1].name: s.name for s in program.module.net.sequences}
+        self.owners = {s.ops[-1].name: s.name for s in program.module.net.sequences if not on_host(s)}
         """Sequence by the name of the value that it gives."""
         self.loaded: str | None = None
         self.module = condensed(program.module)
@@ -62,14 +63,14 @@ def _host_rule(rules: dict[type[Op], Any], op: Op) -> Any:
 
 
 def condensed(module: Module) -> Module:
-    """The module with one operation in place of each sequence: its last layer, reading what the first one reads.
+    """The module with one operation in place of each sequence on the chip: its last layer, reading what the first one reads.
 
     Raises WrongProgram where something outside reads a value from the middle of a sequence.
     """
     statements: list[Statement] = []
     hidden: dict[str, str] = {}
     for statement in module.net.statements:
-        if not isinstance(statement, Sequence):
+        if not isinstance(statement, Sequence) or on_host(statement):
             statements.append(statement)
             continue
         first, last = statement.ops[0], statement.ops[-1]

@@ -90,6 +90,7 @@ def verify(device: Device, program: Program, inputs: Any, batch: int = LARGEST_B
         sequences=tuple(
             _verify_sequence(device, program, sequence, bytes_of[sequence.name], values, batch)
             for sequence in program.module.net.sequences
+            if sequence.name in bytes_of
         )
     )
 

@@ -40,7 +40,7 @@ LIMITS: tuple[Limit, ...] = (
         limit="3x3, 5x5 and 7x7",
         test=tests.kernel(3, 5, 7),
         key="weights",
-        help="pad the kernel with zeros to the next odd square (pass legalize does)",
+        help="pass fit-windows pads a smaller or uneven kernel of the source network with zeros",
     ),
     Limit(
         code="AKC0507",
@@ -123,7 +123,7 @@ LIMITS: tuple[Limit, ...] = (
         test=tests.kernel(1, 3, 5, 7),
         key="weights",
         help=(
-            "pad the kernel with zeros to the next odd square (pass legalize does)",
+            "pass fit-windows pads a smaller or uneven kernel of the source network with zeros",
             "a kernel above 7 can be two smaller ones behind each other: train it so",
         ),
     ),
@@ -135,7 +135,7 @@ LIMITS: tuple[Limit, ...] = (
         test=tests.kernel(3, 5, 7),
         key="weights",
         help=(
-            "pad the kernel with zeros to the next odd square (pass legalize does)",
+            "pass fit-windows pads a smaller or uneven kernel of the source network with zeros",
             "1x1 is akida.convolutional",
         ),
     ),
@@ -155,7 +155,7 @@ LIMITS: tuple[Limit, ...] = (
         limit="same",
         key="padding",
         test=lambda f, m: tests.unless(f.padding == "same", f.padding),
-        help="take padding=same and give the border's weights in the next dense layer 0 (pass legalize does)",
+        help="take padding=same and give the border's weights in the next dense layer 0 (pass fit-windows)",
     ),
     Limit(
         code="AKC0504",
@@ -229,7 +229,7 @@ LIMITS: tuple[Limit, ...] = (
         key="pool",
         limit="a convolution or separable convolution of the same sequence there",
         help=(
-            "put an identity 1x1 akida.convolutional behind it (pass legalize does)",
+            "put an identity 1x1 akida.convolutional behind it (pass insert-identity)",
             "an image layer may pool in front of anything",
         ),
     ),

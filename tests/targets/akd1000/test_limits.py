@@ -156,7 +156,7 @@ def test_the_message_points_at_the_attribute() -> None:
         "8 |       padding=valid,\n"
         "  |       ^^^^^^^^^^^^^ valid\n"
         "  = from: node_n1\n"
-        "  = help: take padding=same and give the border's weights in the next dense layer 0 (pass legalize does)"
+        "  = help: take padding=same and give the border's weights in the next dense layer 0 (pass fit-windows)"
     )
 
 
