@@ -15,6 +15,7 @@ from akc.frontends.patterns import Matcher, Pattern
 from akc.frontends.recognise_attention import recognise_attention
 from akc.frontends.recognise_gates import recognise_squeeze_excite
 from akc.frontends.recognise_spiking import recognise_spiking
+from akc.frontends.recognise_unrolled import recognise_unrolled
 
 
 @frozen
@@ -76,6 +77,7 @@ GROUPS: tuple[Group, ...] = (
 def recognise(graph: Graph) -> None:
     """Replace each known group by one opaque node, in place; larger groups first."""
     graph.drop_dead()
+    recognise_unrolled(graph)
     recognise_spiking(graph)
     recognise_attention(graph)
     for group in GROUPS:

@@ -20,8 +20,7 @@ def test_network(name: str) -> None:
     torch.manual_seed(1)
     module = randomised(make())
     ways = all_ways(module, shape)
-    if name != "rnn":  # the newer exporter writes nn.RNN out step by step, see test_recurrent
-        same_network(ways["torch"], ways["dynamo"])
+    same_network(ways["torch"], ways["dynamo"])
     same_network(ways["torch"], ways["older"])
     batch_axis = 1 if name == "lstm_time_first" else 0
     samples = [torch.rand(shape) * 2 - 0.5 for _ in range(4)]

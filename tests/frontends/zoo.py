@@ -204,4 +204,6 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "lstm_stacked": (lambda: Recurrent(num_layers=2), (1, 7, 4)),
     "gru": (lambda: Recurrent("GRU", bias=False), (1, 7, 4)),
     "rnn": (lambda: Recurrent("RNN", nonlinearity="relu"), (1, 7, 4)),
+    "rnn_tanh": (lambda: Recurrent("RNN", read="state"), (1, 7, 4)),
+    "rnn_all": (lambda: Recurrent("RNN", read="all", bias=False), (1, 7, 4)),
 }
