@@ -119,7 +119,7 @@ def _code(module: Module, layer: LayerFacts, route: Route) -> _Coded:
 
 
 def _named(op: Layer, fault: Diagnostic) -> Diagnostic:
-    return evolve(fault, message=f"%{op.name}: {fault.message}", span=op.span(), origin=op.origin)
+    return evolve(fault, message=f"%{op.name}: {fault.message}", span=fault.span or op.span(), origin=op.origin)
 
 
 # -- header ----------------------------------------------------------------------------------------

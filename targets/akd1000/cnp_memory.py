@@ -123,7 +123,7 @@ def decode_filters(words: Words, kernel: int, bits: int, filters: int) -> Intege
     """int8 weights [filters, a, j, channels]; raises DiagnosticError AKC0611."""
     per_channel = LINE_ROWS * ROW_BITS * conv_lines(kernel, bits, filters)
     memory = words_to_rows(words)
-    if memory.size % per_channel or not memory.size:
+    if not filters or not memory.size or memory.size % per_channel:
         raise error("AKC0611", f"a filter memory of {len(words)} words holds no whole channels")
     digits = _gather(memory.reshape(-1, per_channel), filter_positions(kernel, bits, filters))
     return np.moveaxis(_values(digits, bits), 0, 3)
@@ -220,7 +220,7 @@ def decode_pointwise(words: Words, bits: int, filters: int) -> Integers:
     """int8 weights [filters, channels]; raises DiagnosticError AKC0611."""
     per_channel = ROW_BITS * pointwise_rows(bits, filters)
     memory = words_to_rows(words)
-    if memory.size % per_channel or not memory.size:
+    if not filters or not memory.size or memory.size % per_channel:
         raise error("AKC0611", f"a pointwise memory of {len(words)} words holds no whole channels")
     return _from_complement(_gather(memory.reshape(-1, per_channel), pointwise_positions(bits, filters))).T
 

@@ -11,6 +11,7 @@ from math import ceil, floor
 
 import numpy as np
 
+from akc.diagnostics import error
 from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected, Learning
 from akc.targets.akd1000 import fnp_memory
@@ -55,6 +56,8 @@ def learning_registers(settings: Learning, on: bool) -> dict[str, int]:
 
 def classes(units: int, count: int) -> Integers:
     """The class of each unit as stored: from 1 on, 0 if there is only one class."""
+    if units % count:
+        raise error("AKC0612", f"num_classes is {count}, {units} units cannot be shared out evenly")
     return np.zeros(units, np.int64) if count == 1 else 1 + np.arange(units) // (units // count)
 
 

@@ -15,19 +15,14 @@ from collections.abc import Callable
 import numpy as np
 
 from akc.diagnostics import DiagnosticError
-from akc.ir.module import Module, Sequence
-from akc.ir.ops.akida import Layer
+from akc.ir.module import Module
 from akc.targets.akd1000 import TARGET
 from tests.conformance import random_networks, vendor
+from tests.conformance.random_networks import in_one_sequence
 
 Bytes = list[tuple[bytes, bytes]]
 IDENTICAL, BOTH_REFUSE, DIFFER, ONE_REFUSES = "identical", "refused by both", "different", "refused by one"
 AGREED = (IDENTICAL, BOTH_REFUSE)
-
-
-def in_one_sequence(module: Module) -> Module:
-    """The module with all layers in one hardware sequence."""
-    return module.with_statements([Sequence(name="s0", ops=tuple(module.net.ops))])
 
 
 def assembled(module: Module) -> Bytes:
@@ -114,11 +109,6 @@ def tally(way: str, kind: str, seed: int, count: int) -> tuple[Counter[str], lis
         if found not in AGREED:
             odd.append(number)
     return verdicts, odd
-
-
-def layer_count(module: Module) -> int:
-    """Number of chip layers."""
-    return sum(isinstance(op, Layer) for op in module.net.ops)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
-from akc.ir.module import Array, Module, Net, Op, Value
+from akc.ir.module import Array, Module, Net, Op, Sequence, Value
 from akc.ir.ops.akida import (
     Convolutional,
     FullyConnected,
@@ -397,3 +397,8 @@ def networks(kind: str, seed: int, number: int) -> Iterator[tuple[int, Module]]:
 def layers(module: Module) -> list[Op]:
     """The akida layers of a module."""
     return [op for op in module.net.ops if isinstance(op, Layer)]
+
+
+def in_one_sequence(module: Module) -> Module:
+    """The module with all layers in one hardware sequence."""
+    return module.with_statements([Sequence(name="s0", ops=tuple(module.net.ops))])
