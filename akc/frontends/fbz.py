@@ -91,8 +91,14 @@ def _place_faults(raw: RawModel, index: int) -> list[Diagnostic]:
     return faults
 
 
+WAYS_OUT = {
+    "AKC0344": "an AKD1000 runs one chain: InputData or InputConvolutional, then layers that each read the one before",
+    "AKC0345": "make and save the model again with the vendor's SDK, which does not load this file either",
+}
+
+
 def _fault(layer: RawLayer, message: str, code: str = "AKC0345", help: str = "") -> Diagnostic:
-    return Diagnostic(code=code, message=message, help=(help,) if help else (), origin=(layer.name,))
+    return Diagnostic(code=code, message=message, help=help or WAYS_OUT[code], origin=(layer.name,))
 
 
 LARGEST_DEFAULT = 2**26
@@ -113,21 +119,26 @@ class _Limit:
     keys: tuple[str, ...]
     test: Callable[[int], bool]
     says: str
+    help: str = ""
 
 
 def _at_least(low: int) -> Callable[[int], bool]:
     return lambda number: number >= low
 
 
+SOFTWARE_ONLY = "change the model; the vendor's SDK may simulate it, but no AKD1000 runs it"
+
 LIMITS = (
     _Limit((*schema.SIZE_KEYS, "filters", "units", "stride_x", "stride_y"), _at_least(1), "at least 1"),
     _Limit(("kernel_width", "kernel_height"), lambda n: n > 0 and n % 2 == 1, "odd"),
     _Limit(("act_bits",), lambda n: n in (1, 2, 4), "1, 2 or 4"),
-    _Limit(("padding",), lambda n: n in (0, 1), "0 (valid) or 1 (same); 2 is Padding.SameUpper, which no AKD1000 has"),
+    _Limit(("padding",), lambda n: n in (0, 1), "0 (valid) or 1 (same); 2 is Padding.SameUpper", SOFTWARE_ONLY),
     _Limit(("pool_type",), lambda n: n in (0, 1, 2), "0 (none), 1 (max) or 2 (average)"),
     _Limit(("padding_value",), lambda n: 0 <= n <= 255, "0 to 255"),
-    _Limit(("input_bits",), lambda n: 1 <= n <= 4, "1 to 4; 8-bit images enter through InputConvolutional"),
-    _Limit(("input_signed",), lambda n: n == 0, "0: Akida 1.0 takes no signed input"),
+    _Limit(
+        ("input_bits",), lambda n: 1 <= n <= 4, "1 to 4; 8-bit images enter through InputConvolutional", SOFTWARE_ONLY
+    ),
+    _Limit(("input_signed",), lambda n: n == 0, "0: Akida 1.0 takes no signed input", SOFTWARE_ONLY),
 )
 LIMIT_OF = {key: limit for limit in LIMITS for key in limit.keys}
 
@@ -140,9 +151,11 @@ def _parameter_faults(layer: RawLayer, kind: LayerKind) -> list[Diagnostic]:
     for key in kind.keys:
         limit, number = LIMIT_OF.get(key), layer.parameters.get(key)
         if limit is not None and number is not None and not limit.test(number):
-            faults.append(_fault(layer, f"{name} has {key} {number}; it is {limit.says}"))
+            faults.append(_fault(layer, f"{name} has {key} {number}; must be {limit.says}", help=limit.help))
     if "weights_bits" in kind.keys and not _weights_bits_fit(layer.parameters.get("weights_bits", 1), kind):
-        faults.append(_fault(layer, f"{name} has weights_bits {layer.parameters['weights_bits']}"))
+        faults.append(
+            _fault(layer, f"{name} has weights_bits {layer.parameters['weights_bits']}; must be 1, 2, 4 or 8")
+        )
     return faults
 
 

@@ -14,6 +14,9 @@ from akc.targets.akd1000.flatbuffer import Array, Buffer, Table
 from akc.targets.fbz import schema
 from akc.targets.fbz.snappy import SnappyFault, unpack
 
+SMALLEST_MODEL = 48
+"""Bytes below which no model can be; an unpacked FlatBuffer often begins like a Snappy block of a few bytes."""
+
 
 @frozen
 class RawVariable:
@@ -77,7 +80,10 @@ def read_raw(data: bytes, name: str) -> RawModel:
 
 def _unpacked(data: bytes, name: str) -> bytes:
     try:
-        return unpack(data)
+        content = unpack(data)
+        if len(content) < SMALLEST_MODEL:
+            raise SnappyFault(f"it unpacks to {len(content)} bytes, too few for a model")
+        return content
     except SnappyFault as fault:
         raise error(
             "AKC0340",

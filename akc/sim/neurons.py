@@ -44,8 +44,21 @@ def parameters_of(op: snn.Neuron, module: Module) -> Parameters:
         key: module.array(value) if isinstance(value, WeightName) else np.float32(value)
         for key, value in op.parameters.items()
     }
-    others = {key: getattr(op, key) for key in ("reset", "reset_delay", "dt", "refrac", "lower_bound", "refractory",
-                                                "current_decay", "voltage_decay", "threshold") if hasattr(op, key)}
+    others = {
+        key: getattr(op, key)
+        for key in (
+            "reset",
+            "reset_delay",
+            "dt",
+            "refrac",
+            "lower_bound",
+            "refractory",
+            "current_decay",
+            "voltage_decay",
+            "threshold",
+        )
+        if hasattr(op, key)
+    }
     return {**others, **numbers}
 
 
@@ -77,7 +90,8 @@ def scan(op: snn.Neuron, currents: Floats, module: Module, feedback: Floats | No
 
 
 def _above(membrane: Floats, threshold: Any) -> Floats:
-    return (membrane - threshold > 0).astype(np.float32)
+    fired: Floats = (membrane - threshold > 0).astype(np.float32)
+    return fired
 
 
 # -- snnTorch ------------------------------------------------------------------------------------

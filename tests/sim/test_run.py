@@ -145,7 +145,7 @@ def test_large_batches_go_through_in_pieces(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_empty_batch_is_refused() -> None:
-    with pytest.raises(DiagnosticError, match="AKC0703.*no samples"):
+    with pytest.raises(DiagnosticError, match=r"AKC0703.*no samples"):
         run(whole(), np.zeros((0, 3), np.float32))
 
 
