@@ -14,7 +14,7 @@ help:  ## List the targets
 	$(BIN)/pip install --quiet --upgrade pip
 
 .venv/.example: pyproject.toml | .venv/bin/python
-	$(BIN)/pip install --quiet --editable '.[onnx]'
+	$(BIN)/pip install --quiet --editable '.[examples]'
 	@touch $@
 
 .venv/.dev: pyproject.toml | .venv/bin/python
