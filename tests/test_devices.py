@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,18 @@ def test_a_sequence_is_programmed_once_a_batch(two: akc.Program) -> None:
     for _ in range(3):
         runner.run(one.inputs)
     assert len(programmed) == 3, "it stays on the chip"
+
+
+def test_time_steps_are_samples_of_a_sequence() -> None:
+    """Sequences run once a step and are not programmed again in between."""
+    head, weights = TWO_SEQUENCES.split("weights {")
+    timed = re.sub(r"(f32|u4|i32)\[", r"\1[T=3, ", head)
+    program = akc.build(parse(timed + "weights {" + weights), host="allow")
+    inputs = np.random.default_rng(4).uniform(0, 8, (7, 3, 6)).astype(np.float32)
+    with open_device() as device:
+        device.program(program)
+        np.testing.assert_array_equal(device.predict(inputs), program.run(inputs))
+        assert [s.samples for s in verify(device, program, inputs).sequences] == [21, 21]
 
 
 def test_raw_runs_take_and_give_the_chips_integers() -> None:

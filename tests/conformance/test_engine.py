@@ -6,6 +6,8 @@ Both run the vendor SDK's programs. Each has a chip of its own behind a bus that
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,8 +36,14 @@ SEED = 5000
 
 @pytest.fixture(scope="session")
 def engine_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The engine, deployed and compiled once."""
-    return build(tmp_path_factory.mktemp("engine"))
+    """The engine, deployed and compiled once for all workers of a run."""
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    folder = (tmp_path_factory.getbasetemp().parent if shared else tmp_path_factory.getbasetemp()) / "engine"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        library = folder / "libengine.so"
+        return library if library.exists() else build(folder)
 
 
 @frozen(eq=False)

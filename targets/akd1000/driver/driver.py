@@ -250,6 +250,9 @@ class Device:
         """
         levels = self.check_input(np.asarray(input))
         self._check_label(label)
+        return self._enqueue(levels, label)
+
+    def _enqueue(self, levels: Array, label: int | None) -> bool:
         if not self._ready():
             return False
         with self._working():
@@ -278,6 +281,8 @@ class Device:
         self._loaded()
         if not self._slots:
             raise WrongState("the batch size is not set", "call set_batch_size(...) first")
+        if self.learning and self._slots > 1:
+            raise WrongState(f"{self._slots} inputs may wait, learning takes one", "call set_batch_size(1) first")
         return len(self._jobs) < self._slots
 
     def _next_job(self) -> Job:
@@ -359,6 +364,8 @@ class Device:
         levels = [self.check_input(np.asarray(x)) for x in inputs]
         if not levels:
             raise BadInput("there is no input")
+        for label in () if labels is None else labels:
+            self._check_label(label)
         self.set_batch_size(min(batch, len(levels)))
         with self._working():
             results = self._pump(levels, labels)
@@ -370,7 +377,7 @@ class Device:
         sent = 0
         limit = self.bus.clock() + OUTPUT_SECONDS
         while len(results) < len(levels):
-            while sent < len(levels) and self.enqueue(levels[sent], None if labels is None else labels[sent]):
+            while sent < len(levels) and self._enqueue(levels[sent], None if labels is None else labels[sent]):
                 sent += 1
             ready = 0
             while (output := self.fetch()) is not None:
@@ -407,7 +414,7 @@ class Device:
     # -- learning ----------------------------------------------------------------------------------
 
     def set_learning(self, enabled: bool) -> None:
-        """Switch edge learning on or off; the batch size goes to 1 with it. Raises WrongState."""
+        """Switch edge learning on or off; while it is on, the batch size must be 1. Raises WrongState."""
         programmer = self._loaded()
         if self._jobs:
             raise WrongState(f"{len(self._jobs)} inputs wait for their outputs", "fetch them first")

@@ -16,7 +16,7 @@ from akc.targets.akd1000.driver.bus import RecordingBus
 from akc.targets.akd1000.driver.driver import Device
 from akc.targets.akd1000.driver.registers import EVENT_DMA
 from akc.targets.akd1000.emulator.bus import EmulatorBus
-from tests.targets.akd1000.driver.networks import Built, networks
+from tests.targets.akd1000.driver.networks import Built, learning_program, networks
 
 DENSE = "dense-potentials"
 
@@ -339,3 +339,47 @@ def test_a_recording_bus_notes_every_access() -> None:
     assert f"WR {recording.register_base + EVENT_DMA:08x} 83000500" in recording.lines
     kinds = {line.split()[0] for line in recording.lines}
     assert kinds == {"RR", "WR", "RM", "WM", "SL"}
+
+
+# -- learning --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def learner(device: Device) -> Device:
+    """A device with a small learning layer: 3 classes, 2 units each."""
+    units, inputs = 6, 20
+    random = np.random.default_rng(5)
+    chosen = random.random((units, inputs)).argsort(axis=1) < 6
+    device.program(learning_program(chosen.astype(np.uint8)))
+    return device
+
+
+def test_learning_on_and_off(learner: Device) -> None:
+    levels = (np.random.default_rng(6).random((5, 1, 1, 20)) < 0.5).astype(np.uint8)
+    before = learner.forward(levels)
+    learner.set_learning(True)
+    first = learner.read_learned()
+    with pytest.raises(errors.WrongState, match="5 inputs may wait, learning takes one"):
+        learner.enqueue(levels[0])
+    with pytest.raises(errors.WrongState, match="learning is on"):
+        learner.forward(levels)
+    np.testing.assert_array_equal(learner.fit(levels[:1], [2]), before[:1])
+    learner.fit(levels, [0, 1, 2, 0, 1])
+    assert learner.read_learned() != first
+    learner.write_learned(first)
+    learner.set_learning(False)
+    np.testing.assert_array_equal(learner.forward(levels), before)
+
+
+def test_labels_and_weights_that_do_not_fit(learner: Device) -> None:
+    levels = np.ones((2, 1, 1, 20), np.uint8)
+    learner.set_learning(True)
+    for labels, message in (([0], "2 inputs have 1 labels"), ([0, -1], "lies in 0..1022"), ([0, 1023], "found 1023")):
+        with pytest.raises(errors.BadInput, match=message):
+            learner.fit(levels, labels)
+    learned = learner.read_learned()
+    for spoiled, message in ((learned[:-4], "have 128 bytes, found 124"), (b"\0" + learned[1:], "of another layer")):
+        with pytest.raises(errors.BadInput, match=message):
+            learner.write_learned(spoiled)
+    assert learner.programmed
+    learner.fit(levels, [0, 1])
