@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from akc.device_runner import DeviceRunner
 from akc.devices import list_devices, open_device, run_on
 from akc.diagnostics import error
 from akc.kit import make_kit, run_kit
@@ -83,8 +84,9 @@ def bench(file: str, inputs: str, on: str, batch: int, repeat: int) -> None:
             seconds.append(_timed(lambda: runner.run(samples.inputs)))
     else:
         with open_device(on, _progress(on)) as device:
+            on_device = DeviceRunner(device, program, batch)
             for _ in range(repeat):
-                seconds.append(_timed(lambda: run_on(device, program, samples.inputs, False, batch)))
+                seconds.append(_timed(lambda: on_device.run(samples.inputs)))
     median = float(np.median(seconds))
     print(
         f"{on}: {samples.count} samples in {median:.4f} s (median of {repeat}), {samples.count / median:.0f} a second"
