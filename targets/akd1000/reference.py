@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of docs/akd1000/limits.md and placement.md, made from the code's own rows.
+
+`python -m akc.targets.akd1000.reference docs/akd1000` fills them in between `<!-- begin NAME -->` and
+`<!-- end NAME -->`; a test holds that the pages are current.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from akc.targets.akd1000.layers import KIND_NAMES
+from akc.targets.akd1000.limit_row import STAGES
+from akc.targets.akd1000.limit_table import LIMITS, PLACEMENT_LIMITS
+from akc.targets.akd1000.limit_tests import IMAGE_FILTERS
+from akc.targets.akd1000.memory import CONV_LINES, DENSE_WORDS, DEPTHWISE_LINES
+from akc.targets.akd1000.mesh import HAND_OUT_CLASSES, MESH
+
+PAGES = ("limits.md", "placement.md")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
+def tables() -> dict[str, str]:
+    """Every generated table by the name of its place."""
+    return {
+        "limits": _limits(),
+        "stages": table(("stage", "meaning"), STAGES.items()),
+        "image filters": table(
+            ("kernel", "1 channel", "3 channels"),
+            ((f"{k}x{k}", IMAGE_FILTERS[1, k], IMAGE_FILTERS[3, k]) for k in (3, 5, 7)),
+        ),
+        "mesh": _mesh(),
+        "hand-out": table(
+            ("turn", "NPs that can be", "how many"),
+            (
+                (turn, " and ".join(k.upper() for k in kinds), sum(p.kinds == kinds for p in MESH))
+                for turn, kinds in enumerate(HAND_OUT_CLASSES, 1)
+            ),
+        ),
+        "conv lines": table(
+            ("kernel", "u1", "i2", "i4"),
+            ((f"{k}x{k}", *(_lines(k, bits) for bits in (1, 2, 4))) for k in (1, 3, 5, 7)),
+        ),
+        "depthwise lines": table(
+            ("kernel", "i2", "i4"),
+            ((f"{k}x{k}", *("{} / {}".format(*DEPTHWISE_LINES[k, bits]) for bits in (2, 4))) for k in (3, 5, 7)),
+        ),
+        "dense words": table(("weights", "m"), zip(("u1", "i2", "i4"), DENSE_WORDS.values(), strict=True)),
+    }
+
+
+def _limits() -> str:
+    rows = [
+        (", ".join(KIND_NAMES[kind] for kind in row.ops), row.what, row.limit, row.stage, row.code)
+        for row in (*LIMITS, *PLACEMENT_LIMITS)
+    ]
+    return table(("layers", "what", "the chip takes", "stage", "code"), rows)
+
+
+def _lines(kernel: int, bits: int) -> str:
+    row = CONV_LINES[kernel, bits]
+    groups = "g" if row.above == 1 else f"{row.above} g"
+    lines = groups if row.below == 1 else f"ceil({groups} / {row.below})"
+    return lines if row.factor == 1 else f"{row.factor} {lines}"
+
+
+def _mesh() -> str:
+    nodes = [(place, list(nps)) for place, nps in groupby(MESH, key=lambda p: (p.column, p.row))]
+    rows = []
+    for (column, row), processors in nodes:
+        kinds = ["/".join(k.upper() for k in p.kinds) for p in processors]
+        first = processors[0].id
+        rows.append((column, row, *["-"] * first, *kinds, *["-"] * (4 - first - len(kinds))))
+    return table(("column", "row", "id 0", "id 1", "id 2", "id 3"), rows)
+
+
+def filled(page: str) -> str:
+    """The page with current tables."""
+    for name, text in tables().items():
+        place = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
+        page = re.sub(place, lambda found, t=text: f"{found[1]}{t}\n{found[2]}", page, flags=re.DOTALL)  # type: ignore[misc]
+    return page
+
+
+def main(folder: Path) -> None:
+    """Fill in the tables of both pages."""
+    for name in PAGES:
+        (folder / name).write_text(filled((folder / name).read_text()))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/akd1000"))
