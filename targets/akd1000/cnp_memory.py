@@ -2,7 +2,7 @@
 """The filter and threshold memories of a convolution or separable layer, both ways.
 
 The filter memory has rows of 50 bits, sent as two words a row: bits 31..0, then 49..32. Each layout is
-one array of bit positions, by which both `encode` and `decode` go (docs/akd1000/registers.md). Kernels are
+one array of bit positions, by which both `encode` and `decode` go (docs/akd1000/memories.md). Kernels are
 in the chip's orientation here: turned by half a turn from the text's.
 """
 

@@ -2,7 +2,7 @@
 """The weight memory of a fully connected layer, both ways; FNP2 and FNP3 are alike.
 
 Units one behind the other, each 4 words (threshold, step and class, two for learning) and then bit
-planes: for each sign, each 32 inputs and each bit of the magnitude one word (docs/akd1000/registers.md).
+planes: for each sign, each 32 inputs and each bit of the magnitude one word (docs/akd1000/memories.md).
 """
 
 from __future__ import annotations

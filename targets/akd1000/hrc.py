@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The image front end: its memories both ways, and the blocks that set it up (docs/akd1000/registers.md)."""
+"""The image front end: its memories both ways, and the blocks that set it up (docs/akd1000/memories.md)."""
 
 from __future__ import annotations
 
