@@ -40,10 +40,10 @@ PASSES: dict[str, type[Any]] = {
         FoldBatchnorm,
         FoldInput,
         FoldAverage,
-        FoldGlobalAverage,
         ExpandGroups,
         ExpandDilation,
         SeparateDepthwise,
+        FoldGlobalAverage,
         Mirror,
         PadInput,
         InsertIdentity,
@@ -60,8 +60,8 @@ PASSES: dict[str, type[Any]] = {
 """Every pass by its name in a pipeline, in the order of the default pipelines."""
 
 LEGALISE = (
-    "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,fold-global-average,expand-groups,expand-dilation,"
-    "separate-depthwise,mirror,pad-input,insert-identity,fit-windows,legalize"
+    "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,expand-groups,expand-dilation,"
+    "separate-depthwise,fold-global-average,mirror,pad-input,insert-identity,fit-windows,legalize"
 )
 """Rewrites in real numbers: from imported to mappable."""
 

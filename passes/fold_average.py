@@ -129,4 +129,4 @@ def _as_depthwise(editor: Editor, op: Op) -> bool:
 
 def _nonnegative(editor: Editor) -> set[str]:
     """Values that are 0 or more."""
-    return activations(editor.module.with_statements(editor.statements, editor.weights))
+    return activations(editor.current())

@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
+from akc.passes.mirror import Mirror, fits
 from akc.passes.rewrite import Editor, rewrite
 
 LARGEST_DENSE = 43_008
@@ -58,11 +59,18 @@ def _fold(editor: Editor, op: Op) -> bool:
     d0, d1, _ = editor.type_of(op.x).shape
     units, inputs = editor.weights[dense.weight].type.shape
     small = 4 * units * (4 + 6 * -(-inputs * d0 * d1 // 32)) <= LARGEST_DENSE
-    if small or d1 < SMALLEST_MAP or d0 > LARGEST_MAP:
+    if small or d1 < SMALLEST_MAP or d0 > LARGEST_MAP or not _swap_fits(editor, op, chain, dense):
         _repeat(editor, op, chain, dense)
     else:
         _swap(editor, op, chain, dense)
     return True
+
+
+def _swap_fits(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense) -> bool:
+    """Whether the chip's map would be the float network's: an average takes in every cell of it."""
+    trial = Editor(editor.current())
+    _swap(trial, op, chain, dense)
+    return fits(Mirror().run(trial.finish(), None), None)
 
 
 def _dense_behind(editor: Editor, op: Op) -> tuple[tuple[Op, ...], Op | None]:

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from attrs import frozen
 
 from akc.diagnostics import Diagnostic
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.chains import Group
+from akc.passes.chains import Group, Segment
 from akc.passes.geometry import image_plan, is_same, pools_same
+from akc.passes.windows import obstacle
 
 
 @frozen
@@ -83,7 +85,9 @@ def _stride(place: Place) -> str | None:
 
 def _border(place: Place) -> str | None:
     conv = _conv(place)
-    if conv is None or conv.dilation != (1, 1) or not all(k % 2 for k in place.kernel) or is_same(conv, place.module):
+    if conv is None or conv.dilation != (1, 1) or not all(k % 2 for k in place.kernel) or _stride(place):
+        return None
+    if is_same(conv, place.module):
         return None
     return f"a border of {list(conv.pad)} around {place.input_shape[0]}x{place.input_shape[1]} cells"
 
@@ -175,14 +179,55 @@ RULES = (
 ON_MESH = frozenset({_groups, _dilation, _kernel, _stride, _border, _max_pool, _pool_follower})
 
 
-def group_faults(group: Group, module: Module, first: bool, follower: Group | None) -> Iterator[Diagnostic]:
-    """Everything that keeps a group from being a layer of the chip."""
+WINDOWS = frozenset({_kernel, _stride, _border, _max_pool})
+"""Limits that fit-windows works around, for all layers of a segment or for none."""
+
+
+def segment_faults(segment: Segment, module: Module) -> Iterator[Diagnostic]:
+    """Everything that keeps the groups of a segment from being layers of the chip.
+
+    Where windows cannot be fitted, only the group that stands in the way is blamed for its windows, and those
+    whose kernels are too large in any case.
+    """
+    blocked = obstacle(segment, module)
+    followers = (*segment.groups[1:], None)
+    for group, follower in zip(segment.groups, followers, strict=True):
+        quiet = (
+            WINDOWS if blocked is not None and blocked is not group and not _too_large(group, module) else frozenset()
+        )
+        faults = list(group_faults(group, module, group is segment.groups[0], follower, quiet))
+        yield from faults
+        if group is blocked and not faults:
+            yield _misplaced(group)
+
+
+def _too_large(group: Group, module: Module) -> bool:
+    return isinstance(group.core, nn.Conv) and max(module.weights[group.core.weight].type.shape[1:3]) > 7
+
+
+def _misplaced(group: Group) -> Diagnostic:
+    """Legal on its own, but not behind the layers in front."""
+    op = group.core
+    return Diagnostic(
+        code="AKC0422",
+        message=f"%{op.name}: its windows do not meet those of the layers in front",
+        span=op.span(),
+        origin=op.origin,
+        help="pad kernel // 2 on every side of all convolutions in front of it, and pool even sizes",
+    )
+
+
+def group_faults(
+    group: Group, module: Module, first: bool, follower: Group | None, quiet: frozenset[Any] = frozenset()
+) -> Iterator[Diagnostic]:
+    """Everything that keeps a group from being a layer of the chip, the rules in `quiet` aside."""
     place = Place(group, module, follower)
     image = first and image_plan(group, module) is not None
     for rule in RULES:
-        found = None if image and rule.broken in ON_MESH else rule.broken(place)
+        skipped = rule.broken in quiet or (image and rule.broken in ON_MESH)
+        found = None if skipped else rule.broken(place)
         if found is not None:
             op = rule.blamed(group) or group.core
             yield Diagnostic(
-                code=rule.code, message=f"%{op.name} has {found}", span=op.span(), origin=op.origin, help=rule.help
+                code=rule.code, message=f"%{op.name}: {found}", span=op.span(), origin=op.origin, help=rule.help
             )

@@ -14,7 +14,7 @@ from akc.ir.module import Module, Op
 from akc.ir.opaque import opaque_kind
 from akc.ir.ops import host, nn, snn
 from akc.passes.chains import Chain, Segment, split
-from akc.passes.legal_layers import group_faults
+from akc.passes.legal_layers import segment_faults
 
 SNN = tuple(item for item in vars(snn).values() if isinstance(item, type) and issubclass(item, Op) and item.mnemonic)
 
@@ -55,9 +55,7 @@ def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnos
     yield from _branches(module)
     for index, part in enumerate(chain.parts):
         if isinstance(part, Segment):
-            followers = (*part.groups[1:], None)
-            for group, follower in zip(part.groups, followers, strict=True):
-                yield from group_faults(group, module, group is part.groups[0], follower)
+            yield from segment_faults(part, module)
         elif not isinstance(part, (nn.Opaque, nn._Recurrent, *SNN)):
             yield from _stray(part, chain, index)
 

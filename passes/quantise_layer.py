@@ -68,7 +68,8 @@ class Layer:
     """A group on its way to a chip layer.
 
     target: the float samples of what the layer's potentials stand for, before pool and activation;
-    inner_target: the same of a depthwise core; image: how the image layer takes it, or None on the mesh; decoded: whether potentials come out.
+    inner_target: the same of a depthwise core; image: how the image layer takes it, or None on the mesh;
+    decoded: whether potentials come out.
     """
 
     group: Group

@@ -122,8 +122,10 @@ class Editor:
 
     def finish(self) -> Module:
         """The new module; the very same object if nothing changed."""
-        if not self.changed:
-            return self.module
+        return self.current() if self.changed else self.module
+
+    def current(self) -> Module:
+        """The module as it stands now."""
         return self.module.with_statements(self.statements, self.weights, outputs=self.outputs)
 
 

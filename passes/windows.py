@@ -66,15 +66,27 @@ def solve(segment: Segment, module: Module) -> tuple[Fit | None, ...] | None:
     return _Search(segment.groups, module).fits(0, start)
 
 
+def obstacle(segment: Segment, module: Module) -> Group | None:
+    """The group that no way of putting the ones in front leads past; None where there is a way."""
+    shape = module.net.types[segment.source].shape
+    start = tuple(Axis(n, n) for n in shape[:2]) if len(shape) == 3 else ()
+    search = _Search(segment.groups, module)
+    if search.fits(0, start) is not None:
+        return None
+    return segment.groups[min(search.furthest, len(segment.groups) - 1)]
+
+
 class _Search:
     """Depth-first, with the positions remembered from which there is no way on."""
 
     def __init__(self, groups: tuple[Group, ...], module: Module) -> None:
         self.groups, self.module = groups, module
         self.dead: set[tuple[int, tuple[Axis, ...]]] = set()
+        self.furthest = 0
 
     def fits(self, index: int, before: tuple[Axis, ...]) -> tuple[Fit | None, ...] | None:
         """Fits for the groups from `index` on, whose input is this map."""
+        self.furthest = max(self.furthest, index)
         if index == len(self.groups):
             return () if all(axis.whole for axis in before) else None
         if (index, before) in self.dead:

@@ -51,7 +51,9 @@ class Building:
         self.ops.append(evolve(draft, result=Value(name, kind_of_result)))
         return self
 
-    def conv(self, filters: int, k0: int, k1: int | None = None, bias: bool = True, groups: int = 1, **fields: Any) -> Building:
+    def conv(
+        self, filters: int, k0: int, k1: int | None = None, bias: bool = True, groups: int = 1, **fields: Any
+    ) -> Building:
         """Append nn.conv."""
         name = f"conv{len(self.ops)}"
         size = (filters, k0, k1 or k0, self.shape[2] // groups)
@@ -70,8 +72,11 @@ class Building:
         """Append nn.batch_norm."""
         name, channels = f"bn{len(self.ops)}", (self.shape[-1],)
         return self.add(
-            nn.BatchNorm, name, scale=self.eighths(f"{name}.scale", channels, 1, 8),
-            shift=self.eighths(f"{name}.shift", channels), mean=self.eighths(f"{name}.mean", channels),
+            nn.BatchNorm,
+            name,
+            scale=self.eighths(f"{name}.scale", channels, 1, 8),
+            shift=self.eighths(f"{name}.shift", channels),
+            mean=self.eighths(f"{name}.mean", channels),
             variance=self.eighths(f"{name}.variance", channels, 2, 16),
         )
 
@@ -111,8 +116,13 @@ class Building:
 
     def module(self) -> Module:
         """The network."""
-        net = Net(name="test", inputs=(self.input,), statements=tuple(self.ops), outputs=(self.last.name,),
-                  output_types=(self.last.type,))
+        net = Net(
+            name="test",
+            inputs=(self.input,),
+            statements=tuple(self.ops),
+            outputs=(self.last.name,),
+            output_types=(self.last.type,),
+        )
         return Module(net=net, weights=dict(self.weights))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from akc.ir.module import Module
 from akc.ir.ops import nn
-
 from tests.passes.building import Building
 
 Make = Callable[[], Module]
@@ -31,14 +30,17 @@ REWRITES: dict[str, dict[str, Make]] = {
             Building(5, 6, 2).conv(3, 3).add(nn.Permute, order=(2, 0, 1)).add(nn.Mean, axes=(1, 2)).dense(4).module()
         ),
         "there-and-back": lambda: (
-            Building(4, 6, 1).conv(3, 3).add(nn.Permute, order=(2, 0, 1)).relu()
-            .add(nn.Permute, order=(1, 2, 0)).conv(2, 1).module()
+            Building(4, 6, 1)
+            .conv(3, 3)
+            .add(nn.Permute, order=(2, 0, 1))
+            .relu()
+            .add(nn.Permute, order=(1, 2, 0))
+            .conv(2, 1)
+            .module()
         ),
         "row-vector": lambda: Building(1, 7).dense(3).relu().dense(2).module(),
         "dense-on-a-map": lambda: Building(4, 5, 3).dense(6).relu().module(),
-        "image-flattened": lambda: (
-            Building(2, 3, 4).add(nn.Permute, order=(1, 2, 0)).flatten().dense(3).module()
-        ),
+        "image-flattened": lambda: Building(2, 3, 4).add(nn.Permute, order=(1, 2, 0)).flatten().dense(3).module(),
     },
     "fold-batchnorm": {
         "dense": lambda: _mlp().module(),
@@ -61,9 +63,7 @@ REWRITES: dict[str, dict[str, Make]] = {
         "two-scalings": lambda: (
             Building(6, 5, 3).affine(0.5, 0.0).affine([2.0, 4.0, 8.0], [-0.5, -0.5, -1.0]).conv(3, 3).module()
         ),
-        "pad-op": lambda: (
-            Building(6, 5, 1).affine(2.0, -0.5).add(nn.Pad, pad=(0, 1, 2, 3)).conv(3, 3).module()
-        ),
+        "pad-op": lambda: Building(6, 5, 1).affine(2.0, -0.5).add(nn.Pad, pad=(0, 1, 2, 3)).conv(3, 3).module(),
     },
     "fold-average": {
         "into-dense": lambda: Building(6, 8, 2).conv(3, 3).relu().average_pool().flatten().dense(4).module(),
@@ -96,16 +96,26 @@ REWRITES: dict[str, dict[str, Make]] = {
     },
     "mirror": {
         "inner-stride-on-even": lambda: (
-            Building(10, 8, 4).conv(4, 3, pad=(1, 1, 1, 1)).relu().conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu()
-            .conv(2, 3, pad=(1, 1, 1, 1)).relu().look().module()
+            Building(10, 8, 4)
+            .conv(4, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1))
+            .relu()
+            .conv(2, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .look()
+            .module()
         ),
-        "one-axis": lambda: (
-            Building(8, 7, 4).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().look().module()
-        ),
+        "one-axis": lambda: Building(8, 7, 4).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().look().module(),
         "gives-a-map": lambda: Building(8, 8, 4).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().module(),
         "behind-the-picture": lambda: (
-            Building(12, 12, 1).conv(4, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu()
-            .conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().look().module()
+            Building(12, 12, 1)
+            .conv(4, 3, stride=(2, 2), pad=(1, 1, 1, 1))
+            .relu()
+            .conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1))
+            .relu()
+            .look()
+            .module()
         ),
         "fits-already": lambda: Building(7, 7, 4).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().module(),
     },
@@ -148,9 +158,15 @@ REWRITES: dict[str, dict[str, Make]] = {
 """By pass and by case."""
 
 UNCHANGED = {
-    ("fold-batchnorm", "stopped-by-padding"), ("fold-average", "sticks-out"), ("expand-groups", "depthwise-stays"),
-    ("expand-dilation", "too-large"), ("separate-depthwise", "already-separable"), ("mirror", "fits-already"),
-    ("pad-input", "stays"), ("insert-identity", "image-layer-needs-none"), ("fit-windows", "no-way"),
+    ("fold-batchnorm", "stopped-by-padding"),
+    ("fold-average", "sticks-out"),
+    ("expand-groups", "depthwise-stays"),
+    ("expand-dilation", "too-large"),
+    ("separate-depthwise", "already-separable"),
+    ("mirror", "fits-already"),
+    ("pad-input", "stays"),
+    ("insert-identity", "image-layer-needs-none"),
+    ("fit-windows", "no-way"),
 }
 """Cases in which the pass has nothing to do, or no way."""
 

@@ -10,7 +10,6 @@ from syrupy.assertion import SnapshotAssertion
 from akc.ir.module import Module
 from akc.ir.verifier import verify
 from akc.passes import PASSES
-
 from tests.passes.building import assert_same, context
 from tests.passes.networks import CASES, REWRITES, UNCHANGED
 
@@ -61,4 +60,4 @@ def test_comments_go_to_the_replacement() -> None:
     module = REWRITES["fold-batchnorm"]["dense"]()
     commented = module.map_ops(lambda op: evolve(op, comments=("by hand",)) if op.mnemonic == "nn.batch_norm" else op)
     after = _after("fold-batchnorm", commented)
-    assert [op.comments for op in after.net.ops if op.mnemonic == "nn.dense"][0] == ("by hand",)
+    assert next(op.comments for op in after.net.ops if op.mnemonic == "nn.dense") == ("by hand",)

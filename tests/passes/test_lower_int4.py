@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quantised networks: their text after every pass, their numbers beside the float network's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from akc.diagnostics import DiagnosticError
+from akc.ir.module import Module
+from akc.ir.ops import nn
+from akc.passes import LEGALISE, LOWER
+from akc.passmanager import Context, parse_pipeline, run_pipeline
+from akc.sim.run import run
+from tests.passes.building import Building, context, images, outputs, sampled
+
+
+def mlp() -> Module:
+    """A dense network with normalised input and batch norm."""
+    net = Building(1, 6, 6).affine(4.0, -0.5).flatten().dense(12).batch_norm().relu().dense(8).relu().dense(4)
+    return net.add(nn.Softmax).module()
+
+
+def cnn() -> Module:
+    """Channels first, an image layer, a depthwise convolution with its activation, a max pool before dense."""
+    net = Building(1, 12, 12).add(nn.Permute, order=(1, 2, 0)).conv(4, 3, pad=(1, 1, 1, 1)).batch_norm().relu()
+    net.max_pool().conv(4, 3, groups=4, pad=(1, 1, 1, 1)).relu().conv(6, 1).relu().conv(6, 3).relu().max_pool()
+    return net.add(nn.Permute, order=(2, 0, 1)).flatten().dense(5).module()
+
+
+@pytest.mark.parametrize("make", [mlp, cnn])
+def test_text_after_every_pass(make: object, akir_snapshot: SnapshotAssertion) -> None:
+    """The default pipeline, without samples, pass by pass, where the text changed."""
+    module = make()  # type: ignore[operator]
+    assert module == akir_snapshot(name=f"{make.__name__}-00-input")  # type: ignore[attr-defined]
+    calls = context()
+    for number, one in enumerate(parse_pipeline(LOWER), 1):
+        result = one.run(module, calls)
+        if result is not module:
+            assert result == akir_snapshot(name=f"{make.__name__}-{number:02}-{one.name}")  # type: ignore[attr-defined]
+        module = result
+
+
+SPATIAL = {
+    "image": lambda d0, d1: Building(d0, d1, 1).conv(4, 3, pad=(1, 1, 1, 1)).relu(),
+    "image-valid": lambda d0, d1: Building(d0, d1, 3).conv(4, 5).relu(),
+    "image-strided": lambda d0, d1: Building(d0, d1, 1).conv(4, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu(),
+    "image-pooled": lambda d0, d1: Building(d0, d1, 1).conv(4, 5, pad=(2, 2, 2, 2)).relu().max_pool(),
+    "image-normalised": lambda d0, d1: Building(d0, d1, 1).affine(4.0, -1.0).conv(4, 3, pad=(1, 1, 1, 1)).relu(),
+    "mesh": lambda d0, d1: Building(d0, d1, 2).conv(4, 3, pad=(1, 1, 1, 1)).relu(),
+    "mesh-5x5": lambda d0, d1: Building(d0, d1, 2).conv(4, 5, pad=(2, 2, 2, 2)).relu(),
+    "separable": lambda d0, d1: Building(d0, d1, 4).conv(4, 3, groups=4, pad=(1, 1, 1, 1)).conv(3, 1).relu(),
+    "mesh-strided": lambda d0, d1: Building(d0, d1, 2).conv(4, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu(),
+    "two-layers": lambda d0, d1: (
+        Building(d0, d1, 2).conv(4, 3, pad=(1, 1, 1, 1)).relu().conv(3, 3, pad=(1, 1, 1, 1)).relu()
+    ),
+}
+
+
+@pytest.mark.parametrize("size", [(9, 11), (10, 8), (9, 8), (8, 11)])
+@pytest.mark.parametrize("case", SPATIAL)
+def test_no_shift(case: str, size: tuple[int, int]) -> None:
+    """Each cell of the quantised map is near the float map's, and no shifted map is nearer."""
+    module = SPATIAL[case](*size).module()
+    lowered = run_pipeline(module, LOWER, sampled(module, 128))
+    x = images(module, 8)
+    want, got = outputs(module, x), outputs(lowered, x)
+    assert got.shape == want.shape
+
+    def distance(other: np.ndarray) -> float:
+        return float(((other - want) ** 2).mean() / (want**2).mean())
+
+    assert distance(got) < 0.03
+    for shift in (-1, 1):
+        for axis in (1, 2):
+            assert distance(np.roll(got, shift, axis)) > 3 * distance(got)
+
+
+def test_border_cells_are_right() -> None:
+    """The border of a normalised picture holds the level of zero: the outermost cells are as near as the others."""
+    module = SPATIAL["image-normalised"](9, 9).module()
+    lowered = run_pipeline(module, LOWER, sampled(module, 128))
+    x = images(module, 16)
+    lost = (outputs(module, x) - outputs(lowered, x)) ** 2
+    inner = lost[:, 1:-1, 1:-1].mean()
+    assert lost[:, 0].mean() < 2 * inner + 1e-9
+    assert lost[:, -1].mean() < 2 * inner + 1e-9
+    assert lost[:, :, 0].mean() < 2 * inner + 1e-9
+
+
+def test_identity_keeps_levels() -> None:
+    """insert-identity is exact in integers: what goes in comes out."""
+    module = Building(8, 8, 4).conv(4, 3, pad=(1, 1, 1, 1)).relu().max_pool().flatten().dense(4).module()
+    lowered = run_pipeline(module, LOWER, sampled(module, 256))
+    values = run(lowered, {"image": images(module, 8)}, keep=True)
+    layers = [op for op in lowered.net.ops if op.mnemonic == "akida.convolutional"]
+    assert len(layers) == 2
+    np.testing.assert_array_equal(values[layers[0].name], values[layers[1].name])
+
+
+@pytest.mark.parametrize("samples", [True, False])
+@pytest.mark.parametrize("make", [mlp, cnn])
+def test_near_the_float_network(make: object, samples: bool) -> None:
+    """Outputs follow the float network's, better with samples."""
+    module = make()  # type: ignore[operator]
+    lowered = run_pipeline(module, LOWER, sampled(module, 256) if samples else context())
+    x = images(module, 64)
+    want, got = outputs(module, x), outputs(lowered, x)
+    correlation = np.corrcoef(want.ravel(), got.ravel())[0, 1]
+    assert correlation > (0.95 if samples else 0.8)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "weights=2",
+        "weights=1",
+        "activations=2",
+        "activations=1",
+        "input=2",
+        "per=layer",
+        "scale=max",
+        "rounding=nearest",
+        "rounding=error-feedback",
+        "weights=2 activations=2 per=layer scale=max",
+    ],
+)
+def test_options(options: str) -> None:
+    """Every option gives a network that runs; the text says how many bits it has."""
+    module = mlp()
+    pipeline = LOWER.replace("lower-int4", f"lower-int4{{{options}}}")
+    lowered = run_pipeline(module, pipeline, sampled(module))
+    assert outputs(lowered, images(module)).shape == (4, 4)
+    layers = [op for op in lowered.net.ops if op.mnemonic.startswith("akida")]
+    if "activations=2" in options:
+        assert {op.act_bits for op in layers[:-1]} == {2}  # type: ignore[attr-defined]
+    if "weights=2" in options:
+        assert {lowered.weights[op.weights].type.dtype for op in layers} == {"i2"}  # type: ignore[attr-defined]
+
+
+def test_signed_values_in_front_of_dense() -> None:
+    """Two layers without an activation between them: levels span the signed range."""
+    module = Building(6, 5, 1).flatten().dense(10).dense(4).module()
+    lowered = run_pipeline(module, LOWER, sampled(module, 256))
+    x = images(module, 64)
+    assert np.corrcoef(outputs(module, x).ravel(), outputs(lowered, x).ravel())[0, 1] > 0.95
+
+
+def test_relu_at_the_end_is_dequantized() -> None:
+    """A net that ends in an activation gives its levels' values."""
+    module = Building(6, 5, 1).flatten().dense(10).relu().module()
+    lowered = run_pipeline(module, LOWER, sampled(module, 256))
+    assert [op.mnemonic for op in lowered.net.ops][-1] == "host.dequantize"
+    x = images(module, 16)
+    assert np.abs(outputs(module, x) - outputs(lowered, x)).mean() < 0.1 * np.abs(outputs(module, x)).mean()
+
+
+def test_global_average_is_a_sum_on_the_chip() -> None:
+    """Threshold and act_step of an average layer count the cells of the map."""
+    module = Building(9, 10, 2).conv(32, 3, pad=(1, 1, 1, 1)).relu().add(nn.Mean, axes=(0, 1)).dense(40).module()
+    lowered = run_pipeline(module, LOWER, sampled(module, 128))
+    assert any(getattr(op, "pool", "none") == "average" for op in lowered.net.ops)
+    x = images(module, 32)
+    assert np.corrcoef(outputs(module, x).ravel(), outputs(lowered, x).ravel())[0, 1] > 0.95
+
+
+def _codes(fault: pytest.ExceptionInfo[DiagnosticError]) -> list[str]:
+    return [d.code for d in fault.value.diagnostics]
+
+
+def test_ranges_are_needed() -> None:
+    """Without calibrate every value that becomes levels is named."""
+    with pytest.raises(DiagnosticError) as fault:
+        run_pipeline(mlp(), f"{LEGALISE},lower-int4", context())
+    assert _codes(fault) == ["AKC0413"] * 3
+
+
+def test_feedback_needs_samples() -> None:
+    """rounding=error-feedback without samples is refused."""
+    with pytest.raises(DiagnosticError) as fault:
+        run_pipeline(mlp(), f"{LEGALISE},calibrate,lower-int4{{rounding=error-feedback}}", context())
+    assert _codes(fault) == ["AKC0412"]
+
+
+def test_samples_must_fit() -> None:
+    """Samples of another shape are refused."""
+    wrong = Context(samples={"image": np.zeros((4, 3, 3, 1), np.float32)})
+    with pytest.raises(DiagnosticError) as fault:
+        run_pipeline(mlp(), LOWER, wrong)
+    assert _codes(fault) == ["AKC0410"]
+
+
+def test_same_text_twice() -> None:
+    """The same input gives the same network."""
+    module = cnn()
+    assert run_pipeline(module, LOWER, sampled(module)) == run_pipeline(module, LOWER, sampled(module))
