@@ -136,13 +136,18 @@ def _read(path: Path) -> str:
         return ""
 
 
+def _where(card: Path) -> str:
+    """The PCI address and ids of a card."""
+    return f"{card.name} [{VENDOR[2:]}:{_read(card / 'device')[2:]}]"
+
+
 def _card_row(card: Path, what: str, nodes: list[Path], dev: Path) -> DeviceRow:
     driver = (card / "driver").resolve().name if (card / "driver").exists() else ""
     if what != "AKD1000":
         return DeviceRow(
             on="",
             what=what,
-            where=card.name,
+            where=_where(card),
             driver=driver,
             problem="akc does not drive this chip",
             help="it is recognised and nothing more",
@@ -150,11 +155,11 @@ def _card_row(card: Path, what: str, nodes: list[Path], dev: Path) -> DeviceRow:
     if driver == VFIO_DRIVER:
         return _vfio_row(card, what, dev)
     if driver.startswith(KERNEL_DRIVER) and nodes:
-        return _node_row(nodes.pop(0), what, driver, card.name)
+        return _node_row(nodes.pop(0), what, driver, _where(card))
     return DeviceRow(
         on="",
         what=what,
-        where=card.name,
+        where=_where(card),
         driver=driver,
         problem=f"driver {driver} made no node" if driver else "no driver is bound",
         help=MODULE_HELP,
@@ -182,7 +187,7 @@ def _vfio_row(card: Path, what: str, dev: Path) -> DeviceRow:
     return DeviceRow(
         on=f"vfio:{card.name}" if usable else "",
         what=f"{what} (experimental)",
-        where=card.name,
+        where=_where(card),
         driver=VFIO_DRIVER,
         problem="" if usable else problem,
         help="" if usable else help,

@@ -108,6 +108,7 @@ def test_each_problem_comes_with_a_way_out(tmp_path: Path) -> None:
     (pci / "0000:06:00.0").mkdir()
     rows = list_devices(pci, dev)
     assert [row.on for row in rows] == ["emulator", f"{dev}/akida0", "", "vfio:0000:03:00.0", "", "", f"{dev}/akida1"]
+    assert rows[1].where == f"0000:01:00.0 [1e7c:bca1] {dev}/akida0"
     problems = [row.problem for row in rows]
     assert problems[2] == "no driver is bound" and problems[4] == "it is in no IOMMU group"
     assert problems[5] == "akc does not drive this chip"

@@ -21,6 +21,7 @@ from attrs import frozen
 from akc.targets.akd1000.driver.bus import MEMORY_BASE, REGISTER_BASE, REGISTER_SIZE, Bus
 from akc.targets.akd1000.driver.errors import CannotOpen, DeviceGone, WrongIdentification
 from akc.targets.akd1000.driver.lock import DeviceLock
+from akc.targets.akd1000.driver.registers import CONFIG_DMA, dma
 
 # -- address translation ---------------------------------------------------------------------------
 
@@ -106,15 +107,15 @@ class VfioBus(Bus):
         self._check()
 
     def _check(self) -> None:
-        """A ring address must stay, its neighbour must keep the version bits that plain memory has not."""
-        ring = REGISTER_BASE + 0x30008
-        kept = self.read32(ring)
-        self.write32(ring, 0x24000000)
-        found = self.read32(ring)
-        self.write32(ring, kept)
-        if found != 0x24000000:
+        """A soft reset of the configuration DMA must set both ring indices to 0xff; plain memory would not."""
+        control, indices = REGISTER_BASE + CONFIG_DMA, REGISTER_BASE + CONFIG_DMA + dma("last").offset
+        empty = dma("last").mask | dma("current").mask
+        self.write32(indices, 0)
+        self.write32(control, dma("soft_reset").put(0, 1))
+        found = self.read32(indices)
+        if found == 0xFFFFFFFF or found & empty != empty:
             raise WrongIdentification(
-                f"the configuration DMA's ring address reads {found:#010x} after 0x24000000 was written",
+                f"the configuration DMA's ring indices read {found:#010x} after a soft reset, not {empty:#010x}",
                 "BAR 0 does not show the chip's registers: the address translation is not in force",
             )
 

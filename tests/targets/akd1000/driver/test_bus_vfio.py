@@ -108,19 +108,30 @@ def test_writes_that_do_not_stay() -> None:
         set_translation(Config(keeps=False))
 
 
-def test_a_window_without_registers() -> None:
-    class Nothing(Memory):
-        def read(self, offset: int, size: int) -> bytes:
-            return b"\xff" * size
+@define
+class PlainMemory:
+    """A window that shows memory in place of registers, or nothing at all."""
 
-        def write(self, offset: int, data: bytes) -> None:
-            pass
+    answers: bool = True
+    size: int = 0x400000
+    held: dict[int, bytes] = field(factory=dict)
 
-    chip, config = EmulatorBus(), Config()
-    with pytest.raises(errors.WrongIdentification, match="ring address reads 0xffffffff"):
-        VfioBus(Nothing(chip), Memory(chip), config)
+    def read(self, offset: int, size: int) -> bytes:
+        return self.held.get(offset, bytes(size)) if self.answers else b"\xff" * size
+
+    def write(self, offset: int, data: bytes) -> None:
+        self.held[offset] = data
+
+
+@pytest.mark.parametrize(("answers", "read"), [(True, "0x00000000"), (False, "0xffffffff")])
+def test_a_window_without_registers(answers: bool, read: str) -> None:
+    with pytest.raises(errors.WrongIdentification, match=f"ring indices read {read} after a soft reset"):
+        VfioBus(PlainMemory(answers), Memory(EmulatorBus()), Config())
+
+
+def test_a_window_that_is_too_small() -> None:
     with pytest.raises(errors.CannotOpen, match="BAR 0 has 0x1000 bytes"):
-        VfioBus(Nothing(chip, 0x1000), Memory(chip), config)
+        VfioBus(PlainMemory(size=0x1000), Memory(EmulatorBus()), Config())
 
 
 def test_what_keeps_a_card_from_vfio(tmp_path: Path) -> None:
