@@ -14,6 +14,7 @@ from akc.frontends.emit_recurrent import emit_recurrent
 from akc.frontends.graph import Array, Node
 from akc.ir.module import Op
 from akc.ir.ops import nn
+from akc.ir.ops.nn import window_outputs
 
 CHANNELS_LAST: dict[int, Axes] = {3: (None, 2, 1), 4: (2, 3, 1)}
 """Where the axes of [batch, channels, ...] go, by rank; one-dimensional maps are 1 x length."""
@@ -110,10 +111,9 @@ def _sticks_out(b: Builder, node: Node) -> bool:
     """Whether ceil_mode gives more windows than flooring, on any axis."""
     if not node["ceil_mode"]:
         return False
-    sizes = [
-        s + p + q - k for s, p, q, k in zip(b.shape(node.inputs[0])[2:], node["before"], node["after"], node["size"])
-    ]
-    return any(size % stride for size, stride in zip(sizes, node["stride"]))
+    sizes = b.shape(node.inputs[0])[2:]
+    windows = list(zip(sizes, node["size"], node["stride"], node["before"], node["after"]))
+    return any(window_outputs(*window) != window_outputs(*window, ceil_mode=True) for window in windows)
 
 
 def _emit_pool(b: Builder, node: Node, kind: type[Op], fields: dict[str, Any]) -> None:
@@ -185,7 +185,9 @@ def emit_affine(b: Builder, node: Node) -> None:
         _emit_full_affine(b, node, parts)
         return
     axes = _with_last_axis(b, x, varying[0]) if varying else b.held[x].axes
-    fields: dict[str, Any] = {role: b.number_or_weight(node.name, role, array.reshape(-1)) for role, array in parts.items()}
+    fields: dict[str, Any] = {
+        role: b.number_or_weight(node.name, role, array.reshape(-1)) for role, array in parts.items()
+    }
     name = b.op(nn.Affine, node.name, node.source, x=b.arranged(x, axes, node.source), **fields)
     b.hold(node.output, name, axes, b.batch[x])
 
@@ -240,10 +242,19 @@ def _position(b: Builder, node: Node) -> tuple[str, Axes, int]:
     return b.arranged(x, axes, node.source), axes, axes.index(axis)
 
 
+def _over_batch(b: Builder, node: Node) -> bool:
+    """Whether an operation along an axis would mix samples."""
+    x = node.inputs[0]
+    return b.batch[x] is not None and b.batch[x] == node["axis"] % max(len(b.shape(x)), 1)
+
+
 def along_axis(kind: type[Op]) -> Emit:
     """A row for softmax and its kin; the last axis is written -1."""
 
     def emit(b: Builder, node: Node) -> None:
+        if _over_batch(b, node):
+            b.opaque(node, f"{kind.__name__} over the batch axis")
+            return
         x, axes, position = _position(b, node)
         name = b.op(kind, node.name, node.source, x=x, axis=-1 if position == len(axes) - 1 else position)
         b.hold(node.output, name, axes, b.batch[node.inputs[0]])
@@ -253,6 +264,9 @@ def along_axis(kind: type[Op]) -> Emit:
 
 def emit_argmax(b: Builder, node: Node) -> None:
     """The index of the largest value; the axis goes, or stays with length 1."""
+    if _over_batch(b, node):
+        b.opaque(node, "Argmax over the batch axis")
+        return
     x, axes, position = _position(b, node)
     axis = axes[position] or 0
     name = b.op(nn.Argmax, node.name, node.source, x=x, axis=-1 if position == len(axes) - 1 else position)
@@ -260,7 +274,7 @@ def emit_argmax(b: Builder, node: Node) -> None:
     batch = b.batch[node.inputs[0]]
     if not node["keep"]:
         left = [a - (a > axis) if a is not None else None for a in left]
-        batch = batch - (batch > axis) if batch is not None and batch != axis else None
+        batch = None if batch is None else batch - (batch > axis)
     b.hold(node.output, name, left, batch)
 
 

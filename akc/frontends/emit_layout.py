@@ -69,10 +69,13 @@ def emit_mean(b: Builder, node: Node, axes: tuple[int, ...] | None = None, keep:
     x = node.inputs[0]
     shape, held, batch = b.shape(x), b.held[x], b.batch[x]
     gone = {a % len(shape) for a in (node["axes"] if axes is None else axes)}
+    if batch in gone:
+        b.opaque(node, "Mean over the batch axis")
+        return
     positions = tuple(i for i, a in enumerate(held.axes) if a is not None and a in gone and shape[a] != 1)
     name = b.op(nn.Mean, node.name, node.source, x=held.name, axes=positions) if positions else held.name
     left = [None if a in gone else a for i, a in enumerate(held.axes) if i not in positions]
     if not (node["keep"] if keep is None else keep):
         left = [None if a is None else a - sum(g < a for g in gone) for a in left]
-        batch = None if batch is None or batch in gone else batch - sum(g < batch for g in gone)
+        batch = None if batch is None else batch - sum(g < batch for g in gone)
     b.hold(node.output, name, left, batch)

@@ -17,6 +17,10 @@ from attrs import define, evolve, field, frozen
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 
+FLOATS = ("float32", "float64", "float16", "bfloat16")
+"""Element types that are read as f32."""
+
+
 @frozen
 class Tensor:
     """Element type (numpy's name, such as float32) and shape with the batch axis, all axes known."""

@@ -11,11 +11,13 @@ from typing import Any
 from attrs import define, field
 
 from akc.diagnostics import Diagnostic, DiagnosticError
-from akc.frontends.graph import Array, Graph, Input, Node, Tensor
+from akc.frontends.graph import FLOATS, Array, Graph, Input, Node, Tensor
 from akc.frontends.names import parameter_owner, scope_path
 from akc.frontends.onnx_file import import_onnx, opset_of
 
 RECURRENT = ("LSTM", "GRU", "RNN")
+ONE_RESULT = ("MaxPool", "Dropout", "BatchNormalization")
+"""Operators whose further results (indices, masks, statistics) nothing in the language gives."""
 LAYERS = ("Conv", "Gemm", "MatMul", "ConvTranspose")
 """Operators whose weights say which module they are."""
 
@@ -55,6 +57,11 @@ class Reader:
     def given(self, node: Any, index: int) -> bool:
         """Whether an optional input is there."""
         return index < len(node.input) and bool(node.input[index])
+
+    def is_read(self, name: str) -> bool:
+        """Whether a result is an operand of a node, or a result of the network."""
+        graph = self.model.graph
+        return any(name in node.input for node in graph.node) or any(name == value.name for value in graph.output)
 
     def attributes(self, node: Any) -> dict[str, Any]:
         """Attributes by name, strings decoded."""
@@ -227,7 +234,7 @@ def _read_input(r: Reader, value: Any) -> None:
             f"axis {at} of input {value.name} has no fixed length ({label or 'no name'})",
             help="fix it when exporting: leave it out of dynamic_axes or dynamic_shapes; only the batch may be open",
         )
-    if not _feeds_embedding(r, value.name) and not element.startswith(("float", "bfloat")):
+    if not _feeds_embedding(r, value.name) and element not in FLOATS:
         r.fault(
             "AKC0307",
             f"input {value.name} holds {element} numbers; a network for the chip reads floats",
@@ -269,7 +276,7 @@ def _read_outputs(r: Reader) -> None:
 
 
 def _read_nodes(r: Reader, graph: Any) -> None:
-    from akc.frontends.onnx_ops import unknown
+    from akc.frontends.onnx_ops import named, unknown
     from akc.frontends.onnx_shapes import folded, infer
     from akc.frontends.onnx_table import HANDLERS
 
@@ -281,8 +288,10 @@ def _read_nodes(r: Reader, graph: Any) -> None:
         elif not folded(r, node):
             if not infer(r, node):
                 return
-            standard = node.domain in ("", "ai.onnx")
-            (HANDLERS.get(node.op_type, unknown) if standard else unknown)(r, node)
+            handler = HANDLERS.get(node.op_type, unknown) if node.domain in ("", "ai.onnx") else unknown
+            if node.op_type in ONE_RESULT and any(r.is_read(name) for name in node.output[1:]):
+                handler = named("indices or masks")
+            handler(r, node)
 
 
 def _chosen_branch(r: Reader, node: Any) -> Any:

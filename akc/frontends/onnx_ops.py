@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph import scalar
+from akc.frontends.graph import FLOATS, scalar
 from akc.frontends.onnx_graph import Reader
 from akc.frontends.onnx_layers import Handler
 
@@ -59,7 +59,7 @@ def dropout(r: Reader, node: Any) -> None:
 def cast(r: Reader, node: Any) -> None:
     """Float to float changes nothing here; the rest is recognised later."""
     kinds = [r.graph.types[r.value(node.input[0])].dtype, r.graph.types[node.output[0]].dtype]
-    if all("float" in kind for kind in kinds):
+    if all(kind in FLOATS for kind in kinds):
         r.alias(node)
     else:
         r.emit(node, "cast", node.input[:1])

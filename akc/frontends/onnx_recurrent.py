@@ -55,15 +55,10 @@ def _strange(r: Reader, node: Any, a: dict[str, Any]) -> str:
     if kind == "GRU" and not a.get("linear_before_reset", 0):
         return "GRU with the reset gate before the product"
     unusual = _activations(kind, a) not in USUAL_ACTIVATIONS[kind]
-    cell = len(node.output) > 2 and node.output[2] and kind == "LSTM" and _is_read(r, node.output[2])
+    cell = len(node.output) > 2 and node.output[2] and kind == "LSTM" and r.is_read(node.output[2])
     peephole = kind == "LSTM" and r.given(node, 7)
     extras = r.given(node, 4) or a.get("layout", 0) or a.get("clip") or a.get("input_forget", 0)
     return f"{kind} of an unusual kind" if unusual or peephole or extras or cell else ""
-
-
-def _is_read(r: Reader, name: str) -> bool:
-    graph = r.model.graph
-    return any(name in node.input for node in graph.node) or any(name == value.name for value in graph.output)
 
 
 def _weights(r: Reader, node: Any, gates: int) -> dict[str, Array]:

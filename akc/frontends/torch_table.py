@@ -21,11 +21,22 @@ def handle(r: TorchReader, node: Any) -> None:
         return
     name = str(node.target).removeprefix("aten.").split(".")[0].strip("_<>")
     row = HANDLERS.get(name)
+    if name in ONE_RESULT and node.name in r.parts and any(user.args[1] != 0 and user.users for user in node.users):
+        r.opaque(node, "indices or masks")
+        return
     if row is None:
         r.opaque(node, OPAQUE_NAMES.get(name, name))
     else:
         row(r, node, *node.args, **node.kwargs)
 
+
+ONE_RESULT = tuple(
+    f"{kind}{n}d{rest}"
+    for kind in ("max_pool", "adaptive_max_pool")
+    for n in (1, 2, 3)
+    for rest in ("", "_with_indices")
+)
+"""Operators whose indices nothing in the language gives."""
 
 _SAME = """contiguous clone alias detach lift_fresh_copy lift_fresh identity positive data detach_copy native_dropout"""
 _SHAPES = """view reshape flatten unflatten squeeze unsqueeze unsafe_view view_copy reshape_as view_as squeeze_copy

@@ -148,6 +148,13 @@ OPAQUE_KINDS: dict[str, OpaqueKind] = {
     "pooling over the batch axis": OpaqueKind(
         "the first axis of its operand is not the batch", "keep the batch axis first"
     ),
+    **{
+        f"{name} over the batch axis": OpaqueKind("it mixes samples", "keep the batch axis first, work along another")
+        for name in ("Softmax", "LogSoftmax", "Argmax", "Mean")
+    },
+    "indices or masks": OpaqueKind(
+        "only the values of this layer can be computed, not its indices or masks", "do not use its second result"
+    ),
     "convolution with computed weights": OpaqueKind("the chip's weights are fixed", "use stored weights"),
     "deformable convolution": OpaqueKind("its taps move at run time", "use an ordinary convolution"),
     "dilated max pooling": OpaqueKind("pooling windows of the chip have no gaps", "use dilation 1"),

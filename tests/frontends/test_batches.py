@@ -35,6 +35,19 @@ def test_open_and_fixed_batches(name: str) -> None:
         same_network(wanted, read_onnx(data))
 
 
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax", "Mean", "Argmax"])
+def test_mixing_samples_is_no_layer(operator: str) -> None:
+    """An operation along the batch axis is right for a batch of one and for no other: it stays opaque."""
+    functions = {"Softmax": torch.softmax, "LogSoftmax": torch.log_softmax, "Mean": torch.mean, "Argmax": torch.argmax}
+
+    class Mixing(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return functions[operator](x, 0)
+
+    for module in (read_torch(Mixing(), (1, 4)), read_onnx(exported(Mixing(), torch.rand(2, 4), False))):
+        assert [op.op for op in module.net.ops] == [f"{operator} over the batch axis"]  # type: ignore[attr-defined]
+
+
 def test_another_open_axis_is_refused() -> None:
     """Networks without a dense layer can be exported with open map sizes; the message names the axes."""
     module = torch.nn.Conv2d(3, 4, 3)

@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper, version_converter
+from onnx.backend.test.case.node import collect_testcases
 from syrupy.assertion import SnapshotAssertion
 
 from akc.diagnostics import DiagnosticError
@@ -74,6 +75,21 @@ def _verdict(folder: Path) -> str:
 def test_single_operators(text_snapshot: SnapshotAssertion) -> None:
     """The table of what becomes of each operator."""
     assert "".join(f"{folder.name}: {_verdict(folder)}\n" for folder in SINGLE) == text_snapshot
+
+
+def test_every_node_case_of_the_standard() -> None:
+    """Each of the cases that define the operators is imported well-formed, or refused with diagnostics."""
+    verdicts: Counter[str] = Counter()
+    for case in collect_testcases(None):
+        try:
+            module = read_onnx(case.model)
+        except DiagnosticError:
+            verdicts["refused"] += 1
+        else:
+            assert not verify(module), case.name
+            verdicts["opaque" if opaque_counts(module) else "imported"] += 1
+    assert verdicts["imported"] > 80
+    assert verdicts["opaque"] > 250
 
 
 @pytest.mark.parametrize("folder", SINGLE, ids=lambda folder: folder.name)
