@@ -180,10 +180,7 @@ def decode_window(name: str, shares: Sequence[Share]) -> DecodedLayer:
         check(share.where, ((n, share.registers[n], first.registers[n]) for n in EQUAL_IN_A_LAYER))
         check(
             share.where,
-            (
-                ("channels", share.channels, first.channels),
-                ("weight bits", share.bits if _tells_bits(share) else 0, first.bits if _tells_bits(share) else 0),
-            ),
+            (("channels", share.channels, first.channels), ("weight bits", share.bits, first.bits)),
         )
     check(first.where, (("np_count", first.registers["np_count"], len(shares)),))
     size = _cover(shares)
@@ -193,10 +190,6 @@ def decode_window(name: str, shares: Sequence[Share]) -> DecodedLayer:
         for axis in (0, 1):
             _check_axis(share, axis, size[axis])
     return _layer(name, shares, size, input_bits)
-
-
-def _tells_bits(share: Share) -> bool:
-    return share.registers["kernel"] != 1 or bool(share.registers["wide_weights"])
 
 
 def _cover(shares: Sequence[Share]) -> Size:

@@ -15,12 +15,15 @@ from akc.ir.signature import TypeFault
 from akc.program import Program
 from akc.targets.akd1000.driver.driver import Device
 from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.targets.akd1000.placers import PLACERS
 from tests.conformance import random_networks
 
 COUNTS = {"dense": 100, "conv": 100, "separable": 90, "mixed": 90, "image": 90, "near_capacity": 15, "learning": 25}
 """510 networks."""
 SEED = 90_000
 POTENTIAL_LIMIT = 2**19
+WAYS = tuple(PLACERS)
+"""Ways of placing, taken in turn."""
 
 
 def built(kind: str, count: int) -> Iterator[tuple[int, Program]]:
@@ -29,7 +32,7 @@ def built(kind: str, count: int) -> Iterator[tuple[int, Program]]:
     for number in range(SEED, SEED + 10 * count):
         try:
             module = random_networks.network(kind, number)
-            program = akc.build(in_one_sequence(module))
+            program = akc.build(in_one_sequence(module), place=WAYS[number % len(WAYS)])
         except (DiagnosticError, TypeFault):
             continue
         yield number, program
