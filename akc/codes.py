@@ -519,6 +519,11 @@ CODES: dict[str, Code] = {
         "With --host=allow, layers that the chip does not take are computed by the host's software. The message"
         " says which limit keeps the layer off the chip.",
     ),
+    "AKC0529": Code(
+        "a layer is pinned to the host",
+        "`at=[host()]` has the host's software compute a layer. That needs --host=allow, and all layers of the"
+        " sequence must be pinned so.",
+    ),
     "AKC0704": Code(
         "an operation cannot be run",
         "The simulator has no rule for it: it stands for something of the source network that akc has no"

@@ -7,8 +7,9 @@ from typing import Any
 
 from attrs import field, frozen, validators
 
-from akc.diagnostics import DiagnosticError
+from akc.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module
+from akc.ir.ops.akida import Layer
 
 MODES = ("vendor", "vendor-minimal", "compact")
 CUTS = ("crossings", "vendor", "vendor-minimal")
@@ -35,10 +36,28 @@ class Place:
     def run(self, module: Module, context: Any) -> Module:
         """The placed module."""
         target = context.target
+        if context.host != "allow":
+            _refuse_host_pins(module)
         if context.host == "allow" and not _fits(module, target, self.mode):
             module = target.partition(module, self.cut, context.warn)
         placed: Module = target.place(module, self.mode)
         return placed
+
+
+def _refuse_host_pins(module: Module) -> None:
+    """Raise for every layer with `at=[host()]`: the user must allow the host to compute layers."""
+    found = [op for op in module.net.ops if isinstance(op, Layer) and any(place.kind == "host" for place in op.at)]
+    if found:
+        raise DiagnosticError(
+            Diagnostic(
+                code="AKC0529",
+                message=f"%{op.name} is pinned to the host",
+                span=op.span("at"),
+                origin=op.origin,
+                help="build with --host=allow, or remove the pin",
+            )
+            for op in found
+        )
 
 
 def _fits(module: Module, target: Any, mode: str) -> bool:

@@ -9,7 +9,8 @@ from itertools import combinations, pairwise
 from attrs import evolve
 
 from akc.diagnostics import Diagnostic, Note
-from akc.ir.ops.akida import Location
+from akc.ir.module import Sequence as Block
+from akc.ir.ops.akida import Layer, Location
 from akc.targets.akd1000.layers import KIND_NAMES, LayerFacts
 from akc.targets.akd1000.memory import (
     FNP3_BYTES,
@@ -41,9 +42,22 @@ def pin_faults(layers: Sequence[LayerFacts]) -> list[Diagnostic]:
     return found
 
 
-def _fault(
-    code: str, layer: LayerFacts, message: str, help: str = "", notes: tuple[Note, ...] = ()
-) -> Diagnostic:
+def host_pin_faults(sequence: Block) -> list[Diagnostic]:
+    """Layers of a sequence of the host that are not pinned to it: a sequence is here or there as a whole."""
+    return [
+        Diagnostic(
+            code="AKC0529",
+            message=f"%{op.name} stands in a sequence of the host and is not pinned to it",
+            span=op.span("at"),
+            origin=op.origin,
+            help="give it at=[host()], or a sequence of its own",
+        )
+        for op in sequence.ops
+        if isinstance(op, Layer) and [place.kind for place in op.at] != ["host"]
+    ]
+
+
+def _fault(code: str, layer: LayerFacts, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> Diagnostic:
     op = layer.op
     return Diagnostic(
         code=code,
@@ -116,8 +130,7 @@ def _share_faults(layer: LayerFacts) -> Iterator[Diagnostic]:
             return
     for place, share in shares:
         yield from (
-            _fault("AKC0526", layer, f"{place}: {message}", help)
-            for message, help in _unfit(layer, place, share)
+            _fault("AKC0526", layer, f"{place}: {message}", help) for message, help in _unfit(layer, place, share)
         )
 
 

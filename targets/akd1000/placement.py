@@ -22,7 +22,7 @@ from akc.targets.akd1000.limit_table import NO_FNP, NO_ROOM, ONE_CHANNEL
 from akc.targets.akd1000.limits import check
 from akc.targets.akd1000.memory import FNP3_BYTES, cdiv, filters_fit, weight_bytes
 from akc.targets.akd1000.mesh import CNP_ORDER, FNP_ORDER, Processor
-from akc.targets.akd1000.pins import gaps, pin_faults
+from akc.targets.akd1000.pins import gaps, host_pin_faults, pin_faults
 from akc.targets.akd1000.shares import Share, canonical
 from akc.targets.akd1000.tiles import cut, tiling
 
@@ -230,6 +230,7 @@ def place_module(module: Module, placer: Placer) -> Module:
     chains = {s.name: layers_of(module, s) for s in module.net.sequences if not on_host(s)}
     faults = [d for d in check(module) if d.severity == "error"]
     faults += [d for layers in chains.values() for d in pin_faults(layers)]
+    faults += [d for s in module.net.sequences if on_host(s) for d in host_pin_faults(s)]
     if faults:
         raise DiagnosticError(faults)
     placed: dict[str, tuple[Location, ...]] = {}

@@ -94,3 +94,14 @@ def test_place_cuts_only_where_the_host_may_help() -> None:
     placed = run_pipeline(module, "place", context)
     assert cut(placed) == [("chip", ("n1",)), ("host", ("n2",))]
     assert [d.code for d in context.warnings] == ["AKC0528"]
+
+
+def test_pins_to_the_host_need_permission_and_whole_sequences() -> None:
+    module = network((1, 1, 4), "u4", DENSE, DENSE)
+    whole = pinned(module, n1=[at("host()")], n2=[at("host()")])
+    assert TARGET.place(whole) is whole
+    with pytest.raises(DiagnosticError) as fault:
+        run_pipeline(whole, "place", Context())
+    assert [d.code for d in fault.value.diagnostics] == ["AKC0529", "AKC0529"]
+    with pytest.raises(DiagnosticError, match="%n2 stands in a sequence of the host"):
+        TARGET.place(pinned(module, n1=[at("host()")]))
