@@ -103,15 +103,21 @@ def whole_levels(module: Module) -> Ranges:
     for op in module.net.ops:
         if isinstance(op, snn.Levels):
             found[op.name] = (0.0, op.high)
-        elif isinstance(op, snn.Neuron) and op.fires and op.output == "spikes":
-            found[op.name] = (0.0, 1.0)
-        elif isinstance(op, host.Previous) and isinstance(module.net.producer(op.x), snn.Neuron):
+        elif isinstance(op, snn.Neuron | host.Previous) and _are_spikes(op.name, module):
             found[op.name] = (0.0, 1.0)
         elif isinstance(op, host.Window) and op.x in found:
             found[op.name] = (0.0, float(-(-(module.net.types[op.x].steps or 1) // op.count)))
         elif isinstance(op, nn.MaxPool | nn.Reshape | nn.Permute | host.Frames) and op.x in found:
             found[op.name] = found[op.x]
     return found
+
+
+def _are_spikes(name: str, module: Module) -> bool:
+    """Whether a value is what a neuron fired, at this step or the one before."""
+    op = module.net.producer(name)
+    if isinstance(op, host.Previous):
+        op = module.net.producer(op.x)
+    return isinstance(op, snn.Neuron) and op.fires and op.output == "spikes"
 
 
 CANDIDATES = np.linspace(0.3, 1.0, 36)

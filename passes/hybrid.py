@@ -26,7 +26,7 @@ class Hybrid:
     ensures = None
 
     def run(self, module: Module, context: Any) -> Module:
-        """The module with the ranges of spikes recorded; raises DiagnosticError AKC0371 or AKC0393 without --host=allow."""
+        """The module with the ranges of spikes recorded; without --host=allow raises AKC0371, AKC0393."""
         kept = [op for op in module.net.ops if isinstance(op, snn.Neuron | host.Tanh | host.Previous)]
         if context.host != "allow":
             faults = [_fault(op) for op in kept if not isinstance(op, host.Previous)]

@@ -28,6 +28,9 @@ IMAGE = Registers(2**23 - 1, 2**24 - 1)
 
 INT32 = 2**31 - 1
 
+TIE = 1e-4
+"""A threshold this little below a whole number is that number: fits on samples leave such differences."""
+
 
 @frozen
 class Levels:
@@ -61,7 +64,7 @@ def threshold_and_step(
     sixteenths = np.clip(np.rint(step * 2**out.bits), 1, registers.sixteenths)
     first = (out.offset + out.step / 2 - beta) / alpha
     centre = (out.top - 1) / 2 * (step - sixteenths / 2**out.bits)
-    threshold = np.floor(first + centre + 1e-9)
+    threshold = np.floor(first + centre + TIE)
     return np.clip(threshold, -registers.threshold, registers.threshold).astype(np.int64), sixteenths / 16
 
 
@@ -88,6 +91,8 @@ def input_levels(low: float, high: float, bits: int, x: npt.NDArray[np.float32] 
     gets (all of `x`; without samples, both ends of the range and all between alike), since a whole zero
     point cannot put both ends of a signed range onto levels.
     """
+    if low >= 0 and _counts(high, bits, x):
+        return 1.0, 0, Levels(1.0, 0.0, bits)
     values = _typical(low, high) if x is None else _thinned(x)
     best: tuple[float, float, int, Levels] | None = None
     widest = max(high, 0.0) - min(low, 0.0) or 1.0
@@ -99,6 +104,13 @@ def input_levels(low: float, high: float, bits: int, x: npt.NDArray[np.float32] 
                 best = (error, step, zero, levels)
     assert best is not None
     return best[1:]
+
+
+def _counts(high: float, bits: int, x: npt.NDArray[np.float32] | None) -> bool:
+    """Whether values are whole numbers that levels can hold as they are: spikes and their sums."""
+    if x is None:
+        return high == 2**bits - 1
+    return bool(high <= 2**bits - 1 and high >= 1 and (x == np.rint(x)).all())
 
 
 def _typical(low: float, high: float) -> Floats:

@@ -86,8 +86,12 @@ def _lif_box(op: snn.LifBox, p: dict[str, Any]) -> Condition | None:
     return (p["v_th"] - p["v_leak"], 1.0) if forgets else None
 
 
+AT_LEAST = 1e-3
+"""A neuron that fires from a threshold on fires above one this much lower, as a share of it."""
+
+
 def _mcculloch_pitts(op: snn.McCullochPitts, p: dict[str, Any]) -> Condition | None:
-    return np.nextafter(p["thresh"].astype(np.float32), np.float32(-np.inf)), 1.0
+    return p["thresh"] - AT_LEAST * np.maximum(np.abs(p["thresh"]), 1), 1.0
 
 
 RULES: dict[type[snn.Neuron], Callable[[Any, dict[str, Any]], Condition | None]] = {
