@@ -20,7 +20,7 @@ from akc.diagnostics import error
 from akc.ir.module import Module, Op
 from akc.ir.ops import akida, host, nn
 from akc.sim.registry import Array, Kernel, load_rules
-from akc.sim.run import CHUNK, Inputs, Runner, bind_inputs
+from akc.sim.run import Inputs, Runner, bind_inputs
 
 Values = Mapping[str, Array]
 
@@ -113,7 +113,7 @@ def compare(
     arrays = bind_inputs(reference.net.inputs, inputs)
     answers = _Answers(module, reference)
     ours, source = Runner(module, backend), Runner(reference, backend)
-    for part in _parts(arrays):
+    for part in _parts(arrays, min(ours.piece, source.piece)):
         renamed = {v.name: part[w.name] for v, w in zip(module.net.inputs, reference.net.inputs)}
         values, expected = ours.run(renamed, keep=True), source.run(part, keep=True)
         for tally in tallies:
@@ -122,10 +122,10 @@ def compare(
     return answers.result(tuple(tally.result() for tally in tallies), labels)
 
 
-def _parts(arrays: Values) -> Iterator[Values]:
+def _parts(arrays: Values, size: int) -> Iterator[Values]:
     count = len(next(iter(arrays.values())))
-    for start in range(0, count, CHUNK):
-        yield {name: array[start : start + CHUNK] for name, array in arrays.items()}
+    for start in range(0, count, size):
+        yield {name: array[start : start + size] for name, array in arrays.items()}
 
 
 # -- counterparts ----------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from attrs import evolve
 
@@ -10,7 +12,7 @@ from akc.ir.fields import WeightName
 from akc.ir.module import Module
 from akc.ir.ops import nn
 from akc.sim.registry import Array, Kernel, evaluate_op, mapped
-from akc.sim.windows import flat_windows, padded, windows
+from akc.sim.windows import flat_windows, in_chunks, padded, windows
 
 __all__ = ["evaluate_op"]
 
@@ -52,7 +54,7 @@ def _conv(op: nn.Conv, module: Module) -> Kernel:
             results.append((rows @ matrix).reshape(*shape, -1))
         return np.concatenate(results, axis=3) + bias
 
-    return kernel
+    return in_chunks(kernel, 4 * prod(op.type.shape[:2]) * prod(weight.shape[1:]) * op.groups)
 
 
 def _pool_windows(op: nn.MaxPool | nn.AveragePool, x: Array, value: float) -> Array:
@@ -75,14 +77,15 @@ def _max_pool(op: nn.MaxPool, module: Module) -> Kernel:
 @mapped(nn.AveragePool)
 def _average_pool(op: nn.AveragePool, module: Module) -> Kernel:
     """Cells count that lie in the input or, with count_include_pad, in its padding; never those beyond."""
-    counted = np.ones((1, *module.net.types[op.x].shape[:2], 1), np.float32)
-    if op.count_include_pad:
-        counted = padded(counted, op.pad[:2], op.pad[2:], 1.0)
-        counts: Array = _pool_windows(evolve(op, pad=(0, 0, 0, 0)), counted, 0.0).sum(axis=(3, 4))
-    else:
-        counts = _pool_windows(op, counted, 0.0).sum(axis=(3, 4))
 
     def kernel(x: Array) -> Array:
+        inside = np.ones((1, *x.shape[1:3], 1), np.float32)
+        if op.count_include_pad:
+            whole = padded(inside, op.pad[:2], op.pad[2:], 1.0)
+            cells = _pool_windows(evolve(op, pad=(0, 0, 0, 0)), whole, 0.0)
+        else:
+            cells = _pool_windows(op, inside, 0.0)
+        counts: Array = cells.sum(axis=(3, 4))
         sums: Array = _pool_windows(op, x, 0.0).sum(axis=(3, 4), dtype=np.float32)
         return sums / counts
 

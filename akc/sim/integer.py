@@ -16,16 +16,13 @@ from akc.diagnostics import error
 from akc.ir.module import Module
 from akc.ir.ops import akida
 from akc.sim.registry import Array, Kernel, evaluate_op, mapped
-from akc.sim.windows import flat_windows, padded, same_padding, windows
+from akc.sim.windows import flat_windows, in_chunks, padded, same_padding, windows
 
 POTENTIAL_MIN, POTENTIAL_MAX = -(2**19), 2**19 - 1
 """What 20 bits hold."""
 
 LEVEL_BITS = 28
 """The scaled potential is kept modulo 2**28 before it is divided by the step."""
-
-CHUNK_BYTES = 1 << 26
-"""Windows are unrolled for as many samples at a time as fit this."""
 
 
 @frozen(kw_only=True)
@@ -125,18 +122,6 @@ def pad_input(op: akida._Spatial, x: Array, window: tuple[int, ...], value: int 
     """The input with the border that `padding` asks for."""
     before, after = spatial_padding(op, (x.shape[1], x.shape[2]), window, op.stride)
     return padded(x, before, after, value)
-
-
-def in_chunks(kernel: Kernel, bytes_per_sample: int) -> Kernel:
-    """The same kernel, called with a few samples at a time."""
-    count = max(1, CHUNK_BYTES // max(bytes_per_sample, 1))
-
-    def chunked(x: Array) -> Array:
-        if len(x) <= count:
-            return kernel(x)
-        return np.concatenate([kernel(x[i : i + count]) for i in range(0, len(x), count)])
-
-    return chunked
 
 
 def unrolled_bytes(op: akida._Spatial, module: Module, kernel: tuple[int, int], itemsize: int) -> int:

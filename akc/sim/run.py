@@ -26,7 +26,10 @@ from akc.sim.registry import DELAYED, MAPPED, STATEFUL, WHOLE, Array, Kernel, St
 BACKENDS = ("auto", "numpy", "torch")
 
 CHUNK = 512
-"""Samples times time steps that are run at once; larger batches go through in pieces."""
+"""Samples that are run at once at most; larger batches go through in pieces."""
+
+CHUNK_BYTES = 1 << 28
+"""What all values of a piece may take together; networks with large maps go through in smaller pieces."""
 
 Inputs = Mapping[str, Array] | Array
 Values = dict[str, Array]
@@ -55,7 +58,8 @@ class Runner:
         self.module = module
         self.rules = {**MAPPED, **_backend_rules(backend)}
         self.units: dict[str, _Unit] = {}
-        self.plans: dict[bool, list[_Unit | _Loop]] = {}
+        self.plans: dict[bool, _Plan] = {}
+        self.piece = piece_size(module)
         self.timed = {v.name for v in module.net.values.values() if v.type.steps is not None}
 
     def run(self, inputs: Inputs, raw: bool = False, keep: bool = False) -> Values:
@@ -65,8 +69,7 @@ class Runner:
         values = bind_inputs(entries, inputs)
         if raw not in self.plans:
             self.plans[raw] = self._plan(tuple(values), wanted)
-        statements = self.plans[raw]
-        pieces = [self._run_piece(statements, piece) for piece in _pieces(values, entries)]
+        pieces = [self._run_piece(self.plans[raw], part, keep) for part in _pieces(values, self.piece)]
         joined = {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]} if pieces[1:] else pieces[0]
         return joined if keep else {name: joined[name] for name in wanted}
 
@@ -108,23 +111,37 @@ class Runner:
                 open_names += ops[name].operands if name in ops else ()
         return needed
 
-    def _plan(self, given: tuple[str, ...], wanted: tuple[str, ...]) -> list[_Unit | _Loop]:
+    def _plan(self, given: tuple[str, ...], wanted: tuple[str, ...]) -> _Plan:
         needed = self._needed(given, wanted)
         units = [self._unit(op) for op in self.module.net.ops if op.name in needed]
         _check_sources(units, given)
-        return _with_loops(units)
+        plan: _Plan = []
+        still_read = frozenset(wanted)
+        for statement in reversed(_with_loops(units)):
+            plan.insert(0, (statement, still_read))
+            still_read |= statement.reads
+        return plan
 
     def _unit(self, op: Op) -> _Unit:
         if op.name not in self.units:
             self.units[op.name] = _prepare(op, self.module, self.rules)
         return self.units[op.name]
 
-    def _run_piece(self, statements: Sequence[_Unit | _Loop], values: Values) -> Values:
+    def _run_piece(self, plan: _Plan, values: Values, keep: bool) -> Values:
         values = dict(values)
         batch = len(next(iter(values.values())))
-        for statement in statements:
+        for statement, still_read in plan:
             statement.run(values, self.timed, batch)
+            if not keep:
+                values = {name: array for name, array in values.items() if name in still_read}
         return values
+
+
+def piece_size(module: Module) -> int:
+    """How many samples of a network are run at once."""
+    types = [value.type for value in module.net.values.values()]
+    sample_bytes = sum(t.size * (t.steps or 1) * t.element.numpy.itemsize for t in types)
+    return max(1, min(CHUNK, CHUNK_BYTES // max(sample_bytes, 1)))
 
 
 def _backend_rules(backend: str) -> dict[type[Op], Any]:
@@ -193,11 +210,9 @@ def _number_faults(value: Value, array: Array) -> list[Diagnostic]:
     return []
 
 
-def _pieces(values: Values, entries: Sequence[Value]) -> list[Values]:
-    """The batch in parts of at most CHUNK samples times steps."""
+def _pieces(values: Values, size: int) -> list[Values]:
+    """The batch in parts of at most `size` samples."""
     batch = len(next(iter(values.values()))) if values else 0
-    steps = max((v.type.steps or 1 for v in entries), default=1)
-    size = max(1, CHUNK // steps)
     return [{n: a[i : i + size] for n, a in values.items()} for i in range(0, max(batch, 1), size)]
 
 
@@ -218,6 +233,11 @@ class _Unit:
     @operands.default
     def _operand_names(self) -> tuple[str, ...]:
         return self.op.operands
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The values that must be there before."""
+        return frozenset(self.operands)
 
     def run(self, values: Values, timed: set[str], batch: int) -> None:
         """Compute the result from `values` for the whole batch and all time steps."""
@@ -281,6 +301,11 @@ class _Loop:
     def _names(self) -> frozenset[str]:
         return frozenset(unit.op.name for unit in self.units)
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """The values that must be there before."""
+        return frozenset(name for unit in self.units for name in unit.operands) - self.results
+
     def run(self, values: Values, timed: set[str], batch: int) -> None:
         """Run all units for step 0, then for step 1, and so on."""
         now: Values = {}
@@ -288,7 +313,7 @@ class _Loop:
             if unit.delayed is not None:
                 now[unit.op.name] = unit.delayed(batch)
         states = {unit.op.name: unit.start(batch) for unit in self.units}
-        outside = {name for unit in self.units for name in unit.operands} - self.results
+        outside = self.reads
         kept: dict[str, list[Array]] = {name: [] for name in self.results}
         steps = max(unit.op.type.steps or 1 for unit in self.units)
         for t in range(steps):
@@ -303,6 +328,10 @@ class _Loop:
         for unit in self.units:
             if unit.delayed is None:
                 states[unit.op.name] = unit.step(now, states[unit.op.name])
+
+
+_Plan = list[tuple[_Unit | _Loop, frozenset[str]]]
+"""Statements in order, each with the values that are read after it."""
 
 
 def _prepare(op: Op, module: Module, mapped: dict[type[Op], Any]) -> _Unit:

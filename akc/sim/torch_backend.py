@@ -19,6 +19,7 @@ from akc.ir.ops import akida
 from akc.sim import integer
 from akc.sim.integer import LayerNumbers
 from akc.sim.registry import Array, Kernel, Prepare
+from akc.sim.windows import in_chunks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,7 +120,7 @@ def _convolutional(op: akida.InputConvolutional | akida.Convolutional, module: M
         n, d0, d1 = view.shape[:3]
         return end(product(view.reshape(n * d0 * d1, -1)).view(n, d0, d1, -1))
 
-    return integer.in_chunks(kernel, integer.unrolled_bytes(op, module, size, 2))
+    return in_chunks(kernel, integer.unrolled_bytes(op, module, size, 2))
 
 
 def _separable(op: akida.SeparableConvolutional, module: Module) -> Kernel:
@@ -140,7 +141,7 @@ def _separable(op: akida.SeparableConvolutional, module: Module) -> Kernel:
                 sums.addcmul_(view[:, :, :, u, v], depthwise[:, u, v])
         return end(sums @ matrix)
 
-    return integer.in_chunks(kernel, integer.unrolled_bytes(op, module, (1, 1), 16))
+    return in_chunks(kernel, integer.unrolled_bytes(op, module, (1, 1), 16))
 
 
 # -- pooling ---------------------------------------------------------------------------------------

@@ -7,9 +7,12 @@ from math import ceil
 
 import numpy as np
 
-from akc.sim.registry import Array
+from akc.sim.registry import Array, Kernel
 
 Pair = tuple[int, ...]
+
+UNROLLED_BYTES = 1 << 26
+"""Windows are unrolled for as many samples at a time as fit this."""
 
 
 def same_padding(size: int, window: int, stride: int) -> tuple[int, int]:
@@ -42,3 +45,15 @@ def flat_windows(x: Array, size: Pair, stride: Pair, dilation: Pair = (1, 1)) ->
     view = windows(x, size, stride, dilation)
     n, out0, out1 = view.shape[:3]
     return view.reshape(n * out0 * out1, -1), (n, out0, out1)
+
+
+def in_chunks(kernel: Kernel, bytes_per_sample: int) -> Kernel:
+    """The same kernel, called with a few samples at a time so that what it unrolls stays small."""
+    count = max(1, UNROLLED_BYTES // max(bytes_per_sample, 1))
+
+    def chunked(x: Array) -> Array:
+        if len(x) <= count:
+            return kernel(x)
+        return np.concatenate([kernel(x[i : i + count]) for i in range(0, len(x), count)])
+
+    return chunked

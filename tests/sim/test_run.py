@@ -137,7 +137,7 @@ def test_what_has_no_rule_is_named() -> None:
 def test_large_batches_go_through_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(0, 3, (23, 3)).astype(np.float32)
     at_once = run(whole(), x, keep=True)
-    monkeypatch.setattr(running, "CHUNK", 5)
+    monkeypatch.setattr(running, "CHUNK_BYTES", 5 * 65)
     in_pieces = run(whole(), x, keep=True)
     assert at_once.keys() == in_pieces.keys()
     for name, values in at_once.items():
