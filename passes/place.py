@@ -39,7 +39,7 @@ class Place:
         if context.host != "allow":
             _refuse_host_pins(module)
         if context.host == "allow" and not _fits(module, target, self.mode):
-            module = target.partition(module, self.cut, context.warn)
+            module = target.partition(module, self.cut, self.mode, context.warn)
         placed: Module = target.place(module, self.mode)
         return placed
 

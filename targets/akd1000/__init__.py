@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from akc.diagnostics import Diagnostic, error
 from akc.ir.module import Module
 from akc.targets import Program
+
+if TYPE_CHECKING:
+    from akc.targets.akd1000.placement import Placer
 
 
 @frozen
@@ -34,33 +38,40 @@ class Akd1000:
     def place(self, module: Module, mode: str = "vendor") -> Module:
         """Complete every `at`; raises DiagnosticError with all faults. mode: a key of PLACERS."""
         from akc.targets.akd1000.placement import place_module
-        from akc.targets.akd1000.placers import PLACERS
 
-        if mode not in PLACERS:
-            raise error(
-                "AKC0527",
-                f"there is no way of placing called {mode}",
-                help=f"take one of {', '.join(PLACERS)}",
-            )
-        return place_module(module, PLACERS[mode])
+        return place_module(module, _placer(mode))
 
     def partition(
-        self, module: Module, way: str = "crossings", warn: Callable[[Diagnostic], None] = lambda diagnostic: None
+        self,
+        module: Module,
+        way: str = "crossings",
+        mode: str = "vendor",
+        warn: Callable[[Diagnostic], None] = lambda diagnostic: None,
     ) -> Module:
         """Cut what the chip does not take in one piece into sequences and host layers, all placed.
 
-        way: "vendor" for the SDK's own cut (hw_only=False), "crossings" for the fewest border crossings.
-        `warn` is told why a layer goes to the host.
+        way: "vendor" or "vendor-minimal" for the SDK's own cut (hw_only=False), "crossings" for the fewest
+        crossings between host and chip, its sequences placed by `mode`. `warn` is told why a layer goes to
+        the host.
         """
         from akc.targets.akd1000.partition import CUTS, partition
 
-        return partition(module, CUTS[way], warn)
+        return partition(module, CUTS[way](_placer(mode)), warn)
 
     def assemble(self, module: Module, engine_version: str | None = None) -> tuple[Program, ...]:
         """Programs of a placed module, one per sequence, in order."""
         from akc.targets.akd1000.assemble import assemble
 
         return assemble(module) if engine_version is None else assemble(module, engine_version)
+
+
+def _placer(mode: str) -> Placer:
+    from akc.targets.akd1000.placers import PLACERS
+
+    if mode not in PLACERS:
+        message = f"there is no way of placing called {mode}"
+        raise error("AKC0527", message, help=f"take one of {', '.join(PLACERS)}")
+    return PLACERS[mode]
 
 
 TARGET = Akd1000()

@@ -306,9 +306,10 @@ def value_bytes(module: Module, name: str) -> int:
     return -(-kind.size * kind.element.bits // 8)
 
 
-CUTS: dict[str, Callable[[Chain], Cut]] = {
-    "vendor": vendor_cut,
-    "vendor-minimal": partial(vendor_cut, minimal=True),
-    "crossings": fewest_crossings,
+CUTS: dict[str, Callable[[Placer], Callable[[Chain], Cut]]] = {
+    "vendor": lambda placer: vendor_cut,
+    "vendor-minimal": lambda placer: partial(vendor_cut, minimal=True),
+    "crossings": lambda placer: partial(fewest_crossings, placer=placer),
 }
-"""vendor, vendor-minimal: as the SDK with hw_only=False in MapMode.AllNps and Minimal; crossings: see above."""
+"""vendor, vendor-minimal: as the SDK with hw_only=False in MapMode.AllNps and Minimal, whatever the placer;
+crossings: as many layers as possible on the chip, in the fewest sequences."""

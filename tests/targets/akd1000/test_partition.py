@@ -105,3 +105,9 @@ def test_pins_to_the_host_need_permission_and_whole_sequences() -> None:
     assert [d.code for d in fault.value.diagnostics] == ["AKC0529", "AKC0529"]
     with pytest.raises(DiagnosticError, match="%n2 stands in a sequence of the host"):
         TARGET.place(pinned(module, n1=[at("host()")]))
+
+
+def test_the_pieces_are_placed_in_the_way_that_is_asked_for() -> None:
+    module = network((8, 8, 4), "u4", ("convolution", 16, 3, "i4"), ("convolution", 4, 9, "i4"), DENSE)
+    counts = {mode: len(next(TARGET.partition(module, mode=mode).net.ops).at) for mode in ("vendor", "compact")}  # type: ignore[attr-defined]
+    assert counts == {"vendor": 16, "compact": 2}
