@@ -258,10 +258,6 @@ CODES: dict[str, Code] = {
         "The message says what. The table in docs/compatibility.md says how large the error is.",
     ),
     "AKC0389": Code("the file is not of the kind that was expected", "The message says what the file lacks."),
-    "AKC0390": Code(
-        "an unrolled spiking network was not recognised",
-        "The file holds comparisons and casts like those of spiking neurons, in a form that akc cannot read back.",
-    ),
     "AKC0391": Code(
         "the compiled network does not answer like its source",
         "On samples that calibration did not see, too many answers differ. A program that is known to be wrong"

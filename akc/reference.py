@@ -118,11 +118,19 @@ def refused_page() -> str:
     return "\n\n".join([*parts, table(("name", "why not", "what instead"), rows)]) + "\n"
 
 
+def compatibility_page() -> str:
+    """docs/compatibility.md: which layers of spiking frameworks go onto the chip."""
+    from akc.frontends.compatibility import page
+
+    return page()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/ops.md": operations_page,
     "docs/errors.md": errors_page,
     "docs/passes/README.md": passes_page,
     "docs/frontends/refused.md": refused_page,
+    "docs/compatibility.md": compatibility_page,
 }
 """File below the repository's root, and what makes its text."""
 

@@ -143,9 +143,4 @@ REFUSALS: dict[str, Refusal] = {
         message="layer '{layer}': akc knows no {kind}",
         help=("docs/compatibility.md lists what it knows",),
     ),
-    "unrolled-onnx": Refusal(
-        code="AKC0390",
-        message="this ONNX file holds an unrolled spiking network (at '{layer}'), not in a form that akc reads",
-        help=("give the PyTorch module, a state_dict with --topology, or a NIR file",),
-    ),
 }

@@ -17,7 +17,6 @@ KINDS = {
     "unshared-weights": "LocalConnection", "lateral": "Connection", "rate-pooling": "MaxPool2dConnection",
     "complex": "RF_IZ neurons", "change-detector": "DeltaLeaky", "kernel-memory": "AssociativeLeaky",
     "no-such-conv": "snn.Conv2d", "no-such-lstm": "snn.LSTM", "no-such-layer": "CubaLI", "encoder": "PoissonEncoder",
-    "unrolled-onnx": "Greater",
 }  # fmt: skip
 
 

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/compatibility.md, made from the spiking frontends' own tables; `python -m akc.reference` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from akc.frontends import bindsnet, lava, nir, norse, snntorch
+from akc.frontends.refusals import REFUSALS
+from akc.frontends.timeloop import NeuronRow
+from akc.ir.parser import parse
+
+STEPS, TOP = 15, 15
+"""Steps of the window and levels of the chip in the measurement."""
+
+FRAMEWORKS: tuple[tuple[str, str, Mapping[str, NeuronRow]], ...] = (
+    ("snnTorch 1.0.0", "snntorch", snntorch.ROWS),
+    ("Norse 1.1.0", "norse", norse.ROWS),
+    ("BindsNET 0.3.4", "bindsnet", bindsnet.ROWS),
+    ("NIR 1.0.8", "nir", nir.ROWS),
+    ("lava-dl 0.6.0", "lava", lava.ROWS),
+)
+
+EXAMPLES: dict[str, dict[str, str]] = {
+    "snntorch": {
+        "Leaky": "snn.leaky(%x, beta=0.9)",
+        "Lapicque": "snn.lapicque(%x, resistance=5.0, capacitance=2.0)",
+        "Synaptic": "snn.synaptic(%x, alpha=0.8, beta=0.9)",
+        "LeakyParallel": "snn.leaky_parallel(%x, beta=0.9)",
+        "StateLeaky": "snn.state_leaky(%x, tau=10.0)",
+        "LinearLeaky": "snn.state_leaky(%x, tau=10.0)",
+    },
+    "norse": {
+        "LIFBoxCell": "snn.lif_box(%x)",
+        "LIFCell": "snn.lif(%x)",
+        "LIF": "snn.lif(%x)",
+        "IAFCell": "snn.iaf(%x)",
+        "IAF": "snn.iaf(%x)",
+    },
+    "bindsnet": {
+        "IFNodes": "snn.if_nodes(%x, refrac=0.0)",
+        "LIFNodes": "snn.lif_nodes(%x, refrac=0.0, decay=0.99004984)",
+        "BoostedLIFNodes": "snn.lif_nodes(%x, thresh=13.0, reset=0.0, rest=0.0, refrac=0.0, decay=0.99004984)",
+        "CurrentLIFNodes": "snn.current_lif_nodes(%x, refrac=0.0, decay=0.99004984, i_decay=0.60653067)",
+        "AdaptiveLIFNodes": "snn.lif_nodes(%x, refrac=0.0, decay=0.99004984)",
+        "DiehlAndCookNodes": "snn.lif_nodes(%x, refrac=0.0, decay=0.99004984)",
+    },
+    "nir": {
+        "LIF": "snn.lif_box(%x)",
+        "IF": "snn.iaf(%x)",
+        "CubaLIF": "snn.cubalif(%x, tau_syn=0.0005, tau_mem=0.001)",
+    },
+    "lava": {
+        "CUBA": "snn.cuba(%x, current_decay=4096, voltage_decay=128, threshold=80)",
+        "LOIHI": "snn.cuba(%x, current_decay=4096, voltage_decay=128, threshold=80)",
+    },
+}
+"""Neurons that the errors are measured with: the framework's default parameters, or usual ones."""
+
+
+@cache
+def measured_error(text: str) -> float:
+    """Root mean square distance of a neuron's count from its best even staircase, in levels of 15, T = 15."""
+    from akc.passes.staircase import staircase
+
+    kind = f"f32[T={STEPS}, 1]"
+    module = parse(f"akir 1.0\n\nnet @n(%x: {kind}) -> {kind} {{\n  %s = {text} : {kind}\n  return %s\n}}\n")
+    op: Any = module.net.producer("s")
+    return float(staircase(op, module, STEPS, TOP).error.max())
+
+
+def _cells(framework: str, row: NeuronRow) -> tuple[str, ...]:
+    example = EXAMPLES[framework].get(row.name)
+    error = f"{measured_error(example):.1f} levels of 15, `{example}`" if example else ""
+    if row.refusal:
+        message = REFUSALS[row.refusal].diagnostic("NAME", row.name)
+        words = f"{message.code}: {message.message.replace('layer ', '')}. {'; '.join(message.help)}"
+        return row.name, row.verdict, words, error
+    return row.name, row.verdict, row.how, error
+
+
+INTRODUCTION = f"""# Which spiking layers go onto the chip
+
+Made from the tables of the frontends by `python -m akc.reference`.
+
+- **exact**: nothing is lost but the rounding of weights.
+- **approximate**: the chip has no membrane; a neuron becomes a staircase of spike counts over its mean current
+  (see [rate](passes/rate.md)). The error is the root mean square distance of the neuron's own count in
+  {STEPS} steps of a constant current from that staircase, from 0 to saturation, before calibration
+  ([fit-rate](passes/fit-rate.md)) fits it to the network. Hard resets have uneven counts and large errors there,
+  which networks mostly forgive.
+- **host**: the chip computes the potentials, the host the rest, with `--host=allow` (see [hybrid](passes/hybrid.md)).
+- **refused**: by this message, with NAME for the layer's name.
+
+Layers between neurons (dense, convolution, pooling, batch normalisation, flatten ...) are those of
+[PyTorch modules](frontends/torch.md)."""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for title, key, rows in FRAMEWORKS:
+        lines = ["| class | verdict | how, or the message | measured error |", "| --- | --- | --- | --- |"]
+        order = {"exact": 0, "approximate": 1, "host": 2, "refused": 3}
+        for row in sorted(rows.values(), key=lambda r: order[r.verdict]):
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(key, row)) + " |")
+        parts.append(f"## [{title}](frontends/{key}.md)\n\n" + "\n".join(lines))
+    return "\n\n".join(parts) + "\n"
