@@ -61,14 +61,17 @@ def minimal_way(module: Module, seed: int) -> tuple[Bytes | None, Bytes | None]:
 
 
 def several_sequences(module: Module, seed: int) -> tuple[Bytes | None, Bytes | None]:
-    """The SDK cuts the network into sequences (hw_only=False); akc assembles the same cut."""
+    """Networks that run on the chip in part: akc's cut in the SDK's way, and the SDK's (hw_only=False).
+
+    The SDK refuses some values when a layer is made, before anything is cut.
+    """
     try:
         model = vendor.to_akida(module)
         vendor.map_on_akd1000(model, hw_only=False)
     except (RuntimeError, ValueError):
         return None, None
-    theirs = vendor.programs(model)
-    return assembled(vendor.placed_like(module, model)) if theirs else [], theirs
+    ours = TARGET.partition(in_one_sequence(module), "vendor")
+    return assembled(ours), vendor.programs(model)
 
 
 def steered(module: Module, seed: int) -> tuple[Bytes | None, Bytes | None]:

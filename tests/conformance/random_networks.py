@@ -287,13 +287,34 @@ def _long_chain(rng: Random) -> Module:
     return _continue(net, rng, int(rng.integers(4, 9)), int(rng.integers(0, 4)))
 
 
+def wide(rng: Random) -> Module:
+    """Many channels or filters, some beyond the 504 of one processor and some in several tracks; small maps."""
+    shape = (_small(rng, 8), _small(rng, 8), int(rng.integers(1, 2049)) if rng.random() < 0.5 else _small(rng, 64))
+    net = NetBuilder(rng, shape, _pick(rng, "u1", "u2", "u4"))
+    filters = int(rng.integers(200, 2049)) if shape[2] <= 64 else _small(rng, 300)
+    kernel = 1 if filters * shape[2] > 60000 else 3
+    if rng.random() < 0.5:
+        net.separable(filters, 3, _pick(rng, *SEPARABLE_TYPES))
+    else:
+        net.convolution(filters, kernel, _pick(rng, *DENSE_TYPES))
+    if rng.random() < 0.5:
+        _dense_layer(net, rng, True)
+    return net.module()
+
+
+def _many_units(rng: Random, inputs: int, classes: int) -> int:
+    """Units per class so that the weights take about 9,000 to 40,000 words: the end of an FNP3 and beyond."""
+    words = int(rng.integers(9000, 40000))
+    return max(1, words // (4 + -(-inputs // 32)) // classes)
+
+
 def learning(rng: Random) -> Module:
     """Fully connected layers, the last with edge learning."""
     net = NetBuilder(rng, (1, 1, _small(rng, 600)), "u1")
     for _ in range(int(rng.integers(0, 3))):
         net.dense(_small(rng, 60), _pick(rng, *DENSE_TYPES), act_bits=1)
     inputs, classes = net.value.type.size, _small(rng, 10)
-    units = classes * _small(rng, 12 if rng.random() < 0.8 else 150)
+    units = classes * (_small(rng, 12) if rng.random() < 0.8 else _many_units(rng, inputs, classes))
     count = _small(rng, min(inputs, 60))
     settings = Learning(
         num_weights=count,
@@ -374,7 +395,7 @@ def spoiled(rng: Random) -> Module:
 
 
 CLASSES: dict[str, Callable[[Random], Module]] = {
-    make.__name__: make for make in (dense, conv, separable, mixed, image, near_capacity, learning, spoiled)
+    make.__name__: make for make in (dense, conv, separable, mixed, image, near_capacity, wide, learning, spoiled)
 }
 
 

@@ -21,8 +21,8 @@ from tests.conformance.random_networks import NetBuilder
 
 pytestmark = pytest.mark.conformance
 
-PROGRAMS = dict.fromkeys(random_networks.CLASSES, 45) | {"near_capacity": 20, "spoiled": 20}
-"""Programs of each class, 310 in all."""
+PROGRAMS = dict.fromkeys(random_networks.CLASSES, 45) | {"near_capacity": 20, "wide": 20, "spoiled": 20}
+"""Programs of each class, 330 in all."""
 FIRST_SEED = 40000
 
 
