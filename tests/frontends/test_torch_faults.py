@@ -59,10 +59,8 @@ def test_factory(tmp_path: Path) -> None:
     """A factory, its own example, and a module that stands in the file."""
     (tmp_path / "sizes.py").write_text("UNITS = 3\n")
     path = tmp_path / "net.py"
-    path.write_text(
-        HEAD
-        + "from sizes import UNITS\n\ndef make():\n    return nn.Linear(4, UNITS), torch.zeros(2, 4)\n\n\nmodel = make()[0]\n"
-    )
+    body = "nn.Linear(4, UNITS), torch.zeros(2, 4)\n\n\nmodel = make()[0]\n"
+    path.write_text(HEAD + "from sizes import UNITS\n\n" + MAKE + body)
     module, example = load_factory(f"{path}:make")
     assert "nn.dense" in print_module(read_torch(module, example))
     module, example = load_factory(f"{path}:make", ((1, 7, 4),))
