@@ -52,7 +52,10 @@ def float_rows(whole: roads.Case) -> list[Row]:
     dropped = WithoutLstm(whole.source.features)
     dropped.readout = whole.source.readout
     found = [row("source network (float)", whole.scores, whole.labels, whole.answers)]
-    for what, model in (("LSTM dropped, read-out as it was", dropped), ("LSTM dropped, read-out retrained", retrained())):
+    for what, model in (
+        ("LSTM dropped, read-out as it was", dropped),
+        ("LSTM dropped, read-out retrained", retrained()),
+    ):
         scores = training.outputs(model, whole.inputs, batch=100)
         found.append(row(f"{what} (float)", scores, whole.labels, whole.answers))
     return found
