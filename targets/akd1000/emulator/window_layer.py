@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from attrs import field, frozen
@@ -298,20 +298,17 @@ def _outputs(r: Registers, start: int, length: int, size: int) -> tuple[int, int
 
 def _layer(name: str, shares: Sequence[Share], size: Size, input_bits: tuple[int, ...]) -> DecodedLayer:
     first, r = shares[0], shares[0].registers
-    ordered = _one_of_each_filter_part(shares)
-    activation = bool(r["activation"])
-    bits = max(s.bits for s in ordered)
+    activation, dtype = bool(r["activation"]), WEIGHT_TYPES[first.bits]
+    thresholds = _joined(shares, lambda s: s.thresholds)
+    steps = _joined(shares, lambda s: s.steps)
     if first.pointwise is None:
-        kernels = np.concatenate([s.weights for s in ordered])
-        weights = {"weights": (flipped(kernels), WEIGHT_TYPES[bits])}
+        weights = {"weights": (flipped(_joined(shares, lambda s: s.weights)), dtype)}
     else:
-        pointwise = np.concatenate([s.pointwise for s in ordered if s.pointwise is not None])
-        weights = {
-            "weights": (flipped(first.weights), WEIGHT_TYPES[bits]),
-            "pointwise": (pointwise, WEIGHT_TYPES[bits]),
-        }
-    thresholds = np.concatenate([s.thresholds for s in ordered])
-    steps = np.concatenate([s.steps for s in ordered])
+        for share in shares:
+            if not np.array_equal(share.weights, first.weights):
+                raise BadGeometry(f"{share.where} and {first.where} have different depthwise weights")
+        pointwise = _joined(shares, lambda s: s.pointwise)
+        weights = {"weights": (flipped(first.weights), dtype), "pointwise": (pointwise, dtype)}
     return DecodedLayer(
         name=name,
         kind=Convolutional if first.pointwise is None else SeparableConvolutional,
@@ -339,18 +336,14 @@ def _pool_fields(r: Registers) -> dict[str, object]:
     return {"pool": "max", "pool_size": (r["pool_size"],) * 2, "pool_stride": (r["pool_stride"],) * 2}
 
 
-def _one_of_each_filter_part(shares: Sequence[Share]) -> list[Share]:
-    """One share of each part of the filters, in order; shares of the same part must hold the same numbers."""
-    parts: dict[tuple[int, int], Share] = {}
+def _joined(shares: Sequence[Share], numbers: Callable[[Share], Any]) -> Array:
+    """Numbers of all filters in order; shares of the same filter must hold the same ones. Raises BadGeometry."""
+    sample = numbers(shares[0])
+    joined = np.zeros((max(s.filters[1] for s in shares), *sample.shape[1:]), sample.dtype)
+    known = np.zeros(len(joined), bool)
     for share in shares:
-        known = parts.setdefault(share.filters, share)
-        same = np.array_equal(known.weights, share.weights) and np.array_equal(known.thresholds, share.thresholds)
-        same = same and np.array_equal(known.steps, share.steps)
-        if share.pointwise is not None and known.pointwise is not None:
-            same = same and np.array_equal(known.pointwise, share.pointwise)
-        if not same:
-            raise BadGeometry(f"{share.where} and {known.where} compute the same filters with different numbers")
-    ordered = [parts[key] for key in sorted(parts)]
-    if any(a.filters[1] != b.filters[0] for a, b in itertools.pairwise(ordered)):
-        raise BadGeometry(f"the filter parts {sorted(parts)} do not follow each other")
-    return ordered
+        rows, own = slice(*share.filters), numbers(share)
+        if (joined[rows][known[rows]] != own[known[rows]]).any():
+            raise BadGeometry(f"{share.where} and another NP compute the same filters with different numbers")
+        joined[rows], known[rows] = own, True
+    return joined

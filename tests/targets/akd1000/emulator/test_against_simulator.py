@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 import akc
 from akc.diagnostics import DiagnosticError
-from akc.ir.module import Module, Sequence
+from akc.ir.fields import Range
+from akc.ir.module import Module, Op, Sequence
+from akc.ir.ops.akida import Convolutional, Location, SeparableConvolutional
 from akc.ir.signature import TypeFault
 from akc.program import Program
 from akc.targets.akd1000.driver.driver import Device
 from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.targets.akd1000.mesh import MESH
 from akc.targets.akd1000.placers import PLACERS
 from tests.conformance import random_networks
 
@@ -64,3 +69,53 @@ def test_random_networks(kind: str) -> None:
         np.testing.assert_array_equal(device.forward(levels), expected, f"{kind} {number}")
         compared += 1
     assert compared > 0.9 * COUNTS[kind]
+
+
+# -- placed by hand --------------------------------------------------------------------------------
+
+
+def cuts(rng: np.random.Generator, size: int, most: int) -> list[Range]:
+    """An axis in up to `most` parts of any size."""
+    edges = sorted({0, size, *rng.integers(0, size, int(rng.integers(most))).tolist()})
+    return [Range(a, b) for a, b in pairwise(edges)]
+
+
+def scattered(module: Module, rng: np.random.Generator) -> Module:
+    """Each convolution cut along every axis, each tile's filters cut in their own way, on NPs by lot."""
+    free = [MESH[n].place for n in rng.permutation(len(MESH))]
+    ops: list[Op] = []
+    for op in module.net.ops:
+        if isinstance(op, Convolutional | SeparableConvolutional):
+            d0, d1, _ = module.net.types[op.x].shape
+            boxes = [
+                (filters, a, b)
+                for a in cuts(rng, d0, 3)
+                for b in cuts(rng, d1, 2)
+                for filters in cuts(rng, op.type.shape[2], 3)
+            ]
+            at = tuple(Location("cnp1", *free.pop(), filters=f, d0=a, d1=b) for f, a, b in boxes if free)
+            op = evolve(op, at=at)
+        ops.append(op)
+    return module.with_statements(ops)
+
+
+def test_layers_cut_and_placed_by_hand() -> None:
+    """Any cut that akc takes works, also where the vendor's tools would never cut."""
+    device, compared, processors = Device(EmulatorBus()), 0, 0
+    for number in range(SEED, SEED + 300):
+        rng = np.random.default_rng(number)
+        try:
+            module = random_networks.network(("conv", "separable", "mixed")[number % 3], number)
+            program = akc.build(in_one_sequence(scattered(module, rng)))
+        except (DiagnosticError, TypeFault):
+            continue
+        entry = program.module.net.inputs[0].type
+        levels = rng.integers(0, (entry.element.high or 0) + 1, (2, *entry.shape)).astype(np.uint8)
+        expected = program.run(levels, raw=True)
+        if abs(expected).max() < POTENTIAL_LIMIT:
+            device.program(program.bytes)
+            np.testing.assert_array_equal(device.forward(levels), expected, str(number))
+            compared += 1
+            processors += len(device.bus.chip.fabric.processors)  # type: ignore[attr-defined]
+    assert compared > 100
+    assert processors > 4 * compared

@@ -304,6 +304,23 @@ def test_memories_and_gateways_that_do_not_fit(bus: EmulatorBus, chip: Chip, wha
         device.forward(networks()[name].inputs)
 
 
+@pytest.mark.parametrize(("name", "unit"), [("conv-tiled", FILTERS), ("conv-tiled", FIRE_THRESHOLDS)])
+def test_tiles_with_different_numbers(bus: EmulatorBus, chip: Chip, name: str, unit: int) -> None:
+    """Each tile of a layer holds the same filters and thresholds."""
+    device = programmed(bus, name)
+    processors = [p for p in chip.fabric.processors.values() if unit in p.memories]
+    first = processors[0].registers
+    assert first is not None
+    other = next(p for p in processors[1:] if p.registers is not None and p.registers[26] == first[26])
+    block = other.memories[unit][0]
+    spoiled = block.words.copy()
+    spoiled[0] ^= 1
+    other.memories[unit] = [type(block)(block.address, spoiled)]
+    chip.fabric.changes += 1
+    with pytest.raises(errors.BadGeometry, match="the same filters with different numbers"):
+        device.forward(networks()[name].inputs)
+
+
 def test_two_layers_that_do_not_fit_each_other(bus: EmulatorBus, chip: Chip) -> None:
     device = programmed(bus, "dense-one-bit")
     change(chip, FNP, "act_bits", 1)
