@@ -10,8 +10,10 @@ import attrs
 import numpy as np
 
 from akc.targets.akd1000.program import Container, Header, LearningRecords, Record, Words, read
+from akc.targets.akd1000.registers import EPG, EPG_WORDS
 from akc.targets.akd1000.walk import Line, record_lines
 
+GATEWAY_OFFSETS = {4 * word for word in EPG_WORDS}
 MOST_LINES = 200
 """Differences that are listed one by one; the rest is counted."""
 
@@ -44,8 +46,26 @@ def _header_differences(a: Header, b: Header) -> Iterator[str]:
         elif isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
             if not np.array_equal(x, y):
                 yield f"program_info {field.name}: {len(x)} values became {len(y)}"
+        elif field.name == "epg_tracks":
+            yield from _gateway_differences(a.epg_tracks, b.epg_tracks)
         elif x != y:
             yield f"program_info {field.name}: {x} became {y}"
+
+
+Pairs = tuple[tuple[int, int], ...] | None
+
+
+def _gateway_differences(a: Pairs, b: Pairs) -> Iterator[str]:
+    """The event gateway's registers by name; pair by pair where the two set different ones."""
+    if a is None or b is None or [x for x, _ in a] != [x for x, _ in b] or {x for x, _ in a} != GATEWAY_OFFSETS:
+        if a != b:
+            yield f"program_info epg_tracks: {a} became {b}"
+        return
+    x, y = (EPG.decode([dict(pairs).get(4 * word, 0) for word in range(EPG.length)]) for pairs in (a, b))
+    names = [name for name in x if x[name] != y[name]]
+    yield from (f"event gateway {name}: {x[name]} became {y[name]}" for name in names)
+    if a != b and not names:
+        yield f"program_info epg_tracks: {a} became {b}"
 
 
 def _record_differences(name: str, a: Record | None, b: Record | None) -> Iterator[str]:

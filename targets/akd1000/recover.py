@@ -35,11 +35,12 @@ from akc.targets.akd1000.assemble import assemble
 from akc.targets.akd1000.contents import Contents, ImageContents, NpContents, contents_of, lookup
 from akc.targets.akd1000.diff import diff
 from akc.targets.akd1000.number_forms import Integers, dense_from_chip, flipped
-from akc.targets.akd1000.program import Header, read
+from akc.targets.akd1000.program import CNP_SPARSE, Header, read
 from akc.targets.akd1000.registers import BITS_OF_CODE
 
 WEIGHT_TYPES = {1: "u1", 2: "i2", 4: "i4"}
 LEVEL_TYPES = {1: "u1", 2: "u2", 3: "u3", 4: "u4", 8: "u8"}
+MOST_SPATIAL_CHANNELS = 2048
 LARGEST_INPUT = 1 << 26
 """Values of an input, beyond which a header is damaged rather than large."""
 
@@ -93,6 +94,7 @@ class _Recovery:
 
     def module(self) -> Module:
         """The whole network; raises TypeFault or DiagnosticError."""
+        before = self._spatial_source()
         if self.contents.image is not None:
             self._add(self._image(self.contents.image))
         for layer in self.contents.layers:
@@ -104,7 +106,7 @@ class _Recovery:
         net = Net(
             name="recovered",
             inputs=(self.input,),
-            statements=(Sequence(name="s0", ops=tuple(self.ops)), *tail),
+            statements=(*before, Sequence(name="s0", ops=tuple(self.ops)), *tail),
             outputs=(last.name,),
             output_types=(last.type,),
         )
@@ -135,6 +137,32 @@ class _Recovery:
         step = None if last.act_step is None else WeightName(last.act_step)
         op = Decode(result=Value("y", self.value.type), x=self.value.name, threshold=last.threshold, act_step=step)
         return (evolve(op, result=Value("y", self._infer(op))),)
+
+    def _spatial_source(self) -> tuple[Sequence, ...]:
+        """A host convolution that changes nothing, where a dense layer takes spatial events of a 1x1 map.
+
+        Such a program is the later half of a network whose convolution ran on the host or in the program
+        before; without one the assembler would have the input as flat events.
+        """
+        dense = self.contents.layers and self.contents.layers[0][0].kind == "dense"
+        if not dense or self.header.input_type != CNP_SPARSE or self.input.type.shape[:2] != (1, 1):
+            return ()
+        channels, bits = self.input.type.shape[2], self.input.type.element.bits
+        if channels > MOST_SPATIAL_CHANNELS or bits not in WEIGHT_TYPES:
+            raise error("AKC0614", f"a dense layer takes spatial events of {self.input.type}")
+        identity = np.eye(channels, dtype=np.uint8)[:, None, None, :]
+        step = np.full(channels, 2**bits / 16, np.float32)
+        self.weights = {"spatial.weights": Weight.of(identity, "u1"), "spatial.act_step": Weight.of(step, "f32")}
+        self.value = Value("spatial", self.input.type)
+        op = Convolutional(
+            result=self.value,
+            x=self.input.name,
+            weights="spatial.weights",
+            act_step="spatial.act_step",
+            act_bits=bits,
+            at=(Location("host"),),
+        )
+        return (Sequence(name="host0", ops=(op,)),)
 
     # -- layers --------------------------------------------------------------------------------
 
