@@ -105,6 +105,8 @@ def whole_levels(module: Module) -> Ranges:
             found[op.name] = (0.0, op.high)
         elif isinstance(op, snn.Neuron | host.Previous) and _are_spikes(op.name, module):
             found[op.name] = (0.0, 1.0)
+        elif isinstance(op, host.Sum) and op.x in found and op.weights is None:
+            found[op.name] = (0.0, found[op.x][1] * (module.net.types[op.x].steps or 1))
         elif isinstance(op, host.Window) and op.x in found:
             found[op.name] = (0.0, float(-(-(module.net.types[op.x].steps or 1) // op.count)))
         elif isinstance(op, nn.MaxPool | nn.Reshape | nn.Permute | host.Frames) and op.x in found:

@@ -10,13 +10,14 @@ from attrs import define, evolve, field, frozen, validators
 
 from akc.diagnostics import error
 from akc.ir.module import Module, Op
-from akc.ir.ops import akida, host, nn
+from akc.ir.ops import akida, host, nn, snn
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes.evaluate import Array, sample_inputs
 from akc.passes.quantisation import MESH
 from akc.passes.rate import NeuronPlan, Plan, outputs
 from akc.passes.staircase import fit
+from akc.sim.neurons import scan
 from akc.sim.registry import WHOLE, evaluate_op, find_rule
 from akc.sim.run import Runner
 from akc.sim.spiking import window_sums
@@ -211,6 +212,8 @@ class _Fitting:
         module = evolve(self.module, weights={**self.module.weights, **self.changed})
         kinds = self.module.net.types
         operands = [self.values[name] for name in op.operands]
+        if isinstance(op, snn.Neuron):
+            return np.moveaxis(scan(op, np.moveaxis(operands[0], 1, 0), module), 0, 1)
         if find_rule(WHOLE, op) is not None or all(kinds[name].steps is None for name in op.operands):
             return evaluate_op(op, operands, module)
         batch, steps = operands[0].shape[:2]

@@ -76,6 +76,21 @@ class Rate:
         return made[best]
 
 
+def encoders(module: Module) -> list[Op]:
+    """Neurons that read the input with no layer in between, and what leads to them: the host runs these."""
+    net = module.net
+    made = {op.name: op for op in net.ops}
+    found: list[Op] = []
+    for neuron in net.ops:
+        path, name = [neuron], neuron.operands[0] if neuron.operands else ""
+        while name in made and isinstance(made[name], nn.Affine | nn.Reshape | nn.Permute | host.Repeat):
+            path.append(made[name])
+            name = made[name].operands[0]
+        if isinstance(neuron, snn.Neuron) and neuron.fires and name not in made:
+            found += [op for op in path if op not in found]
+    return found
+
+
 def usual_windows(steps: int) -> int:
     """Windows where nothing else says how many: about three steps each, 30 at most."""
     return min(30, max(1, round(steps / 3)))
@@ -179,30 +194,36 @@ class _Rewriting:
         self.plan = Plan(source=self.module, windows=self.windows, top=self.top)
         self.types = {v.name: v.type for v in net.inputs}
         self.weights = dict(self.module.weights)
+        front = encoders(self.module)
         for value in net.inputs:
-            if value.type.steps is not None:
-                self.input(value)
+            if value.type.steps is not None and not any(value.name in op.operands for op in front):
+                self.counted(value.name, value.type)
         readouts = {op.x: op for op in net.ops if isinstance(op, READOUTS)}
         for op in net.ops:
-            self.statement(op, readouts)
+            if op in front:
+                self.append(op)
+                if isinstance(op, snn.Neuron):
+                    self.counted(op.name, op.type)
+            else:
+                self.statement(op, readouts)
         outputs = tuple(self.renamed.get(o, o) for o in net.outputs)
         kinds = tuple(self.types[o] for o in outputs)
         return self.module.with_statements(
             self.statements, self.weights, outputs=outputs, output_types=kinds
         ), self.plan
 
-    def input(self, value: Value) -> None:
-        """Spikes that come in: counts of each window, as a mean a step."""
-        length = (value.type.steps or 1) / self.windows
-        name = fresh_name(f"{value.name}_counts", self.module.net.values)
-        kind = evolve(value.type, steps=self.steps)
+    def counted(self, spikes: str, timed: TensorType) -> None:
+        """Spikes that the host has: their counts in each window, as a mean a step."""
+        length = (timed.steps or 1) / self.windows
+        name = fresh_name(f"{spikes}_counts", self.module.net.values)
+        kind = evolve(timed, steps=self.steps)
         if self.windows == 1:
-            self.append(host.Sum(result=Value(name, kind), x=value.name))
+            self.append(host.Sum(result=Value(name, kind), x=spikes))
         else:
-            self.append(host.Window(result=Value(name, kind), x=value.name, count=self.windows))
-        mean = fresh_name(f"{value.name}_rate", self.module.net.values)
+            self.append(host.Window(result=Value(name, kind), x=spikes, count=self.windows))
+        mean = fresh_name(f"{spikes}_rate", self.module.net.values)
         self.append(nn.Affine(result=Value(mean, kind), x=name, scale=1 / length))
-        self.renamed[value.name] = mean
+        self.renamed[spikes] = mean
 
     def statement(self, op: Op, readouts: dict[str, Op]) -> None:
         """One operation of the source."""

@@ -177,6 +177,15 @@ RATES: dict[str, tuple[Any, dict[str, Any]]] = {
     "dense-membrane": (dense, {}),
     "dense-cuba": (lambda: dense("snn.cubalif(%fc1, tau_syn=0.0002, tau_mem=0.001, r=10.0)"), {}),
     "events-3-windows": (lambda: filled(EVENTS), {"window": 3}),
+    "encoder-on-the-host": (
+        lambda: filled(
+            EVENTS.replace(
+                "%conv = nn.conv(%events",
+                '%code = snn.iaf(%events) : f32[T=12, 8, 8, 2] from "code"\n  %conv = nn.conv(%code',
+            )
+        ),
+        {"window": 2},
+    ),
     "events-1-window": (lambda: filled(EVENTS), {"window": 1}),
 }
 
