@@ -305,7 +305,7 @@ LIMITS: tuple[Limit, ...] = (
         code="AKC0518",
         what="the input",
         ops=CONVS,
-        limit="1, 2 and 4 bits; of 3 it says in one register that they are 2",
+        limit="1, 2 and 4 bits for certain, and 3 with a register that says 2",
         test=tests.three_bits,
         key="x",
         severity="warning",
@@ -453,14 +453,14 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         code="AKC0517",
-        what="the largest potential",
+        what="the potential furthest from 0",
         ops=(*MESH_LAYERS, "image"),
         severity="warning",
         key="weights",
-        limit="-524,288 to 524,287 (20 bits) for certain; beyond, simulator and chip may differ",
+        limit="-524,288 to 524,287 (20 bits) for certain",
         test=values.potential_beyond(20),
         stage="memory",
-        help="fewer weights per filter, or fewer bits; harmless if real inputs stay below",
+        help="beyond, simulator and chip may differ; fewer or smaller weights per filter keep it inside",
     ),
 )
 """All limits that `check` tests, in the order of the page."""
@@ -494,7 +494,7 @@ ONE_CHANNEL = Limit(
     ops=("conv",),
     test=None,
     stage="placement",
-    limit="with more than 16 filters an even number of groups of 8 filters on every NP",
+    limit="an even number of groups of 8 filters on every NP where the layer has more than 16 filters",
     help=("--place=compact looks for such a cut", "16 filters or fewer, or a multiple of 16"),
 )
 PLACEMENT_LIMITS = (NO_ROOM, NO_FNP, ONE_CHANNEL)

@@ -166,7 +166,7 @@ def _learning(f: LayerFacts) -> Learning | None:
 def learning_bits(f: LayerFacts, module: Module) -> object:
     """A learning layer with more than one bit somewhere."""
     good = _learning(f) is None or f.input_bits == f.weight_bits == 1
-    return unless(good, f"{f.input_bits}-bit inputs, {f.weight_bits}-bit weights")
+    return unless(good, f"one with {f.input_bits}-bit inputs and {f.weight_bits}-bit weights")
 
 
 def learning_weights(f: LayerFacts, module: Module) -> object:
@@ -181,7 +181,7 @@ def learning_classes(f: LayerFacts, module: Module) -> object:
     if learning is None:
         return None
     good = learning.num_classes >= 1 and f.filters % learning.num_classes == 0
-    return unless(good, f"{f.filters} units for {learning.num_classes} classes")
+    return unless(good, f"one with {f.filters} units for {learning.num_classes} classes")
 
 
 def learning_last(f: LayerFacts, module: Module) -> object:

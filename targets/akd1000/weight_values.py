@@ -72,7 +72,7 @@ def potential_beyond(bits: int) -> Test:
             return None
         low, high = bounds
         inside = -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1)
-        return None if inside else f"up to {high:,}" if high >= -low else f"down to {low:,}"
+        return None if inside else f"{high if high >= -low else low:,}"
 
     return test
 
@@ -83,8 +83,7 @@ def potential_bounds(layer: LayerFacts, module: Module) -> tuple[int, int] | Non
     A global average is a sum, so its bounds are those of one pixel times the number of pixels.
     """
     if any(
-        module.weights[name].elided
-        for name in (layer.op.weights, getattr(layer.op, "pointwise", layer.op.weights))
+        module.weights[name].elided for name in (layer.op.weights, getattr(layer.op, "pointwise", layer.op.weights))
     ):
         return None
     low, high = _weight_sums(layer, module)
