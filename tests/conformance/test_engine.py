@@ -230,7 +230,7 @@ def test_learning(both: Both) -> None:
         both.theirs.set_learning(False)
         np.testing.assert_array_equal(both.ours.forward(case.inputs, 1), both.theirs.forward(case.inputs))
         both.lines()
-    assert fnp2 == 2
+    assert fnp2 >= 2
 
 
 def test_the_engine_hears_of_a_chip_fault(engine_library: Path) -> None:

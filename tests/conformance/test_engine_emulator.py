@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 from attrs import frozen
 
+from akc.device_runner import run_on
 from akc.ir.module import Module
+from akc.program import Program
 from akc.sim.run import run
+from akc.targets import Program as SequenceProgram
 from akc.targets.akd1000.driver.driver import Device
 from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.verification import verify
 from tests.conformance import random_networks, vendor
 
 pytestmark = pytest.mark.conformance
@@ -71,6 +75,27 @@ def test_programs_of_the_sdk(kind: str, capsys: pytest.CaptureFixture[str]) -> N
         values += expected.size
     with capsys.disabled():
         print(f" {kind}: {COUNTS[kind]} programs, {values} values equal", end="", flush=True)
+
+
+def test_networks_that_the_sdk_cuts_into_sequences() -> None:
+    """With hw_only off: 25 dense layers are two programs; the runner puts one after the other on the chip."""
+    for seed in range(3):
+        net = random_networks.NetBuilder(np.random.default_rng(seed), (1, 1, 40), "u2")
+        for index in range(25):
+            net.dense(20, "i2", activation=index < 24, act_bits=4)
+        module = net.module()
+        model = vendor.to_akida(module)
+        vendor.map_on_akd1000(model, hw_only=False)
+        placed = vendor.placed_like(module, model)
+        parts = zip(placed.net.sequences, vendor.programs(model), strict=True)
+        sequences = tuple(SequenceProgram(sequence=s.name, info=info, data=data) for s, (info, data) in parts)
+        program = Program(module=placed, sequences=sequences, target="akd1000", engine_version="2.19.3")
+        assert len(sequences) == 2
+        levels = np.random.default_rng(seed).integers(0, 4, (30, 1, 1, 40)).astype(np.uint8)
+        device = Device(EmulatorBus())
+        (found,) = run_on(device, program, levels).values()
+        np.testing.assert_array_equal(found, program.run(levels))
+        assert verify(device, program, levels).equal
 
 
 def test_learning_step_by_step() -> None:
