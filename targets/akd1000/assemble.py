@@ -5,6 +5,7 @@ writes them under the same placement (docs/akd1000/program.md)."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from attrs import evolve, frozen
@@ -97,7 +98,10 @@ def _assemble(module: Module, sequence: Sequence, version: str) -> Program:
     coded = [_code(module, layer, route) for layer, route in zip(mesh, found, strict=True) if not is_learning(layer)]
     if image:
         coded.insert(0, _code(module, image, {}))
-    blocks = learning_blocks(module, mesh[-1], found[-1]) if mesh and is_learning(mesh[-1]) else None
+    blocks = None
+    if mesh and is_learning(mesh[-1]):
+        with _blaming(mesh[-1].op):
+            blocks = learning_blocks(module, mesh[-1], found[-1])
     external = blocks is not None and mesh[-1].op.at[0].kind == "fnp2"
     learning = None if blocks is None else learning_records(blocks, external)
     records = (Record((track_words(mode),)), *(c.record for c in coded))
@@ -110,12 +114,18 @@ def _assemble(module: Module, sequence: Sequence, version: str) -> Program:
 
 
 def _code(module: Module, layer: LayerFacts, route: Route) -> _Coded:
-    """Code a layer; its faults name it."""
-    try:
+    with _blaming(layer.op):
         code = CODERS[layer.kind](module, layer, route)
-    except DiagnosticError as fault:
-        raise DiagnosticError(_named(layer.op, d) for d in fault.diagnostics) from fault
     return _Coded(layer, code, pack(code.blocks))
+
+
+@contextmanager
+def _blaming(op: Layer) -> Iterator[None]:
+    """Faults of a number name the layer that holds it."""
+    try:
+        yield
+    except DiagnosticError as fault:
+        raise DiagnosticError(_named(op, d) for d in fault.diagnostics) from fault
 
 
 def _named(op: Layer, fault: Diagnostic) -> Diagnostic:

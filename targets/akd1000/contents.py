@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from akc.diagnostics import error
 from akc.targets.akd1000 import cnp_memory, fnp_memory, hrc
 from akc.targets.akd1000.number_forms import Integers
-from akc.targets.akd1000.program import Container, LearningRecords, Place, Record, Words
+from akc.targets.akd1000.program import DEVICE_VERSION, Container, Header, LearningRecords, Place, Record, Words
 from akc.targets.akd1000.registers import (
     BITS_OF_CODE,
     DENSE_WEIGHT_CODES,
@@ -83,6 +83,7 @@ def lookup(table: Mapping[int, int], key: int, what: str) -> int:
 
 def contents_of(container: Container) -> Contents:
     """Take the records apart; raises DiagnosticError AKC0610 or AKC0611."""
+    check_device(container.header)
     if len(container.passes) != 1 or not container.records:
         raise error("AKC0611", f"the program has {len(container.passes)} passes, an AKD1000 program has one")
     mode, *records = container.records
@@ -96,6 +97,13 @@ def contents_of(container: Container) -> Contents:
         learning = _learning_np(container.learning, container.learning.learning)
         layers.append((_learning_np(container.learning, container.learning.inference),))
     return Contents(channels, image, tuple(layers), learning)
+
+
+def check_device(header: Header) -> None:
+    """Raise AKC0611 for a program of another chip."""
+    if header.device_version != DEVICE_VERSION:
+        named = [".".join(f"{n:02x}" for n in version) for version in (header.device_version, DEVICE_VERSION)]
+        raise error("AKC0611", f"the program is for device {named[0]}, an AKD1000 is {named[1]}")
 
 
 def _image_channels(mode: Record) -> int | None:

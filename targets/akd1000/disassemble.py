@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from akc.diagnostics import DiagnosticError
-from akc.targets.akd1000.contents import Contents, contents_of, filters_of
+from akc.targets.akd1000.contents import Contents, check_device, contents_of, filters_of
 from akc.targets.akd1000.program import (
     Container,
     Header,
@@ -34,6 +34,7 @@ def disassemble(program: bytes) -> str:
 
 def _lines(program: bytes) -> Iterator[str]:
     container = read(program)
+    check_device(container.header)
     info, data = split(program)
     yield f"AKD1000 program, program_info {len(info)} bytes, program_data {len(data)} bytes"
     yield ""
