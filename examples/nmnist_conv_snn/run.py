@@ -15,24 +15,24 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from examples import roads, saccades, training
-from examples.nmnist_conv_snn.train import FRAMES, TEST_DIGITS, TRAIN_DIGITS, trained
+from examples.nmnist_conv_snn.train import FRAMES, TEST_DIGITS, trained
 
 FOLDER = Path(__file__).parent
-CALIBRATION = 400
+CALIBRATION = 600
 
 
 def case(count: int = TEST_DIGITS) -> roads.Case:
     """The trained network and the events of the first `count` test digits."""
-    events, labels = saccades.event_digits("test", TEST_DIGITS, FRAMES)
-    known, _ = saccades.event_digits("train", TRAIN_DIGITS, FRAMES)
-    model, inputs = trained(), events[:count].astype("float32")
+    events, labels = saccades.event_digits("test", count, FRAMES)
+    known, _ = saccades.event_digits("train", CALIBRATION, FRAMES)
+    model, inputs = trained(), events.astype("float32")
     return roads.Case(
         source=model,
         example=(1, FRAMES, 2, saccades.SENSOR, saccades.SENSOR),
         inputs=inputs,
-        labels=labels[:count],
+        labels=labels,
         scores=training.outputs(model, inputs, batch=100),
-        calibration=known[:CALIBRATION].astype("float32"),
+        calibration=known.astype("float32"),
         input_range=(0.0, 15.0),
     )
 
