@@ -11,8 +11,8 @@ WAYS = ("rate", "step", "hybrid")
 
 
 def is_spiking(module: Module) -> bool:
-    """Whether the net holds neurons that nothing has lowered yet."""
-    return any(isinstance(op, snn.Neuron) for op in module.net.ops)
+    """Whether the net holds neurons that nothing has lowered yet, or loops through time."""
+    return any(isinstance(op, snn.Neuron | host.Previous) for op in module.net.ops)
 
 
 def choose_way(module: Module, host_allowed: bool) -> tuple[str, str]:

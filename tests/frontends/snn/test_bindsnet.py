@@ -110,8 +110,9 @@ def chain(c: dict[str, Any], weight: torch.Tensor, second: torch.Tensor) -> Any:
     """Input, LIF, IF."""
     x, y = node(c["Input"], (weight.shape[0],)), node(c["LIFNodes"], (weight.shape[1],), **LIF)
     z = node(c["IFNodes"], (second.shape[1],), thresh=-60.0, reset=-65.0, refrac=2.0, lbound=None)
+    bias = torch.full((second.shape[1],), 0.5)
     links = {("X", "Y"): connection(c["Connection"], x, y, w=weight, b=None),
-             ("Y", "Z"): connection(c["Connection"], y, z, w=second, b=torch.full((second.shape[1],), 0.5))}  # fmt: skip
+             ("Y", "Z"): connection(c["Connection"], y, z, w=second, b=bias)}  # fmt: skip
     return network(c, {"X": x, "Y": y, "Z": z}, links)
 
 

@@ -168,6 +168,7 @@ def test_buffer_of_the_reset_is_trusted_and_the_difference_said() -> None:
     module = read_snntorch(nn.Sequential(nn.Linear(3, 2), lif), (1, 3), options)
     neuron = next(op for op in module.net.ops if isinstance(op, ops.Leaky))
     assert neuron.reset == "zero"
+    assert options.notes[0].code == "AKC0388"
     assert "bound when it was made" in options.notes[0].message
 
 
@@ -227,7 +228,7 @@ class OwnFeedback(nn.Module):
 
 
 def test_feedback_by_hand_is_refused() -> None:
-    with pytest.raises(DiagnosticError, match=r"does not get the same layers at every step"):
+    with pytest.raises(DiagnosticError, match=r"AKC0383.*does not get the same layers at every step"):
         read_snntorch(OwnFeedback(), (1, 20))
 
 

@@ -146,7 +146,7 @@ def test_faults_of_weights_and_topology(tmp_path: Path) -> None:
     (lambda: nn.Sequential(nn.Linear(4, 4), snn.SLSTM(4, 4)), "AKC0370", "LSTM gates"),
     (lambda: nn.Sequential(nn.Linear(4, 4), snn.SConv2dLSTM(1, 1, 3)), "AKC0370", "SConv2dLSTM"),
     (lambda: nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4)), "AKC0370", "LSTM"),
-    (lambda: nn.Sequential(nn.Linear(4, 4), snn.RSynaptic(alpha=0.9, beta=0.8, linear_features=4)), "AKC0371", "RSynaptic"),
+    (lambda: nn.Sequential(nn.Linear(4, 4), snn.RSynaptic(0.9, 0.8, linear_features=4)), "AKC0371", "RSynaptic"),
 ])  # fmt: skip
 def test_layers_refused_in_weight_files(network: Any, code: str, words: str, tmp_path: Path) -> None:
     found = fault(saved(tmp_path, network()))
