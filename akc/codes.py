@@ -615,5 +615,4 @@ CODES: dict[str, Code] = {
         " hybrid: the chip computes potentials, the host the neurons. `--spikes` chooses.",
     ),
     "AKC0908": Code("a built network is needed", "Devices and the emulator run .akd files, which `akc build` writes."),
-    "AKC0905": Code("options do not go together", "The message names the two and says which to keep."),
 }

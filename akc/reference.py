@@ -120,7 +120,7 @@ def refused_page() -> str:
 
 def compatibility_page() -> str:
     """docs/compatibility.md: which layers of spiking frameworks go onto the chip."""
-    from akc.frontends.compatibility import page
+    from akc.compatibility import page
 
     return page()
 
