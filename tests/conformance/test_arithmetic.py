@@ -4,73 +4,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import akida
 import numpy as np
 import pytest
 from attrs import evolve
 
-from akc.ir.module import Array, Module, Value
-from akc.ir.ops.akida import InputConvolutional, Layer
-from akc.ir.ops.host import Decode
-from akc.ir.types import TensorType
-from akc.sim.run import BACKENDS, Runner, run
+from akc.ir.module import Module
+from akc.ir.ops.akida import InputConvolutional
+from akc.sim.run import Runner, run
 from tests.conformance import random_networks, software_networks, vendor
+from tests.conformance.arithmetic import check_forward, check_predict, samples
 
 pytestmark = pytest.mark.conformance
 
-SAMPLES = 3
 PER_CLASS = 25
 """Networks of each class that the chip maps; with the 400 of software_networks over 500 in all."""
-
-
-def samples(module: Module, seed: int) -> Array:
-    """Random integers for the input, the extremes among them."""
-    kind = module.net.inputs[0].type
-    rng = np.random.default_rng(seed)
-    high = kind.element.high or 0
-    x = rng.integers(0, high + 1, (SAMPLES, *kind.shape)).astype(np.uint8)
-    x[-1] = high
-    return x
 
 
 def chip_networks() -> Iterator[tuple[int, Module]]:
     """Networks of every class of random_networks."""
     for kind in random_networks.CLASSES:
         yield from random_networks.networks(kind, 1000, PER_CLASS)
-
-
-def decoded(module: Module) -> Module:
-    """The network with host.decode at its end."""
-    last = list(module.net.ops)[-1]
-    assert isinstance(last, Layer)
-    result = Value("decoded", TensorType("f32", last.type.shape))
-    op = Decode(result=result, x=last.name, threshold=last.threshold, act_step=last.act_step)
-    return module.with_statements([*module.net.statements, op], outputs=("decoded",), output_types=(result.type,))
-
-
-def check_forward(module: Module, seed: int, model: Any) -> None:
-    x = samples(module, seed)
-    expected = model.forward(x)
-    for backend in BACKENDS[1:]:
-        found = run(module, x, backend=backend)[module.net.outputs[0]]
-        assert found.dtype == (np.uint8 if expected.dtype == np.uint8 else np.int32)
-        np.testing.assert_array_equal(found, expected, err_msg=f"seed {seed} {backend}")
-        alone = run(module, x[:1], backend=backend)[module.net.outputs[0]]
-        np.testing.assert_array_equal(alone, expected[:1], err_msg=f"seed {seed} {backend}, a batch of one")
-
-
-def check_predict(module: Module, seed: int, model: Any) -> None:
-    last = list(module.net.ops)[-1]
-    assert isinstance(last, Layer)
-    if not last.activation:
-        x = samples(module, seed)
-        np.testing.assert_array_equal(
-            run(decoded(module), x)["decoded"].reshape(len(x), -1),
-            model.predict(x).reshape(len(x), -1),
-            err_msg=f"seed {seed}",
-        )
 
 
 @pytest.mark.parametrize("kind", random_networks.CLASSES)

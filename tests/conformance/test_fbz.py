@@ -20,7 +20,7 @@ from akc.ir.verifier import verify
 from akc.sim.run import run
 from akc.targets.fbz import to_buffer, write
 from tests.conformance import random_networks, software_networks, vendor
-from tests.conformance.test_arithmetic import samples
+from tests.conformance.arithmetic import samples
 
 pytestmark = pytest.mark.conformance
 
