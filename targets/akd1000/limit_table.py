@@ -474,7 +474,7 @@ NO_ROOM = Limit(
     limit="78 in a sequence",
     test=None,
     stage="placement",
-    help=("--place=compact needs fewer NPs", "--host=allow cuts the network into several sequences"),
+    help=("fewer filters or channels, a smaller map", "--host=allow cuts the network into several sequences"),
 )
 NO_FNP = Limit(
     code="AKC0521",
@@ -484,7 +484,7 @@ NO_FNP = Limit(
     stage="placement",
     limit="18 dense layers of up to 43,008 bytes (FNP3) and 4 of any size (FNP2), less the NPs of convolutions",
     help=(
-        "--place=compact needs fewer NPs for convolutions",
+        "fewer dense layers, or smaller ones",
         "--host=allow cuts the network into several sequences",
     ),
 )

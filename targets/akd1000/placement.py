@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.diagnostics import Diagnostic, DiagnosticError, Note
 from akc.ir.fields import Range
 from akc.ir.module import Module, Op
 from akc.ir.ops.akida import PLACELESS, Layer, Location
@@ -171,9 +171,7 @@ def place_minimal(layers: Sequence[LayerFacts]) -> Placement:
 def place_all_nps(layers: Sequence[LayerFacts]) -> Placement:
     """The vendor's MapMode.AllNps: one limit of filters for all layers, found by bisection. Raises NoPlace."""
     best = bisect_limit(lambda limit: _attempt(layers, limit), any(layer.splittable for layer in layers))
-    if isinstance(best.result, NoPlace):
-        raise best.result
-    return best.result
+    return place_minimal(layers) if isinstance(best.result, NoPlace) else best.result
 
 
 @frozen
@@ -238,10 +236,25 @@ def place_module(module: Module, placer: Placer) -> Module:
         try:
             placed |= {layer.op.name: at for layer, at in zip(layers, placer(layers), strict=True)}
         except NoPlace as fault:
-            faults.append(fault.diagnostic)
+            faults.append(_explained(fault, layers))
     if faults:
         raise DiagnosticError(faults)
     return with_places(module, placed)
+
+
+def _explained(fault: NoPlace, layers: Sequence[LayerFacts]) -> Diagnostic:
+    """The diagnostic, with the number of NPs that the whole sequence needs at least."""
+    if fault.row is ONE_CHANNEL:
+        return fault.diagnostic
+    counts = {layer.op.name: _least_nps(layer) for layer in layers}
+    most = sorted(counts.items(), key=lambda item: -item[1])[:3]
+    largest = "".join(f", {count} of them for %{name}" for name, count in most if count > 1)
+    message = f"the sequence needs {sum(counts.values())} NPs at least{largest}; there are {len(CNP_ORDER)}"
+    return evolve(fault.diagnostic, notes=(Note(message=message),))
+
+
+def _least_nps(layer: LayerFacts) -> int:
+    return len(shares_of(layer, FILTER_LIMIT)) if layer.splittable else int(layer.kind == "dense")
 
 
 def with_places(module: Module, placed: Mapping[str, tuple[Location, ...]]) -> Module:
