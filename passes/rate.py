@@ -198,7 +198,7 @@ class _Rewriting:
         for value in net.inputs:
             if value.type.steps is not None and not any(value.name in op.operands for op in front):
                 self.counted(value.name, value.type)
-        readouts = {op.x: op for op in net.ops if isinstance(op, READOUTS)}
+        readouts: dict[str, Op] = {op.x: op for op in net.ops if isinstance(op, READOUTS)}
         for op in net.ops:
             if op in front:
                 self.append(op)
@@ -233,6 +233,8 @@ class _Rewriting:
             self.neuron(op, readouts.get(op.name))
         elif isinstance(op, READOUTS) and isinstance(self.module.net.producer(op.x), snn.Neuron):
             self.readout(op)
+        elif isinstance(op, READOUTS):
+            self.linear_readout(op)
         else:
             self.append(self.retyped(op.renamed(self.renamed)))
 
@@ -248,7 +250,9 @@ class _Rewriting:
 
     def affine(self, op: Op, x: str, name: str, scale: Array | float, shift: Array | float, comments: Any = ()) -> str:
         """x * scale + shift, numbers per channel where they differ."""
-        fields = {key: self.number(f"{name}.{key}", value) for key, value in (("scale", scale), ("shift", shift))}
+        fields: dict[str, Any] = {
+            key: self.number(f"{name}.{key}", value) for key, value in (("scale", scale), ("shift", shift))
+        }
         return self.append(
             nn.Affine(result=Value(name, self.types[x]), x=x, origin=op.origin, comments=comments, **fields)
         )
@@ -285,6 +289,17 @@ class _Rewriting:
         self.plan.neurons[(op.origin or (op.name,))[0]] = NeuronPlan(
             op.name, steps / self.windows, stairs.unit / self.windows, float(stairs.error.max())
         )
+
+    def linear_readout(self, op: host.Sum | host.Mean | host.Max | host.Last) -> None:
+        """A read-out of weighted rates, which are means a step: over windows, a sum counting their steps."""
+        x = self.renamed.get(op.x, op.x)
+        if isinstance(op, host.Sum):
+            steps = (self.module.net.types[op.x].steps or 1) / self.windows
+            x = self.affine(op, x, fresh_name(f"{op.name}.steps", self.module.net.values), steps, 0.0)
+        if self.windows == 1:
+            self.renamed[op.name] = x
+        else:
+            self.append(self.retyped(evolve(op, x=x)))
 
     def readout(self, op: Op) -> None:
         """The last neuron and its read-out: a line on its mean current, over all windows."""
