@@ -12,6 +12,7 @@ from akc.frontends.onnx_file import load_model
 from akc.frontends.onnx_graph import read_graph
 from akc.frontends.recognise import recognise
 from akc.frontends.simplify import simplify
+from akc.frontends.unrolled_spiking import fold_spiking
 from akc.ir.module import Module
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def read_onnx(source: str | Path | bytes | onnx.ModelProto, name: str | None = N
     """
     model, own_name = load_model(source)
     graph = read_graph(model, name or own_name)
+    folded = fold_spiking(graph)
+    if folded is not None:
+        return folded
     recognise(graph)
     simplify(graph)
     return build_module(graph, KINDS, emit_opaque)

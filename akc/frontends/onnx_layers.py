@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from akc.frontends.graph import Array
 from akc.frontends.onnx_graph import Reader
 from akc.frontends.windows import adaptive_same_padding, no_padding
 
@@ -23,15 +24,18 @@ def gemm(r: Reader, node: Any) -> None:
         return
     if not a.get("transB", 0):
         weight = r.view(weight, "T", lambda w: w.T)
-    if a.get("alpha", 1.0) != 1.0:
-        weight = weight * np.float32(a["alpha"])
+    alpha, beta, units = a.get("alpha", 1.0), a.get("beta", 1.0), weight.shape[0]
+    if alpha != 1.0:
+        weight = r.view(weight, f"times {alpha}", lambda w: w * np.float32(alpha))
     if bias is not None:
-        bias = np.broadcast_to(
-            bias * np.float32(a["beta"]) if a.get("beta", 1.0) != 1.0 else bias,
-            (1, weight.shape[0])[-max(bias.ndim, 1) :],
-        )
-        bias = r.view(bias, "vector", lambda v: v.reshape(-1))
+        bias = r.view(bias, f"{units} times {beta}", lambda c: _bias_vector(c, units, beta))
     r.emit(node, "dense", node.input[:1], {"weight": weight, "bias": bias})
+
+
+def _bias_vector(array: Array, units: int, factor: float) -> Array:
+    """The C of a Gemm, which may be one number, a vector or a matrix of one row, for each unit."""
+    vector = np.broadcast_to(array.reshape(-1), (units,))
+    return vector if factor == 1.0 else vector * np.float32(factor)
 
 
 def matmul(r: Reader, node: Any) -> None:

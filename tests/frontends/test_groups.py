@@ -15,7 +15,6 @@ from akc.ir.verifier import verify
 from tests.frontends.groups import GROUPS
 from tests.frontends.ways import exported
 
-
 OTHERWISE_IN_OTHER_OPSETS = ("encoder_gelu", "multihead_attention", "layer_norm", "group_norm", "gelu_tanh", "mish")
 """Groups that got an operator of their own between opsets 14 and 20."""
 
