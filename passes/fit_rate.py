@@ -268,14 +268,15 @@ class _Fitting:
 
     def time_sum(self, op: Op) -> type[Op] | None:
         """How the decoded potentials become the net's result: host.Sum, host.Mean (also: not at all), or None."""
-        net, how, name = self.module.net, host.Mean, op.name
+        how: type[Op] = host.Mean
+        net, name = self.module.net, op.name
         while name not in net.outputs:
             readers = net.uses(name)
             if len(readers) != 1 or not isinstance(readers[0], host.Sum | host.Mean | nn.Reshape):
                 return None
             how = host.Sum if isinstance(readers[0], host.Sum) else how
             name = readers[0].name
-        return how  # type: ignore[return-value]
+        return how
 
 
 def _distance(x: Array, wanted: Array, threshold: Array, step: Array, top: int) -> float:

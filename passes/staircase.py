@@ -111,11 +111,13 @@ def _first_guess(grid: Floats, wanted: Floats, top: int) -> tuple[Floats, Floats
 
 def levels(x: Floats, threshold: Floats, step: Floats, top: int) -> Floats:
     """The chip's levels, columns being neurons."""
-    return np.clip(np.ceil((x - threshold) / step), 0, top)
+    found: Floats = np.clip(np.ceil((x - threshold) / step), 0, top)
+    return found
 
 
 def _error(x: Floats, wanted: Floats, threshold: Floats, step: Floats, top: int) -> Floats:
-    return ((levels(x, threshold, step, top) - wanted) ** 2).mean(axis=0)
+    error: Floats = ((levels(x, threshold, step, top) - wanted) ** 2).mean(axis=0)
+    return error
 
 
 STEPS = (0.3, -0.3, 0.1, -0.1, 0.03, -0.03, 0.01, -0.01)

@@ -195,7 +195,8 @@ def _without_inhibitors(
 REFUSED_CONNECTIONS = {
     "MaxPool1dConnection": "rate-pooling", "MaxPool2dConnection": "rate-pooling", "MaxPoo3dConnection": "rate-pooling",
     "LocalConnection": "unshared-weights", "LocalConnection1D": "unshared-weights",
-    "LocalConnection2D": "unshared-weights", "LocalConnection3D": "unshared-weights", "Conv1dConnection": "no-such-layer", "Conv3dConnection": "no-such-layer",
+    "LocalConnection2D": "unshared-weights", "LocalConnection3D": "unshared-weights",
+    "Conv1dConnection": "no-such-layer", "Conv3dConnection": "no-such-layer",
     "SparseConnection": "no-such-layer", "MeanFieldConnection": "no-such-layer",
 }  # fmt: skip
 """Connections by the reason they are refused."""

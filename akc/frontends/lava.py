@@ -123,8 +123,7 @@ def _append(chain: Chain, name: str, layer: Layer, options: SpikingOptions) -> N
     kind = _kind(layer)
     bias = layer.get("bias")
     if kind == "input":
-        weight = float(np.asarray(layer.get("weight", 64)).reshape(-1)[0])
-        chain.scale(name, weight)
+        chain.scale(name, float(np.asarray(layer.get("weight", 64)).reshape(-1)[0]))
         _neuron(chain, name, layer, 0.0 if bias is None else np.asarray(bias, np.float32).reshape(-1)[0])
     elif kind == "flatten":
         chain.flatten(name)

@@ -230,7 +230,8 @@ class Folder:
         return Diagnostic(
             code="AKC0383",
             origin=(path,),
-            message=f"'{path}' ({kind}) does not get the same layers at every step ({len(names)} different inputs in {self.steps} steps)",
+            message=f"'{path}' ({kind}) does not get the same layers at every step "
+            f" ({len(names)} different inputs in {self.steps} steps)",
             help=(
                 "spikes that go back into an earlier layer need snn.RLeaky and --host=allow",
                 "layers with other weights at other steps (BNTT) cannot run: the chip has one program",
@@ -410,9 +411,10 @@ def _add(f: Folder, node: Any) -> bool:
 
 def _cat(f: Folder, node: Any) -> bool:
     """Sums over equal windows of the loop, side by side."""
-    parts = [f.series.get(f.r.name(v)) for v in node.args[0]]
+    parts = [f.series[name] for v in node.args[0] if (name := f.r.name(v)) in f.series]
     dim = node.args[1] if len(node.args) > 1 else 0
-    if not all(p is not None and p.dim == GROWN and p.value == parts[0].value for p in parts) or dim not in (1, -1):
+    alike = all(p.dim == GROWN and p.value == parts[0].value for p in parts)
+    if len(parts) != len(node.args[0]) or not alike or dim not in (1, -1):
         return False
     counts = [p.count for p in parts]
     total = sum(counts)
@@ -422,8 +424,14 @@ def _cat(f: Folder, node: Any) -> bool:
     value = parts[0].value
     shape = f.r.graph.types[value].shape
     f.r.graph.add(
-        Node(kind="windows", inputs=(value,), outputs=(node.name,), attributes={"count": len(counts)}, name=node.name,
-             source=f.r.source(node)),
+        Node(
+            kind="windows",
+            inputs=(value,),
+            outputs=(node.name,),
+            attributes={"count": len(counts)},
+            name=node.name,
+            source=f.r.source(node),
+        ),
         Tensor("float32", (shape[0], shape[1] * len(counts))),
     )
     f.readouts.add(node.name)

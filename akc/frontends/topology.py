@@ -104,7 +104,7 @@ def _read_toml(path: str) -> Topology:
     entries = [_entry(layer, index, faults) for index, layer in enumerate(layers)]
     if faults:
         raise DiagnosticError(faults)
-    return Topology(input=tuple(shape), layers=tuple(e for e in entries if e is not None))
+    return Topology(input=tuple(shape or ()), layers=tuple(e for e in entries if e is not None))
 
 
 def _entry(layer: dict[str, Any], index: int, faults: list[Diagnostic]) -> LayerEntry | None:

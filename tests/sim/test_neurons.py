@@ -72,10 +72,18 @@ THETA = np.linspace(0.3, 1.5, UNITS).astype(np.float32)
 @pytest.mark.parametrize("delay", [True, False])
 def test_leaky(reset: str, delay: bool) -> None:
     x = currents(1)
-    cell = snntorch_.Leaky(torch.from_numpy(BETA), threshold=torch.from_numpy(THETA), reset_mechanism=reset,
-                           reset_delay=delay)
-    ours = run(snn.Leaky, x, {"b": BETA, "t": THETA}, beta=WeightName("b"), threshold=WeightName("t"), reset=reset,
-               reset_delay=delay)
+    cell = snntorch_.Leaky(
+        torch.from_numpy(BETA), threshold=torch.from_numpy(THETA), reset_mechanism=reset, reset_delay=delay
+    )
+    ours = run(
+        snn.Leaky,
+        x,
+        {"b": BETA, "t": THETA},
+        beta=WeightName("b"),
+        threshold=WeightName("t"),
+        reset=reset,
+        reset_delay=delay,
+    )
     theirs = step_all(cell, x)
     assert 0.05 < theirs[0].mean() < 0.95
     np.testing.assert_array_equal(ours, theirs)
@@ -94,8 +102,15 @@ def test_synaptic(reset: str, delay: bool) -> None:
 def test_lapicque(reset: str) -> None:
     x = currents(3, 1.5)
     cell = snntorch_.Lapicque(R=5.1, C=1.9, time_step=0.7, threshold=0.5, reset_mechanism=reset)
-    ours = run(snn.Lapicque, x, resistance=float(cell.R), capacitance=float(cell.C), time_step=float(cell.time_step),
-               threshold=0.5, reset=reset)
+    ours = run(
+        snn.Lapicque,
+        x,
+        resistance=float(cell.R),
+        capacitance=float(cell.C),
+        time_step=float(cell.time_step),
+        threshold=0.5,
+        reset=reset,
+    )
     np.testing.assert_array_equal(ours, step_all(cell, x))
 
 
@@ -113,8 +128,9 @@ def test_rleaky_with_its_own_feedback(reset: str, delay: bool) -> None:
             membranes.append(m)
     theirs = torch.stack([torch.stack(spikes), torch.stack(membranes)]).numpy()
     before = np.concatenate([np.zeros_like(theirs[0][:1]), theirs[0][:-1]])
-    ours = run(snn.RLeaky, x, feedback="f", feedback_values=before * np.float32(-0.4), beta=0.8, reset=reset,
-               reset_delay=delay)
+    ours = run(
+        snn.RLeaky, x, feedback="f", feedback_values=before * np.float32(-0.4), beta=0.8, reset=reset, reset_delay=delay
+    )
     np.testing.assert_array_equal(ours, theirs)
 
 
@@ -143,12 +159,24 @@ def test_state_leaky() -> None:
 
 
 def test_norse_lif() -> None:
-    p = norse.LIFParameters(tau_syn_inv=torch.tensor(180.0), tau_mem_inv=torch.tensor(150.0), v_leak=torch.tensor(0.05),
-                            v_th=torch.tensor(0.4), v_reset=torch.tensor(-0.1))
+    p = norse.LIFParameters(
+        tau_syn_inv=torch.tensor(180.0),
+        tau_mem_inv=torch.tensor(150.0),
+        v_leak=torch.tensor(0.05),
+        v_th=torch.tensor(0.4),
+        v_reset=torch.tensor(-0.1),
+    )
     x = currents(7)
     theirs = norse_all(norse.LIFCell(p), x)
-    ours = run(snn.Lif, x, tau_syn_inv=180.0, tau_mem_inv=150.0, v_leak=float(p.v_leak), v_th=float(p.v_th),
-               v_reset=float(p.v_reset))
+    ours = run(
+        snn.Lif,
+        x,
+        tau_syn_inv=180.0,
+        tau_mem_inv=150.0,
+        v_leak=float(p.v_leak),
+        v_th=float(p.v_th),
+        v_reset=float(p.v_reset),
+    )
     assert theirs[0].any()
     np.testing.assert_array_equal(ours, theirs)
 
@@ -231,8 +259,9 @@ def test_cuba_is_loihis_integer_neuron() -> None:
 def run_small(x: np.ndarray, **fields: Any) -> np.ndarray:
     kind = TensorType("f32", (1,), len(x))
     module = Module(net=Net(name="n", inputs=(Value("x", kind),), statements=(), outputs=(), output_types=()))
-    return np.stack([scan(snn.Cuba(x="x", result=Value("s", kind), output=o, **fields), x, module)
-                     for o in ("spikes", "membrane")])
+    return np.stack(
+        [scan(snn.Cuba(x="x", result=Value("s", kind), output=o, **fields), x, module) for o in ("spikes", "membrane")]
+    )
 
 
 def test_cuba_refractory_time_holds_the_neuron() -> None:

@@ -72,8 +72,11 @@ def test_feedback_loop_is_run_step_by_step() -> None:
 
 def test_neuron_without_time_axis_is_refused() -> None:
     with pytest.raises(DiagnosticError, match="has no time axis"):
-        parse(HEAD + """net @n(%x: f32[3]) -> f32[3] {
+        parse(
+            HEAD
+            + """net @n(%x: f32[3]) -> f32[3] {
   %y = snn.leaky(%x, beta=0.5) : f32[3]
   return %y
 }
-""")
+"""
+        )
