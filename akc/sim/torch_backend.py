@@ -42,9 +42,11 @@ def _product(weights: Array, bound: int, largest_input: int) -> Product:
 
     kind = torch.float32 if integer.exact_float(bound) == np.float32 else torch.float64
     matrix = _tensor(np.ascontiguousarray(weights.T))
-    if largest_input <= INT8_LIMIT and np.abs(weights.astype(np.int16)).max(initial=0) <= INT8_LIMIT:
+    # A private name of torch: where a version lacks it, the float product below gives the same integers.
+    multiply: Any = getattr(torch, "_int_mm", None)
+    fits = largest_input <= INT8_LIMIT and np.abs(weights.astype(np.int16)).max(initial=0) <= INT8_LIMIT
+    if multiply is not None and fits:
         narrow = matrix.to(torch.int8)
-        multiply: Any = torch._int_mm
         # Rows of unrolled windows may share their bytes, which this product does not expect.
         return lambda rows: multiply(rows.contiguous().view(torch.int8), narrow).to(kind)
     wide = matrix.to(kind)
@@ -128,14 +130,14 @@ def _separable(op: akida.SeparableConvolutional, module: Module) -> Kernel:
 
     numbers = integer.layer_numbers(op, module)
     kind = torch.float32 if integer.exact_float(numbers.bound) == np.float32 else torch.float64
-    depthwise = torch.tensor(module.array(op.weights)).to(kind)
-    matrix = torch.tensor(module.array(op.pointwise)).to(kind).t().contiguous()
+    depthwise = _tensor(module.array(op.weights)).to(kind)
+    matrix = _tensor(module.array(op.pointwise)).to(kind).t().contiguous()
     size = (depthwise.shape[1], depthwise.shape[2])
     end = _pool_and_finish(op, numbers)
 
     def kernel(x: Array) -> Array:
         view = _unrolled(_padded(op, x, size).to(kind), size, op.stride)
-        sums = torch.zeros((*view.shape[:3], view.shape[5]), dtype=kind)
+        sums = view.new_zeros((*view.shape[:3], view.shape[5]))
         for u in range(size[0]):
             for v in range(size[1]):
                 sums.addcmul_(view[:, :, :, u, v], depthwise[:, u, v])

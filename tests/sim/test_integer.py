@@ -171,3 +171,14 @@ def test_torch_equals_numpy(kind: str) -> None:
             np.testing.assert_array_equal(found[0][name], found[1][name])
         for op in _layers(module):
             np.testing.assert_array_equal(run_layer(op, found[0][op.x], module), found[0][op.name])
+
+
+def test_torch_without_its_int8_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.delattr(torch, "_int_mm")
+    for seed, module in random_networks.networks("mixed", 600, 5):
+        value = module.net.inputs[0].type
+        x = np.random.default_rng(seed).integers(0, (value.element.high or 0) + 1, (2, *value.shape)).astype(np.uint8)
+        name = module.net.outputs[0]
+        np.testing.assert_array_equal(run(module, x, backend="torch")[name], run(module, x, backend="numpy")[name])
