@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from akc.diagnostics import Diagnostic, error
+from akc.diagnostics import Diagnostic, DiagnosticError, error
 from akc.files import read_bytes, read_text
 from akc.ir.module import Module
 
@@ -61,7 +61,12 @@ def _read_onnx(path: str, options: Options) -> Module:
 def _read_factory(path: str, options: Options) -> Module:
     from akc.frontends.torch_factory import load_factory
 
-    module, example = load_factory(path, options.example)
+    try:
+        module, example = load_factory(path, options.example)
+    except DiagnosticError as fault:
+        from akc.frontends.refusals import explained
+
+        raise explained(fault) from None
     return _read_torch(module, example, options)
 
 

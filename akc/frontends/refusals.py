@@ -6,9 +6,11 @@ The rows make the messages, and the generated page docs/compatibility.md.
 
 from __future__ import annotations
 
-from attrs import frozen
+import re
 
-from akc.diagnostics import Diagnostic
+from attrs import evolve, frozen
+
+from akc.diagnostics import Diagnostic, DiagnosticError
 
 
 @frozen(kw_only=True)
@@ -31,6 +33,25 @@ class Refusal:
 
 
 _LIF = "use LIF or IF neurons (snn.Leaky, norse LIFBoxCell, BindsNET LIFNodes), and retrain"
+
+NO_SUCH = {"Conv2d": "no-such-conv", "Conv1d": "no-such-conv", "LSTM": "no-such-lstm", "LSTMCell": "no-such-lstm"}
+"""What people look for in snnTorch and do not find, by the row that says what it is called."""
+
+MISSING = re.compile(r"module 'snntorch' has no attribute '(\w+)'")
+
+
+def explained(fault: DiagnosticError) -> DiagnosticError:
+    """A fault of the user's code; one that looks for snn.Conv2d or snn.LSTM is told what those are called."""
+
+    def explain(one: Diagnostic) -> Diagnostic:
+        found = MISSING.search(one.message)
+        if found is None or found[1] not in NO_SUCH:
+            return one
+        said = REFUSALS[NO_SUCH[found[1]]].diagnostic("", f"snn.{found[1]}")
+        return evolve(said, span=one.span, label=one.label)
+
+    return DiagnosticError([explain(one) for one in fault.diagnostics])
+
 
 REFUSALS: dict[str, Refusal] = {
     "lstm": Refusal(

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import render
+from akc.diagnostics import DiagnosticError, render
 from akc.frontends import bindsnet, lava, nir, norse, snntorch
 from akc.frontends.refusals import REFUSALS
+from akc.sources import Options, read_source
 
 KINDS = {
     "lstm": "SLSTM", "recurrent": "RLeaky", "recurrent-current": "RSynaptic", "neuron-model": "IzhikevichCell",
@@ -29,3 +32,16 @@ def test_rows_name_reasons_that_exist() -> None:
     rows = [row for table in (snntorch, norse, bindsnet, nir, lava) for row in table.ROWS.values()]
     assert {row.refusal for row in rows if row.refusal} <= set(REFUSALS)
     assert all(row.verdict in ("refused", "host") for row in rows if row.refusal)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"), [("Conv2d(1, 2, 3)", "torch.nn.Conv2d followed by"), ("LSTM(3, 3)", "SLSTM")]
+)
+def test_classes_that_snntorch_does_not_have(written: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(f"import snntorch as snn\n\ndef make():\n    return snn.{written}\n")
+    with pytest.raises(DiagnosticError, match=words) as caught:
+        read_source(f"{path}:make", Options(example=((1, 3),)))
+    fault = caught.value.diagnostics[0]
+    assert fault.code == "AKC0386"
+    assert fault.span is not None and str(fault.span).endswith("net.py:4:5")
