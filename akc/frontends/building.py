@@ -136,6 +136,15 @@ class Builder:
         self.types[name] = inferred
         return name
 
+    def note_ranges(self, node: Node) -> None:
+        """Put the ranges that the source gives on the results of a node."""
+        for output in node.outputs:
+            if output in self.graph.ranges and output in self.held:
+                name, range = self.held[output].name, self.graph.ranges[output]
+                self.ops = [
+                    evolve(op, result=evolve(op.result, range=range)) if op.name == name else op for op in self.ops
+                ]
+
     def opaque(self, node: Node, what: str, inputs: Iterable[str] | None = None) -> None:
         """A node that the language has no operation for: one nn.opaque per result that is read."""
         read = [v for v in (node.inputs if inputs is None else inputs) if v in self.held]
@@ -207,6 +216,7 @@ def build_module(graph: Graph, emit: Mapping[str, Any], refused: Any) -> Module:
     try:
         for node in graph.nodes:
             emit.get(node.kind, refused)(builder, node)
+            builder.note_ranges(node)
         outputs = tuple(builder.in_source_order(value) for value in graph.outputs)
     except Unbuildable:
         raise DiagnosticError(builder.faults) from None
@@ -225,7 +235,8 @@ def _input(builder: Builder, name: str, batch_axis: int | None) -> Value:
     builder.batch[name] = batch_axis
     axes = builder.source_axes(name)
     kind = TensorType(ELEMENT_NAMES[tensor.dtype], tuple(tensor.shape[a] for a in axes))
-    value = Value(fresh_name(text_name(name, "input"), builder.types), kind)
+    wanted = "input" if name.startswith("onnx::") else text_name(name, "input")
+    value = Value(fresh_name(wanted, builder.types), kind, builder.graph.ranges.get(name))
     builder.types[value.name] = kind
     builder.held[name] = Held(value.name, axes)
     return value

@@ -79,6 +79,8 @@ class Graph:
     outputs: list[str] = field(factory=list)
     constants: dict[str, Array] = field(factory=dict)
     types: dict[str, Tensor] = field(factory=dict)
+    ranges: dict[str, tuple[float, float]] = field(factory=dict)
+    """Smallest and largest number of values for which the source says so."""
 
     def shape(self, value: str) -> tuple[int, ...]:
         """Shape of a value or constant."""

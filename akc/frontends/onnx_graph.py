@@ -33,6 +33,8 @@ class Reader:
     aliases: dict[str, str] = field(factory=dict)
     opset: int = 0
     noted: dict[str, Any] = field(factory=dict)
+    quantized: dict[str, tuple[str, float, int]] = field(factory=dict)
+    """Value, scale and zero point behind each result of QuantizeLinear."""
     fixed_batch: int | None = None
     """The batch that the file fixes, where it is more than one."""
     _views: dict[tuple[int, str], tuple[Array, Array]] = field(factory=dict)

@@ -89,6 +89,44 @@ def named(what: str) -> Handler:
     return lambda r, node: r.opaque(node, what)
 
 
+def quantize(r: Reader, node: Any) -> None:
+    """Rounding to integers; with the way back behind it, it only tells the range of a value."""
+    scale, zero_point = scalar(r.constant(node, 1)), scalar(r.constant(node, 2))
+    if scale is not None:
+        r.quantized[node.output[0]] = r.value(node.input[0]), scale, int(zero_point or 0)
+    r.opaque(node, "quantization in the file")
+
+
+def dequantize(r: Reader, node: Any) -> None:
+    """The way back: the value from before the rounding, clamped to the range that the integers can say."""
+    value, scale, zero_point = r.quantized.get(node.input[0], ("", 0.0, 0))
+    same = scale == scalar(r.constant(node, 1)) and zero_point == int(scalar(r.constant(node, 2)) or 0)
+    dtype = r.graph.types[r.value(node.input[0])].dtype
+    if not value or not same or dtype not in ("int8", "uint8", "int16", "uint16"):
+        r.opaque(node, "quantization in the file")
+        return
+    limits = np.iinfo(dtype)
+    low, high = (float(f"{(int(end) - zero_point) * scale:.6g}") for end in (limits.min, limits.max))
+    if low == 0 and not _never_negative(r, value):
+        r.graph.ranges[node.output[0]] = low, high
+        r.emit(node, "clip", (value,), low=0.0, high=high)
+    else:
+        r.graph.ranges[value] = low, high
+        r.aliases[node.output[0]] = value
+
+
+def _never_negative(r: Reader, value: str) -> bool:
+    """Whether a value is an input or was clamped at zero; other tools leave ReLU to the integers' lower end."""
+    producers = r.graph.producers()
+    while (node := producers.get(value)) is not None:
+        if node.kind == "relu" or (node.kind == "clip" and node["low"] == 0):
+            return True
+        if node.kind not in ("max_pool", "average_pool", "mean", "reshape", "transpose"):
+            return False
+        value = node.inputs[0]
+    return True
+
+
 def unknown(r: Reader, node: Any) -> None:
     """An operator without a row keeps its own name."""
     r.opaque(node, node.op_type)

@@ -46,6 +46,8 @@ _ROWS: tuple[tuple[layers.Handler, str], ...] = (
     (ops.same, "Identity"),
     (ops.dropout, "Dropout"),
     (ops.cast, "Cast"),
+    (ops.quantize, "QuantizeLinear"),
+    (ops.dequantize, "DequantizeLinear"),
 )
 
 _OPAQUE = {
@@ -76,8 +78,7 @@ _OPAQUE = {
     "pixel shuffle": "DepthToSpace",
     "pixel unshuffle": "SpaceToDepth",
     "control flow": "Loop Scan If",
-    "quantization in the file": """QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul
-        ConvInteger MatMulInteger""",
+    "quantization in the file": "DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger MatMulInteger",
     "gather": "GatherND GatherElements",
     "scatter": "ScatterND ScatterElements",
     "top k": "TopK",
