@@ -141,9 +141,22 @@ def _separable(op: akida.SeparableConvolutional, module: Module) -> Kernel:
         for u in range(size[0]):
             for v in range(size[1]):
                 sums.addcmul_(view[:, :, :, u, v], depthwise[:, u, v])
-        return end(sums @ matrix)
+        return end(sums.double() @ matrix.double() if _products_are_cut() else sums @ matrix)
 
     return in_chunks(kernel, integer.unrolled_bytes(op, module, (1, 1), 16))
+
+
+def _products_are_cut() -> bool:
+    """Whether torch was told to cut the factors of float32 products to as few as 8 bits.
+
+    Levels, pixels and weights fit 8 bits; depthwise sums do not.
+    """
+    import torch
+
+    try:
+        return torch.get_float32_matmul_precision() != "highest"
+    except RuntimeError:  # set for some backends only
+        return True
 
 
 # -- pooling ---------------------------------------------------------------------------------------

@@ -182,3 +182,21 @@ def test_torch_without_its_int8_product(monkeypatch: pytest.MonkeyPatch) -> None
         x = np.random.default_rng(seed).integers(0, (value.element.high or 0) + 1, (2, *value.shape)).astype(np.uint8)
         name = module.net.outputs[0]
         np.testing.assert_array_equal(run(module, x, backend="torch")[name], run(module, x, backend="numpy")[name])
+
+
+def test_torch_set_to_cut_float32_products() -> None:
+    """With precision "medium" large products of torch run in bfloat16; the integers stay the same."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    net = random_networks.NetBuilder(rng, (40, 40, 256), "u4")
+    net.separable(256, 5, "i4", activation=False)
+    module = net.module()
+    x = rng.integers(0, 16, (1, 40, 40, 256)).astype(np.uint8)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        found = run(module, x, backend="torch")["n1"]
+    finally:
+        torch.set_float32_matmul_precision(before)
+    np.testing.assert_array_equal(found, run(module, x, backend="numpy")["n1"])
