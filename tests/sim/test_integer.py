@@ -184,19 +184,17 @@ def test_torch_without_its_int8_product(monkeypatch: pytest.MonkeyPatch) -> None
         np.testing.assert_array_equal(run(module, x, backend="torch")[name], run(module, x, backend="numpy")[name])
 
 
-def test_torch_set_to_cut_float32_products() -> None:
-    """With precision "medium" large products of torch run in bfloat16; the integers stay the same."""
+def test_torch_set_to_cut_float32_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With precision "medium" torch may run products in bfloat16, so depthwise sums go through float64."""
     import torch
 
-    rng = np.random.default_rng(0)
-    net = random_networks.NetBuilder(rng, (40, 40, 256), "u4")
-    net.separable(256, 5, "i4", activation=False)
-    module = net.module()
-    x = rng.integers(0, 16, (1, 40, 40, 256)).astype(np.uint8)
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        found = run(module, x, backend="torch")["n1"]
-    finally:
-        torch.set_float32_matmul_precision(before)
-    np.testing.assert_array_equal(found, run(module, x, backend="numpy")["n1"])
+    ((_, module),) = random_networks.networks("separable", 601, 1)
+    value = module.net.inputs[0].type
+    x = np.random.default_rng(0).integers(0, (value.element.high or 0) + 1, (2, *value.shape)).astype(np.uint8)
+    name, kinds = module.net.outputs[0], []
+    double = torch.Tensor.double
+    monkeypatch.setattr(torch.Tensor, "double", lambda tensor: kinds.append(tensor.dtype) or double(tensor))
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
+    found = run(module, x, backend="torch")[name]
+    np.testing.assert_array_equal(found, run(module, x, backend="numpy")[name])
+    assert torch.float32 in kinds
