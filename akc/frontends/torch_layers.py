@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from akc.diagnostics import Diagnostic
 from akc.frontends.torch_graph import TorchReader
 from akc.frontends.windows import adaptive_same_padding, no_padding
 
@@ -70,6 +71,8 @@ def conv(
         r.opaque(node, "convolution with computed weights")
         return
     axes = w.ndim - 2
+    if not _is_batched(r, node, x, axes):
+        return
     stride, dilation = for_all(stride, axes), for_all(dilation, axes)
     if padding == "same":
         before, after = adaptive_same_padding(r.shape(x)[-axes:], w.shape[2:], (1,) * axes, dilation)
@@ -80,7 +83,7 @@ def conv(
     r.emit(
         node,
         "conv",
-        [_batched(r, node, x, axes)],
+        [r.name(x)],
         {"weight": w, "bias": r.array(bias)},
         stride=stride,
         dilation=dilation,
@@ -111,9 +114,19 @@ def convolution(
         conv(r, node, x, weight, bias, stride, padding, dilation, groups)
 
 
-def _batched(r: TorchReader, node: Any, x: Any, axes: int) -> str:
-    """The operand; spatial layers take it without a batch axis too."""
-    return r.name(x)
+def _is_batched(r: TorchReader, node: Any, x: Any, axes: int) -> bool:
+    """Whether the operand of a spatial layer has a batch axis; PyTorch takes it without, too."""
+    if len(r.shape(x)) == axes + 2:
+        return True
+    r.faults.append(
+        Diagnostic(
+            code="AKC0312",
+            message=f"{r.wanted(node)} gets {'x'.join(map(str, r.shape(x)))}, which has no batch axis",
+            origin=r.source(node),
+            help="put one in front of the example: 1,3,32,32",
+        )
+    )
+    return False
 
 
 def pool(kind: str, axes: int) -> Handler:

@@ -107,6 +107,7 @@ FAULTY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "constant": (Constant, (1, 4)),
     "batch_of_sequences": (lambda: nn.Sequential(nn.LSTM(4, 3)), (7, 5, 4)),
     "no_batch": (lambda: nn.Sequential(nn.LSTM(4, 3)), (7, 4)),
+    "no_batch_for_a_map": (lambda: nn.Conv2d(1, 4, 3), (1, 28, 28)),
     "wrong_shape": (lambda: nn.Sequential(nn.Linear(4, 3)), (1, 5)),
 }
 
