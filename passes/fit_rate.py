@@ -16,6 +16,7 @@ from akc.ir.weights import Weight
 from akc.passes.evaluate import Array, sample_inputs
 from akc.passes.quantisation import MESH
 from akc.passes.rate import NeuronPlan, Plan, outputs
+from akc.passes.rounding import least_error_scale, round_nearest
 from akc.passes.staircase import fit
 from akc.sim.neurons import scan
 from akc.sim.registry import WHOLE, evaluate_op, find_rule
@@ -34,9 +35,9 @@ class FitRate:
     """Fit thresholds, steps and the read-out, layer by layer, on the layers already quantised in front.
 
     Each neuron's levels are fitted to the source's spike counts by least squares, the last layer's
-    potentials to the source's read-out by a straight line a class. Kept is what answers most like the
-    source on the last quarter of the samples, which no fit sees. Does nothing without samples, or without
-    rate in front in the same run.
+    potentials to the source's read-out by a straight line a class, and its weights by ridge regression.
+    Kept is what answers most like the source on the last quarter of the samples, which no fit sees. Does
+    nothing without samples, or without rate in front in the same run.
     """
 
     name = "fit-rate"
@@ -154,12 +155,14 @@ class _Fitting:
     values: dict[str, Array] = field(factory=dict)
 
     def run(self) -> dict[str, Module]:
-        """Candidates by name: everything fitted, and only the read-out."""
+        """Candidates by name: everything fitted, or only the read-out; its weights trained anew, or kept."""
         counts, answer = self.source()
-        found = {"fitted": self.walk(counts, answer)}
-        self.changed = {}
-        found["read-out fitted"] = self.walk({}, answer)
-        return found
+        return {
+            "fitted, read-out trained": self.walk(counts, answer, train=True),
+            "fitted": self.walk(counts, answer),
+            "read-out trained": self.walk({}, answer, train=True),
+            "read-out fitted": self.walk({}, answer),
+        }
 
     def source(self) -> tuple[dict[str, Array], Array]:
         """Levels [n, K, ...] that the source's counts stand for, by layer, and the source's read-out."""
@@ -196,12 +199,14 @@ class _Fitting:
         pools = [op for op in net.uses(plan.name) if isinstance(op, nn.MaxPool)]
         return next((v for v in (plan.name, *(p.name for p in pools)) if net.types[v].size == kind.size), None)
 
-    def walk(self, counts: dict[str, Array], answer: Array) -> Module:
+    def walk(self, counts: dict[str, Array], answer: Array, train: bool = False) -> Module:
         """Run the net layer by layer, fitting on the way."""
-        self.values = dict(self.inputs)
+        self.values, self.changed, self.layers = dict(self.inputs), {}, self.layers if not counts else []
         for op in self.module.net.ops:
             if isinstance(op, akida.Layer) and op.name in counts:
                 self.fit_layer(op, counts[op.name])
+            if train and isinstance(op, akida.FullyConnected) and not op.activation:
+                self.train_readout(op, answer)
             if isinstance(op, host.Decode):
                 self.fit_readout(op, answer)
             self.values[op.name] = self.evaluate(op)
@@ -247,6 +252,20 @@ class _Fitting:
         self.changed[op.threshold] = Weight.of(threshold.astype(np.int64), "i32")
         self.changed[op.act_step] = Weight.of(step * share, "f32")
 
+    def train_readout(self, op: akida.FullyConnected, answer: Array) -> None:
+        """The last layer's weights by ridge regression onto the source's read-out, drawn to those it has."""
+        decode = next((user for user in self.module.net.uses(op.name) if isinstance(user, host.Decode)), None)
+        bits = {"i2": 2, "i4": 4}.get(self.module.weights[op.weights].type.dtype)
+        if decode is None or bits is None or self.time_sum(decode) is None or answer.shape[1:] != decode.type.shape:
+            return
+        weights = self.module.array(op.weights).astype(np.float64)
+        x = self.values[op.x].reshape(len(answer), -1, weights.shape[1]).sum(axis=1, dtype=np.float64)
+        slope, _ = _line(x @ weights.T, answer)
+        if (slope > 0).all():
+            wanted = weights + _correction(x, answer, weights, slope) / slope[:, None]
+            scale = least_error_scale(wanted, bits, x.var(axis=0) + 1e-9, per_layer=False)
+            self.changed[op.weights] = Weight.of(round_nearest(wanted, scale, bits).astype(np.int64), f"i{bits}")
+
     def fit_readout(self, op: host.Decode, answer: Array) -> None:
         """A line for each class from potentials to the source's read-out."""
         how = self.time_sum(op)
@@ -255,11 +274,9 @@ class _Fitting:
         x = self.values[op.x].astype(np.float64).reshape(len(answer), -1, answer.shape[-1])
         windows = x.shape[1]
         x = x.sum(axis=1) / (1 if how is host.Sum else windows)
-        spread = x.var(axis=0)
-        slope = ((x - x.mean(0)) * (answer - answer.mean(0))).mean(0) / np.maximum(spread, 1e-12)
+        slope, offset = _line(x, answer)
         if not (slope > 0).all():
             return
-        offset = answer.mean(0) - slope * x.mean(0)
         share = windows if how is host.Sum else 1
         limit = float(2**31 - 1)
         threshold = np.clip(np.rint(-offset / slope / share), -limit, limit)
@@ -277,6 +294,26 @@ class _Fitting:
             how = host.Sum if isinstance(readers[0], host.Sum) else how
             name = readers[0].name
         return how
+
+
+PULL = 1.0
+"""Strength of the ridge, in mean squared lengths of the centred features."""
+
+
+def _line(x: Array, y: Array) -> tuple[Array, Array]:
+    """Slope and offset of the straight line for each column."""
+    slope = ((x - x.mean(0)) * (y - y.mean(0))).mean(0) / np.maximum(x.var(axis=0), 1e-12)
+    return slope, y.mean(0) - slope * x.mean(0)
+
+
+def _correction(x: Array, y: Array, weights: Array, slope: Array) -> Array:
+    """What to add to slope * weights so that y is met better, by ridge regression in its dual form."""
+    centred = x - x.mean(axis=0)
+    missing = (y - y.mean(axis=0)) - centred @ (weights * slope[:, None]).T
+    gram = centred @ centred.T
+    solved = np.linalg.solve(gram + PULL * np.trace(gram) / len(x) * np.eye(len(x)), missing)
+    found: Array = solved.T @ centred
+    return found
 
 
 def _distance(x: Array, wanted: Array, threshold: Array, step: Array, top: int) -> float:
