@@ -109,7 +109,7 @@ def input_levels(low: float, high: float, bits: int, x: npt.NDArray[np.float32] 
 def _counts(high: float, bits: int, x: npt.NDArray[np.float32] | None) -> bool:
     """Whether values are whole numbers that levels can hold as they are: spikes and their sums."""
     if x is None:
-        return high == 2**bits - 1
+        return bool(high == 2**bits - 1)
     return bool(high <= 2**bits - 1 and high >= 1 and (x == np.rint(x)).all())
 
 
