@@ -264,6 +264,8 @@ def _talking(context: Context, timings: bool, work: Any) -> Any:
         return work()
     finally:
         _print_warnings(context.warnings)
+        if "fit-rate" in context.notes:
+            say(f"fit-rate: {context.notes['fit-rate']}")
         if timings:
             for name, seconds in context.timings:
                 say(f"{seconds * 1000:9.1f} ms  {name}")
