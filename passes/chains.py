@@ -24,7 +24,8 @@ class Group:
     """The operations of one chip layer.
 
     flatten: a reshape to a vector in front of a dense core, or None; core: the layer; pointwise: the 1x1
-    convolution behind a depthwise core; pool, activation: None where absent.
+    convolution behind a depthwise core; pool, activation: None where absent; left_over: ops behind that were
+    part of the group and are the host's now.
     """
 
     core: nn.Dense | nn.Conv
@@ -33,6 +34,7 @@ class Group:
     pool: nn.MaxPool | nn.Mean | None = None
     activation: nn.Relu | nn.Clip | None = None
     ops: tuple[Op, ...] = ()
+    left_over: tuple[Op, ...] = ()
 
     @property
     def last(self) -> Op:
@@ -96,22 +98,51 @@ def split(module: Module, keep_illegal: bool = False) -> Chain:
 
 
 def _legal_parts(segment: Segment, module: Module, faults: Callable[..., Iterator[Diagnostic]]) -> list[Op | Segment]:
-    """A segment cut at the groups that the chip cannot take."""
+    """A segment cut at the groups that the chip cannot take, and where one loses its pool to the host."""
     parts: list[Op | Segment] = []
-    groups = list(segment.groups)
-    while groups:
-        legal = 0
-        for index, group in enumerate(groups):
-            follower = groups[index + 1] if index + 1 < len(groups) else None
-            if any(True for _ in faults(group, module, index == 0, follower)):
-                break
-            legal += 1
+    run: list[Group] = []
+    for group, legal in zip(*_legality(segment.groups, module, faults), strict=True):
         if legal:
-            parts.append(Segment(source=groups[0].ops[0].operands[0], groups=tuple(groups[:legal])))
-        if legal < len(groups):
-            parts += groups[legal].ops
-        groups = groups[legal + 1 :]
-    return parts
+            run.append(group)
+        if not legal or group.left_over:
+            parts += [_segment(run)] if run else []
+            parts += group.left_over if legal else group.ops
+            run = []
+    return parts + ([_segment(run)] if run else [])
+
+
+def _segment(groups: list[Group]) -> Segment:
+    return Segment(source=groups[0].ops[0].operands[0], groups=tuple(groups))
+
+
+def _legality(
+    groups: tuple[Group, ...], module: Module, faults: Callable[..., Iterator[Diagnostic]]
+) -> tuple[list[Group], list[bool]]:
+    """The groups, without their pool where only that is at fault, and which of them the chip takes.
+
+    Whether it takes one depends on its neighbours, so this goes on until nothing changes.
+    """
+    found = list(groups)
+    legal = [True] * len(found)
+    for _ in range(2 * len(found) + 1):
+        before = (list(found), list(legal))
+        for i, group in enumerate(found):
+            first = i == 0 or not legal[i - 1] or bool(found[i - 1].left_over)
+            follower = found[i + 1] if i + 1 < len(found) and legal[i + 1] else None
+            legal[i] = not any(True for _ in faults(group, module, first, follower))
+            shorter = _without_pool(group)
+            if not legal[i] and shorter is not None and not any(True for _ in faults(shorter, module, first, None)):
+                found[i], legal[i] = shorter, True
+        if (found, legal) == before:
+            break
+    return found, legal
+
+
+def _without_pool(group: Group) -> Group | None:
+    """The group up to its activation, if a pool follows that."""
+    if group.pool is None or group.activation is None or group.ops[-1] is not group.pool:
+        return None
+    return evolve(group, pool=None, ops=group.ops[:-1], left_over=group.ops[-1:])
 
 
 class _Walk:

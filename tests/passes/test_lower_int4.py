@@ -206,3 +206,63 @@ def test_results_too_large_to_decode() -> None:
     with pytest.raises(DiagnosticError) as fault:
         run_pipeline(module, LOWER, sampled(module))
     assert _codes(fault) == ["AKC0414"]
+
+
+def _allowed(net: Building) -> tuple[Module, Module]:
+    module = net.module()
+    calls = sampled(module, 128)
+    calls.host = "allow"
+    return module, run_pipeline(module, LOWER, calls)
+
+
+HOSTED = {
+    "large-kernel-inside": (
+        lambda: (
+            Building(12, 12, 4)
+            .conv(3, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .conv(4, 9, pad=(4, 4, 4, 4))
+            .relu()
+            .conv(3, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .flatten()
+            .dense(4)
+        ),
+        ["conv2", "relu3"],
+        2,
+    ),
+    "only-the-pool": (
+        lambda: (
+            Building(12, 12, 1).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(3, 2).conv(4, 1).relu().flatten().dense(4)
+        ),
+        ["max_pool2"],
+        2,
+    ),
+    "sigmoid-inside": (lambda: Building(9).dense(5).add(nn.Sigmoid).dense(3), ["sigmoid1"], 2),
+    "pool-in-front-of-the-host": (
+        lambda: (
+            Building(12, 12, 4)
+            .conv(3, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .max_pool()
+            .conv(4, 9, pad=(4, 4, 4, 4))
+            .relu()
+            .flatten()
+            .dense(4)
+        ),
+        ["max_pool2", "conv3", "relu4"],
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HOSTED)
+def test_host_and_chip_together(case: str) -> None:
+    """With --host=allow, what the chip cannot take stays a float op, and the numbers follow the float network."""
+    make, kept, sequences = HOSTED[case]
+    module, lowered = _allowed(make())
+    host = [op.name for op in lowered.net.ops if op.mnemonic.startswith("nn.") and op.mnemonic != "nn.reshape"]
+    assert host == kept
+    assert len(lowered.net.sequences) == sequences
+    x = images(module, 64)
+    assert np.corrcoef(outputs(module, x).ravel(), outputs(lowered, x).ravel())[0, 1] > 0.95
