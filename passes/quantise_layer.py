@@ -17,7 +17,7 @@ from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes.chains import Group
-from akc.passes.evidence import Evidence, thinned
+from akc.passes.evidence import SLOPES, Evidence, thinned
 from akc.passes.geometry import ImagePlan, same_sides
 from akc.passes.quantisation import IMAGE, MESH, Floats, Levels, decoding, smallest_scale, threshold_and_step
 from akc.passes.rounding import (
@@ -256,7 +256,9 @@ def _rounded(
     if evidence is not None and layer.choices.feedback and matrix.shape[1] <= WIDEST:
         matrix = evidence.adjusted(matrix * step) / step
     scale = _scale(layer, matrix, evidence)
-    if not layer.decoded:
+    if layer.decoded:
+        scale = np.maximum(scale, cells / step / _largest_decoding_step(layer))
+    else:
         scale = np.maximum(scale, smallest_scale(np.full(len(matrix), step / cells), beta, layer.out, registers))
     whole = _whole(layer, matrix, scale, evidence)
     alpha = step * scale
@@ -266,6 +268,14 @@ def _rounded(
         _check_decodable(layer, alpha / cells)
         return whole, *decoding(alpha / cells, beta)
     return whole, *threshold_and_step(alpha / cells, beta, layer.out, registers)
+
+
+def _largest_decoding_step(layer: Layer) -> float:
+    """The largest act_step of a layer without activation, less what a fitted slope may add.
+
+    Convolutions keep it in 16.4 bits all the same; a dense layer's goes to the host as a float.
+    """
+    return SLOPES[0] * (2**24 if isinstance(layer.group.core, nn.Dense) else 2**16)
 
 
 def _check_decodable(layer: Layer, alpha: Floats) -> None:

@@ -266,3 +266,14 @@ def test_host_and_chip_together(case: str) -> None:
     assert len(lowered.net.sequences) == sequences
     x = images(module, 64)
     assert np.corrcoef(outputs(module, x).ravel(), outputs(lowered, x).ravel())[0, 1] > 0.95
+
+
+def test_small_results_of_a_convolution() -> None:
+    """The decoder of a last convolution keeps its act_step below 65536, at the price of coarser weights."""
+    net = Building(6, 6, 4).conv(3, 3, pad=(1, 1, 1, 1))
+    net.weights["conv0.weight"] = Weight.of(net.weights["conv0.weight"].array / 2**20, "f32")
+    net.weights["conv0.bias"] = Weight.of(net.weights["conv0.bias"].array / 2**20, "f32")
+    module = net.module()
+    lowered = run_pipeline(module, LOWER, sampled(module))
+    (layer,) = (op for op in lowered.net.ops if op.mnemonic == "akida.convolutional")
+    assert lowered.array(layer.act_step).max() < 65536  # type: ignore[attr-defined]

@@ -208,6 +208,15 @@ def test_rate_of_integrate_and_fire_counts_exactly() -> None:
     assert (np.abs(found - counts) > 0).mean() < 0.002
 
 
+def test_integrators_between_layers_are_lines() -> None:
+    """Norse's LICell in the middle of a network is linear in its input, so only the mean over time is taken."""
+    before = dense("snn.li_box(%fc1, output=membrane, tau_mem_inv=500.0)")
+    after = Rate().run(before, Context())
+    x = images(50)
+    wanted = run(before, x, keep=True)["lif1"].mean(axis=1)
+    np.testing.assert_allclose(run(after, x, keep=True)["lif1"], wanted, rtol=1e-3, atol=1e-4)
+
+
 def test_rate_leaves_other_networks_alone() -> None:
     module = akc.dense_network([np.ones((3, 4), np.int8)], None, (4,))
     assert Rate().run(module, Context()) is module
