@@ -63,7 +63,7 @@ def _host_rule(rules: dict[type[Op], Any], op: Op) -> Any:
 
 
 def condensed(module: Module) -> Module:
-    """The module with one operation in place of each sequence on the chip: its last layer, reading what the first one reads.
+    """The module with one operation for each sequence on the chip: its last layer, reading what the first reads.
 
     Raises WrongProgram where something outside reads a value from the middle of a sequence.
     """

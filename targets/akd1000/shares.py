@@ -52,9 +52,7 @@ class Share:
         return all(a[0] < b[1] and b[0] < a[1] for a, b in zip(self.axes, other.axes, strict=True))
 
     def __str__(self) -> str:
-        return ", ".join(
-            f"{key}={a}:{b}" for key, (a, b) in zip(("filters", "d0", "d1"), self.axes, strict=True)
-        )
+        return ", ".join(f"{key}={a}:{b}" for key, (a, b) in zip(("filters", "d0", "d1"), self.axes, strict=True))
 
 
 def _interval(part: Range | None, whole: int) -> Interval:

@@ -7,7 +7,6 @@ between `<!-- begin NAME -->` and `<!-- end NAME -->`; a test holds that they ar
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,8 +55,9 @@ def tables() -> dict[str, str]:
 def filled(page: str) -> str:
     """The page with current tables."""
     for name, text in tables().items():
-        place = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
-        page = re.sub(place, lambda found, t=text: f"{found[1]}{t}\n{found[2]}", page, flags=re.DOTALL)
+        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+        head, _, rest = page.partition(begin)
+        page = f"{head}{begin}{text}\n{end}{rest.partition(end)[2]}" if rest else page
     return page
 
 
