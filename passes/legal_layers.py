@@ -92,12 +92,16 @@ def _border(place: Place) -> str | None:
     return f"a border of {list(conv.pad)} around {place.input_shape[0]}x{place.input_shape[1]} cells"
 
 
+def _odd_pool(pool: nn.MaxPool) -> bool:
+    return pool.size != (2, 2) or pool.stride not in ((1, 1), (2, 2))
+
+
 def _max_pool(place: Place) -> str | None:
     pool = place.group.pool
     if not isinstance(pool, nn.MaxPool):
         return None
     size = f"a {pool.size[0]}x{pool.size[1]} max pool with stride {list(pool.stride)}"
-    if pool.size != (2, 2) or pool.stride not in ((1, 1), (2, 2)):
+    if _odd_pool(pool):
         return size
     x = place.module.net.types[pool.x].shape
     return None if pools_same(pool, place.module) else f"{size} that leaves out a border of {x[0]}x{x[1]} cells"
@@ -192,28 +196,37 @@ def segment_faults(segment: Segment, module: Module) -> Iterator[Diagnostic]:
     blocked = obstacle(segment, module)
     followers = (*segment.groups[1:], None)
     for group, follower in zip(segment.groups, followers, strict=True):
-        quiet = (
-            WINDOWS if blocked is not None and blocked is not group and not _too_large(group, module) else frozenset()
-        )
-        faults = list(group_faults(group, module, group is segment.groups[0], follower, quiet))
-        yield from faults
-        if group is blocked and not faults:
-            yield _misplaced(group)
+        fittable = blocked is not None and not _beyond_fitting(Place(group, module, follower))
+        quiet = WINDOWS if fittable else frozenset()
+        yield from group_faults(group, module, group is segment.groups[0], follower, quiet)
+        if group is blocked and fittable:
+            yield _misplaced(Place(group, module, follower))
 
 
-def _too_large(group: Group, module: Module) -> bool:
-    return isinstance(group.core, nn.Conv) and max(module.weights[group.core.weight].type.shape[1:3]) > 7
+def _beyond_fitting(place: Place) -> bool:
+    """Whether no larger kernel and no other border could make a layer of the chip of it."""
+    conv, pool = _conv(place), place.group.pool
+    if conv is None:
+        return False
+    largest = {(1, 1): 7, (2, 2): 3}.get(conv.stride, 0)
+    return max(place.kernel) > largest or conv.dilation != (1, 1) or (isinstance(pool, nn.MaxPool) and _odd_pool(pool))
 
 
-def _misplaced(group: Group) -> Diagnostic:
-    """Legal on its own, but not behind the layers in front."""
-    op = group.core
+def _misplaced(place: Place) -> Diagnostic:
+    """A layer whose windows the chip could have, but not where they lie, or not behind the layers in front."""
+    op = place.group.core
+    conv = _conv(place)
+    what = "" if conv is None else f", {place.kernel[0]}x{place.kernel[1]} with a border of {list(conv.pad)},"
+    rows, columns = (*place.input_shape, 1)[:2]
     return Diagnostic(
         code="AKC0422",
-        message=f"%{op.name}: its windows do not meet those of the layers in front",
+        message=f"%{op.name}: no kernel of the chip has its windows{what} on {rows}x{columns} cells at this place",
         span=op.span(),
         origin=op.origin,
-        help="pad kernel // 2 on every side of all convolutions in front of it, and pool even sizes",
+        help=(
+            "pad (kernel - 1) / 2 on every side of odd kernels, here and in the layers in front, and pool even sizes",
+            "without padding anywhere, maps may shrink from layer to layer, down to a dense layer",
+        ),
     )
 
 
