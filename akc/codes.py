@@ -303,6 +303,11 @@ CODES: dict[str, Code] = {
         "The vendor's tools refuse an act_step below 1/16. That of a last layer is one over what a unit of its"
         " potential is worth, so results of several thousand are out of reach.",
     ),
+    "AKC0415": Code(
+        "the border of a signed input is not zero",
+        "Mesh convolutions pad with level 0. Where the input is signed, level 0 stands for its smallest value, so the"
+        " outermost cells see that in place of 0. The image layer has a padding value and no such trouble.",
+    ),
     "AKC0420": Code(
         "the chip has no such layer",
         "AKD1000 computes convolutions, depthwise separable convolutions and dense layers, each followed by"

@@ -96,7 +96,7 @@ class _Lowering:
     """The statements and weights of the quantised module while they are made."""
 
     def __init__(self, options: LowerInt4, module: Module, chain: Chain, context: Any) -> None:
-        self.options, self.module, self.chain = options, module, chain
+        self.options, self.module, self.chain, self.context = options, module, chain, context
         self.statements: list[Statement] = []
         self.weights: dict[str, Weight] = dict(module.weights)
         self.taken = set(module.net.values)
@@ -122,9 +122,29 @@ class _Lowering:
     def segment(self, segment: Segment) -> None:
         """Quantise, layers, decode."""
         observed, image = self.quantize(segment)
+        if image is None:
+            self.warn_of_border(segment.groups[0], observed)
         for group in segment.groups:
             observed = self.layer(group, observed, image, group is segment.groups[-1])
             image = None
+
+    def warn_of_border(self, group: Group, x: Observed) -> None:
+        """Warn AKC0415 where the mesh pads with a level that does not stand for zero."""
+        conv, levels = group.core, x.levels
+        if not isinstance(conv, nn.Conv) or not any(conv.pad) or abs(levels.offset) <= levels.step / 2:
+            return
+        self.context.warn(
+            Diagnostic(
+                code="AKC0415",
+                message=f"%{conv.name} pads with level 0, which stands for {levels.offset:.4g} and not for 0",
+                span=conv.span(),
+                origin=conv.origin,
+                help=(
+                    "give the network inputs that are 0 or more",
+                    "or use one or three channels and a kernel of 3 to 7, so that the image layer takes them",
+                ),
+            )
+        )
 
     def floats(self, name: str) -> Array | None:
         """The samples' float values of a name; names are asked for in the order of the net."""

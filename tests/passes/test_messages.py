@@ -77,6 +77,11 @@ FAULTS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
 WARNINGS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
     "AKC0411": (dense, LOWER, {}),
     "AKC0411-promised": (dense, LOWER, {"input_range": (-1.0, 2.0)}),
+    "AKC0415": (
+        lambda: Building(6, 6, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().module(),
+        LOWER,
+        {"samples": {"image": np.linspace(-1, 1, 8 * 144, dtype=np.float32).reshape(8, 6, 6, 4)}},
+    ),
     "AKC0430": (lambda: recurrent(nn.Rnn, "all"), "drop-lstm{by=mean}", {}),
     "AKC0430-last": (lambda: recurrent(nn.Lstm, "last"), "drop-lstm{by=last}", {}),
 }
