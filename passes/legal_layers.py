@@ -208,7 +208,7 @@ def _beyond_fitting(place: Place) -> bool:
     conv, pool = _conv(place), place.group.pool
     if conv is None:
         return False
-    largest = {(1, 1): 7, (2, 2): 3}.get(conv.stride, 0)
+    largest = 7 if conv.stride == (1, 1) else 3 if conv.stride == (2, 2) else 0
     return max(place.kernel) > largest or conv.dilation != (1, 1) or (isinstance(pool, nn.MaxPool) and _odd_pool(pool))
 
 
