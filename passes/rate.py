@@ -198,14 +198,13 @@ class _Rewriting:
         for value in net.inputs:
             if value.type.steps is not None and not any(value.name in op.operands for op in front):
                 self.counted(value.name, value.type)
-        readouts: dict[str, Op] = {op.x: op for op in net.ops if isinstance(op, READOUTS)}
         for op in net.ops:
             if op in front:
                 self.append(op)
                 if isinstance(op, snn.Neuron):
                     self.counted(op.name, op.type)
             else:
-                self.statement(op, readouts)
+                self.statement(op)
         outputs = tuple(self.renamed.get(o, o) for o in net.outputs)
         kinds = tuple(self.types[o] for o in outputs)
         return self.module.with_statements(
@@ -225,12 +224,12 @@ class _Rewriting:
         self.append(nn.Affine(result=Value(mean, kind), x=name, scale=1 / length))
         self.renamed[spikes] = mean
 
-    def statement(self, op: Op, readouts: dict[str, Op]) -> None:
+    def statement(self, op: Op) -> None:
         """One operation of the source."""
         if isinstance(op, host.Repeat):
             self.renamed[op.name] = self.renamed.get(op.x, op.x)
         elif isinstance(op, snn.Neuron):
-            self.neuron(op, readouts.get(op.name))
+            self.neuron(op)
         elif isinstance(op, READOUTS) and isinstance(self.module.net.producer(op.x), snn.Neuron):
             self.readout(op)
         elif isinstance(op, READOUTS):
@@ -265,11 +264,11 @@ class _Rewriting:
         self.weights[weight] = Weight.of(array, "f32")
         return WeightName(weight)
 
-    def neuron(self, op: snn.Neuron, readout: Op | None) -> None:
+    def neuron(self, op: snn.Neuron) -> None:
         """affine, levels, affine: the staircase, and back to spikes a step."""
-        others = [u for u in self.module.net.uses(op.name) if u is not readout]
-        if not op.fires or op.output == "membrane" or not others:
-            if op.name in self.module.net.outputs:
+        layers = [u for u in self.module.net.uses(op.name) if not isinstance(u, READOUTS)]
+        if not op.fires or op.output == "membrane" or not layers:
+            if layers or op.name in self.module.net.outputs:
                 self.line(op)
             return
         x, steps = self.renamed.get(op.x, op.x), op.type.steps or 1

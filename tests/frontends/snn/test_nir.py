@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,9 @@ def test_refusals(tmp_path: Path) -> None:
 def test_every_node_of_nir_has_a_row() -> None:
     names = {n for n, c in vars(nir).items() if isinstance(c, type) and issubclass(c, nir.NIRNode)}
     assert names - {"NIRNode", "NIRGraph", "Input", "Output"} <= set(ROWS)
+
+
+def test_the_package_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nir", None)
+    with pytest.raises(DiagnosticError, match=r"AKC0313.*reading .nir needs nir"):
+        read_nir(str(tmp_path / "net.nir"), options())
