@@ -158,12 +158,11 @@ def vendor_cut(chain: Chain, minimal: bool = False) -> Cut:
 
 
 def _vendor_attempt(chain: Chain, limit: int) -> Attempt[Cut]:
-    """The cut with one limit. Its score counts all layers that were packed, and sequences of both kinds."""
-    packed = tuple(_pack(chain, _mappable(chain, limit), limit))
-    cut = _merged(part for piece in packed for part in _without_last_pools(chain, piece))
-    layers = sum(len(piece.placement) for piece in packed if piece.placement is not None)
-    nps = sum(count_nps(piece.placement) for piece in cut if piece.placement is not None)
-    return Attempt((layers, -len(cut), nps), cut)
+    """The cut with one limit."""
+    cut = _merged(_pack(chain, _mappable(chain, limit), limit))
+    placements = [piece.placement for piece in cut if piece.placement is not None]
+    score = (sum(len(p) for p in placements), -len(placements), sum(count_nps(p) for p in placements))
+    return Attempt(score, cut)
 
 
 def _mappable(chain: Chain, limit: int) -> list[bool]:
@@ -185,37 +184,39 @@ def _fits_alone(layer: LayerFacts, limit: int) -> bool:
 
 
 def _pack(chain: Chain, mappable: Sequence[bool], limit: int) -> Iterator[Piece]:
-    """Pieces in order; a full mesh closes a sequence."""
-    start, places, room = 0, [], Room()  # type: ignore[var-annotated]
-    for index, layer in enumerate(chain.layers):
-        if not mappable[index]:
-            yield from _closed(start, places)
-            yield Piece(index, index + 1, None)
-            start, places, room = index + 1, [], Room()
+    """Pieces in order. A full mesh closes a sequence, and max pools at its end start the next one.
+
+    Max pools that are alone in a full mesh go to the host.
+    """
+    start, count = 0, len(chain.layers)
+    while start < count:
+        if not mappable[start]:
+            yield Piece(start, start + 1, None)
+            start += 1
             continue
+        places = _fill(chain, mappable, limit, start)
+        stop = start + len(places)
+        while stop > start and chain.layers[stop - 1].needs_follower:
+            stop -= 1
+        if stop > start:
+            yield Piece(start, stop, tuple(places[: stop - start]))
+        else:
+            stop = start + len(places)
+            yield Piece(start, stop, None)
+        start = stop
+
+
+def _fill(chain: Chain, mappable: Sequence[bool], limit: int, start: int) -> list[tuple[Location, ...]]:
+    """Places of the layers from `start` on, until the mesh is full or a layer is for the host."""
+    room, places = Room(), []  # type: ignore[var-annotated]
+    for index in range(start, len(chain.layers)):
+        if not mappable[index]:
+            break
         try:
-            places.append(place_layer(layer, limit, room))
+            places.append(place_layer(chain.layers[index], limit, room))
         except NoPlace:
-            yield from _closed(start, places)
-            start, room = index, Room()
-            places = [place_layer(layer, limit, room)]
-    yield from _closed(start, places)
-
-
-def _closed(start: int, places: Sequence[tuple[Location, ...]]) -> Iterator[Piece]:
-    if places:
-        yield Piece(start, start + len(places), tuple(places))
-
-
-def _without_last_pools(chain: Chain, piece: Piece) -> Iterator[Piece]:
-    """A sequence whose max pools at the end go to the host."""
-    stop = piece.stop
-    while piece.placement is not None and stop > piece.start and chain.layers[stop - 1].needs_follower:
-        stop -= 1
-    if stop > piece.start:
-        yield evolve(piece, stop=stop, placement=piece.placement and piece.placement[: stop - piece.start])
-    if piece.stop > stop:
-        yield Piece(stop, piece.stop, None)
+            break
+    return places
 
 
 def _merged(pieces: Iterator[Piece]) -> Cut:
