@@ -135,11 +135,10 @@ class Report:
     held_out: int
 
     def __str__(self) -> str:
+        passes = "1 pass" if self.windows == 1 else f"{self.windows} passes"
         rates = ", ".join(f"{name} {rate:.1%}" for name, rate in self.same.items())
         rows = "".join(f"\n  {layer}" for layer in self.layers)
-        return (
-            f"{self.windows} passes an input; same answers on {self.held_out} samples: {rates}; kept: {self.kept}{rows}"
-        )
+        return f"{passes} an input; same answers on {self.held_out} samples: {rates}; kept: {self.kept}{rows}"
 
 
 @define
