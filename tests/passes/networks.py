@@ -46,6 +46,9 @@ REWRITES: dict[str, dict[str, Make]] = {
         "dense": lambda: _mlp().module(),
         "conv": lambda: Building(6, 5, 2).conv(4, 3, pad=(1, 1, 1, 1), bias=False).batch_norm().relu().module(),
         "depthwise": lambda: Building(6, 5, 4).conv(4, 3, groups=4).batch_norm().relu().module(),
+        "behind-the-pool": lambda: (
+            Building(6, 6, 2).conv(3, 3).max_pool().batch_norm().relu().flatten().dense(4).module()
+        ),
         "behind-the-activation": lambda: (
             Building(6, 6, 2).conv(3, 3).relu().batch_norm().max_pool().flatten().dense(4).module()
         ),
@@ -73,6 +76,9 @@ REWRITES: dict[str, dict[str, Make]] = {
         "sticks-out": lambda: Building(7, 7, 2).conv(3, 3).relu().average_pool(ceil_mode=True).conv(4, 3).module(),
     },
     "fold-global-average": {
+        "one-axis-and-then-the-other": lambda: (
+            Building(6, 5, 2).conv(3, 3).relu().add(nn.Mean, axes=(1,)).add(nn.Mean, axes=(0,)).dense(4).module()
+        ),
         "small": lambda: Building(5, 6, 2).conv(3, 3).relu().add(nn.Mean, axes=(0, 1)).dense(4).module(),
         "large": lambda: (
             Building(9, 10, 2).conv(32, 3).relu().add(nn.Mean, axes=(0, 1)).dense(40).relu().dense(3).module()
