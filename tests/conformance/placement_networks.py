@@ -189,8 +189,26 @@ def edge(rng: Random) -> Module:
     return net.module()
 
 
+def crowded(rng: Random) -> Module:
+    """More than one mesh holds: max pools end up where sequences end, one-channel layers sway the search."""
+    if rng.random() < 0.5:
+        net = PlainBuilder(rng, (8, 8, int(rng.integers(20, 80))), "u1")
+        for _ in range(int(rng.integers(8, 20))):
+            fields = {"pool": "max", "pool_size": (2, 2), "pool_stride": (1, 1)} if rng.random() < 0.5 else {}
+            net.convolution(int(rng.integers(40, 160)), 7, "i4", act_bits=1, **fields)
+        net.convolution(4, 1, "i4")
+        return net.module()
+    net = PlainBuilder(rng, (log_uniform(rng, 8, 64), log_uniform(rng, 8, 64), 1), pick(rng, *BITS))
+    net.convolution(int(rng.integers(17, 130)), pick(rng, 1, 3, 5, 7), pick(rng, *CONV_BITS))
+    for _ in range(int(rng.integers(2, 14))):
+        pool = rng.random() < 0.35 and min(net.shape[:2]) > 1
+        fields = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)} if pool else {}
+        add_conv(net, rng, log_uniform(rng, 8, 256), **fields)
+    return net.module()
+
+
 SHAPES: dict[str, Callable[[Random], Module]] = {
-    make.__name__: make for make in (one_conv, one_channel, large, picture, spoiled_shape, edge)
+    make.__name__: make for make in (one_conv, one_channel, large, picture, spoiled_shape, edge, crowded)
 }
 
 

@@ -29,8 +29,13 @@ pytestmark = pytest.mark.conformance
 COUNT = int(os.environ.get("AKC_PLACEMENT_NETWORKS", "50"))
 SEED = int(os.environ.get("AKC_PLACEMENT_SEED", "0"))
 CLASSES = (*SHAPES, *random_networks.CLASSES)
-LEAST_PLACED = {"spoiled": 0.02, "spoiled_shape": 0.02}
+LEAST_PLACED = {"spoiled": 0.02, "spoiled_shape": 0.02, "crowded": 0.0}
 """Share of the networks of a class that must be placed by both sides, so that no class is refused as a whole."""
+
+
+def seeds(kind: str, share: int = 1) -> range:
+    """The seeds of a class; crowded networks take the SDK long, so fewer of them."""
+    return range(SEED, SEED + COUNT // (5 * share if kind == "crowded" else share))
 
 
 def draw(kind: str, seed: int) -> Module:
@@ -73,7 +78,7 @@ def our_places(module: Module, mode: str) -> dict[str, list[str]] | None:
 @pytest.mark.parametrize("kind", CLASSES)
 def test_placement_equals_the_sdk(kind: str, mode: str) -> None:
     seen: Counter[str] = Counter()
-    for seed in range(SEED, SEED + COUNT):
+    for seed in seeds(kind):
         module = draw(kind, seed)
         theirs, ours = vendor_places(module, mode == "vendor-minimal"), our_places(module, mode)
         assert ours == theirs, f"{kind} network {seed}"
@@ -111,7 +116,7 @@ def test_memory_figures_equal_the_sdk() -> None:
                     )
                     compared[place.kind] += 1
     print(dict(compared))
-    assert compared["cnp1"] > 500 and compared["fnp3"] > 20 and compared["fnp2"] > 5
+    assert compared["cnp1"] > 10 * COUNT and compared["fnp3"] > COUNT // 3 and compared["fnp2"] > COUNT // 10
 
 
 def _memory(layer: LayerFacts, place: Location) -> tuple[int, int, int]:
