@@ -7,9 +7,7 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -19,14 +17,9 @@ from akc.targets.akd1000.limit_table import LIMITS, PLACEMENT_LIMITS
 from akc.targets.akd1000.limit_tests import IMAGE_FILTERS
 from akc.targets.akd1000.memory import CONV_LINES, DENSE_WORDS, DEPTHWISE_LINES
 from akc.targets.akd1000.mesh import HAND_OUT_CLASSES, MESH
+from akc.targets.akd1000.pages import fill, table
 
 PAGES = ("limits.md", "placement.md")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 
 def tables() -> dict[str, str]:
@@ -83,19 +76,5 @@ def _mesh() -> str:
     return table(("column", "row", "id 0", "id 1", "id 2", "id 3"), rows)
 
 
-def filled(page: str) -> str:
-    """The page with current tables."""
-    for name, text in tables().items():
-        place = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
-        page = re.sub(place, lambda found, t=text: f"{found[1]}{t}\n{found[2]}", page, flags=re.DOTALL)  # type: ignore[misc]
-    return page
-
-
-def main(folder: Path) -> None:
-    """Fill in the tables of both pages."""
-    for name in PAGES:
-        (folder / name).write_text(filled((folder / name).read_text()))
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/akd1000"))
+    fill(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/akd1000"), PAGES, tables())

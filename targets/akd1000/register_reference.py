@@ -7,25 +7,19 @@ and `<!-- end NAME -->`; a test holds that the pages are current.
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from akc.targets.akd1000.cnp_memory import depthwise_rows
 from akc.targets.akd1000.fnp_memory import PLANES, SIGNS, UNIT
 from akc.targets.akd1000.memory import conv_lines, pointwise_rows
+from akc.targets.akd1000.pages import fill, table
 from akc.targets.akd1000.registers import BLOCKS, CODES, DENSE_WEIGHT_CODES, RegisterBlock
 from akc.targets.akd1000.slots import INFO_SLOTS, OTHER_SLOTS, Slot
 from akc.targets.akd1000.tracks import HEADER, UNIT_NAMES
 
 PAGES = ("program.md", "registers.md", "memories.md", "learning.md")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 
 def tables() -> dict[str, str]:
@@ -89,19 +83,5 @@ def _block(block: RegisterBlock) -> str:
     return table(("word", "bits", "field", "meaning", "if nothing is said", "status"), rows)
 
 
-def filled(page: str) -> str:
-    """The page with current tables."""
-    for name, text in tables().items():
-        place = rf"(<!-- begin {re.escape(name)} -->\n).*?(<!-- end {re.escape(name)} -->)"
-        page = re.sub(place, lambda found, t=text: f"{found[1]}{t}\n{found[2]}", page, flags=re.DOTALL)  # type: ignore[misc]
-    return page
-
-
-def main(folder: Path) -> None:
-    """Fill in the tables of all pages."""
-    for name in PAGES:
-        (folder / name).write_text(filled((folder / name).read_text()))
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/akd1000"))
+    fill(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/akd1000"), PAGES, tables())

@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of docs/akd1000/runtime.md, made from the driver's own rows.
 
-`python -m akc.targets.akd1000.driver.reference docs/akd1000/runtime.md` puts them into the page,
+`python -m akc.targets.akd1000.driver.reference docs/akd1000` puts them into the page,
 between `<!-- begin NAME -->` and `<!-- end NAME -->`; a test holds that they are current.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from akc.targets.akd1000.driver.dma import CONFIG, EVENT, HEADER, HRC, Layout
 from akc.targets.akd1000.driver.registers import FIELDS
+from akc.targets.akd1000.pages import fill, table
 
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return "\n".join(lines + [f"| {' | '.join(map(str, row))} |" for row in rows])
+PAGES = ("runtime.md",)
 
 
 def _bits(low: int, width: int) -> str:
@@ -31,7 +28,7 @@ def registers(*blocks: str) -> str:
         for f in FIELDS.values()
         if f.block in blocks
     ]
-    return _table(("offset", "bits", "field", "meaning", "known from"), rows)
+    return table(("offset", "bits", "field", "meaning", "known from"), rows)
 
 
 def layout(kind: Layout) -> str:
@@ -40,7 +37,7 @@ def layout(kind: Layout) -> str:
         (part.word, _bits(part.low, part.width), part.name, "" if part.always is None else part.always)
         for part in kind.parts
     ]
-    return _table(("word", "bits", "field", "always"), rows)
+    return table(("word", "bits", "field", "always"), rows)
 
 
 def tables() -> dict[str, str]:
@@ -52,15 +49,5 @@ def tables() -> dict[str, str]:
     }
 
 
-def filled(page: str) -> str:
-    """The page with current tables."""
-    for name, text in tables().items():
-        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-        head, _, rest = page.partition(begin)
-        page = f"{head}{begin}{text}\n{end}{rest.partition(end)[2]}" if rest else page
-    return page
-
-
 if __name__ == "__main__":
-    file = Path(sys.argv[1])
-    file.write_text(filled(file.read_text()))
+    fill(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/akd1000"), PAGES, tables())

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of docs/akd1000 are the code's own rows, each on its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from akc.targets.akd1000 import reference, register_reference
+from akc.targets.akd1000.driver import reference as driver_reference
+from akc.targets.akd1000.pages import filled
+
+FOLDER = Path(__file__).parents[3] / "docs" / "akd1000"
+SOURCES = (reference, register_reference, driver_reference)
+
+
+@pytest.mark.parametrize(("source", "name"), [(s, name) for s in SOURCES for name in s.PAGES])
+def test_page_is_current(source: ModuleType, name: str) -> None:
+    page = (FOLDER / name).read_text()
+    assert filled(page, source.tables()) == page, f"run `python -m {source.__name__} docs/akd1000`"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_table_is_on_a_page(source: ModuleType) -> None:
+    pages = "".join((FOLDER / name).read_text() for name in source.PAGES)
+    for name, text in source.tables().items():
+        assert f"<!-- begin {name} -->\n{text}\n<!-- end {name} -->" in pages
+
+
+def test_an_old_table_is_replaced_and_the_words_stay() -> None:
+    page = "before\n<!-- begin a -->\nold\n<!-- end a -->\nafter\n"
+    assert filled(page, {"a": "new", "b": "elsewhere"}) == page.replace("old", "new")
