@@ -28,8 +28,7 @@ from akc.files import read_bytes, write_bytes
 from akc.ir.module import Module
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
-from akc.targets import ByteRange
-from akc.targets import Program as SequenceProgram
+from akc.targets import ByteRange, SequenceProgram
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 

@@ -28,7 +28,7 @@ class ByteRange:
 
 
 @frozen(kw_only=True)
-class Program:
+class SequenceProgram:
     """One assembled hardware sequence.
 
     info, data: the two size-prefixed FlatBuffers exactly as the chip's driver wants them; `bytes` is
@@ -59,7 +59,7 @@ class Target(Protocol):
     def place(self, module: Module, mode: str = "vendor") -> Module:
         """Complete every `at`; raises DiagnosticError with all faults. Partial pins are honoured."""
 
-    def assemble(self, module: Module, engine_version: str | None = None) -> tuple[Program, ...]:
+    def assemble(self, module: Module, engine_version: str | None = None) -> tuple[SequenceProgram, ...]:
         """Programs of a placed module, one per sequence, in order."""
 
 

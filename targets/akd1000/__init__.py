@@ -10,7 +10,7 @@ from attrs import frozen
 
 from akc.diagnostics import Diagnostic, error
 from akc.ir.module import Module
-from akc.targets import Program
+from akc.targets import SequenceProgram
 
 if TYPE_CHECKING:
     from akc.targets.akd1000.placement import Placer
@@ -58,7 +58,7 @@ class Akd1000:
 
         return partition(module, CUTS[way](_placer(mode)), warn)
 
-    def assemble(self, module: Module, engine_version: str | None = None) -> tuple[Program, ...]:
+    def assemble(self, module: Module, engine_version: str | None = None) -> tuple[SequenceProgram, ...]:
         """Programs of a placed module, one per sequence, in order."""
         from akc.targets.akd1000.assemble import assemble
 

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from akc.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Sequence
 from akc.ir.ops.akida import Layer
-from akc.targets import ByteRange, Program
+from akc.targets import ByteRange, SequenceProgram
 from akc.targets.akd1000 import hrc
 from akc.targets.akd1000.layer_code import (
     CODERS,
@@ -49,7 +49,7 @@ POTENTIAL_BITS = 32
 MOST_DESCRIPTORS = 255
 
 
-def assemble(module: Module, engine_version: str = ENGINE_VERSION) -> tuple[Program, ...]:
+def assemble(module: Module, engine_version: str = ENGINE_VERSION) -> tuple[SequenceProgram, ...]:
     """The programs of all sequences on the chip, in order (layers pinned to the host have none).
 
     engine_version: what the vendor's engine compares with its own version. Raises DiagnosticError:
@@ -63,7 +63,7 @@ def assemble(module: Module, engine_version: str = ENGINE_VERSION) -> tuple[Prog
         faults.append(Diagnostic(code="AKC0613", message="the network has no sequence", help=help))
     if faults:
         raise DiagnosticError(faults)
-    programs: list[Program] = []
+    programs: list[SequenceProgram] = []
     failures: list[Diagnostic] = []
     for sequence in chip:
         try:
@@ -89,7 +89,7 @@ class _Coded:
         return Record(tuple(track_words(blocks) for blocks in self.tracks), self.code.external)
 
 
-def _assemble(module: Module, sequence: Sequence, version: str) -> Program:
+def _assemble(module: Module, sequence: Sequence, version: str) -> SequenceProgram:
     layers = layers_of(module, sequence)
     image = layers[0] if layers[0].kind == "image" else None
     mesh = layers[1:] if image else layers
@@ -110,7 +110,7 @@ def _assemble(module: Module, sequence: Sequence, version: str) -> Program:
     ranges = [*_layer_ranges(coded, written), *_info_ranges(layers[-1], written)]
     if blocks is not None and written.learning is not None:
         ranges += _learning_ranges(layers[-1], blocks, written.learning)
-    return Program(sequence=sequence.name, info=written.info, data=written.data, map=tuple(ranges))
+    return SequenceProgram(sequence=sequence.name, info=written.info, data=written.data, map=tuple(ranges))
 
 
 def _code(module: Module, layer: LayerFacts, route: Route) -> _Coded:

@@ -8,7 +8,7 @@ from string import ascii_letters, digits
 from typing import Any
 
 from akc.ir.module import Module
-from akc.targets import Program
+from akc.targets import SequenceProgram
 from akc.targets.akd1000.mesh import CONFIG_DMA, EVENT_DMA, MESH
 from akc.targets.akd1000.report_facts import Facts, report_facts
 
@@ -20,12 +20,12 @@ LONGEST_PLACE_LIST = 12
 """Places of a layer beyond this many are counted, not listed; the JSON has them all."""
 
 
-def report(module: Module, programs: Iterable[Program] = ()) -> str:
+def report(module: Module, programs: Iterable[SequenceProgram] = ()) -> str:
     """The report of a placed module as text. programs: its assembled sequences, for the bytes of the records."""
     return report_text(report_facts(module, programs))
 
 
-def report_json(module: Module, programs: Iterable[Program] = ()) -> Facts:
+def report_json(module: Module, programs: Iterable[SequenceProgram] = ()) -> Facts:
     """The same as plain data: dicts, lists, strings and numbers."""
     return report_facts(module, programs)
 

@@ -13,7 +13,7 @@ from typing import Any
 from akc.ir.module import Module
 from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Location
-from akc.targets import Program
+from akc.targets import SequenceProgram
 from akc.targets.akd1000.layers import KIND_NAMES, LayerFacts, layers_of, on_host
 from akc.targets.akd1000.memory import (
     DOUBLE_BUFFER_BYTES,
@@ -36,7 +36,7 @@ WEIGHT_LIMITS = {"cnp1": WEIGHT_BYTES, "fnp3": FNP3_BYTES}
 """Kind of NP and its weight memory; an FNP2 reads weights of any size from outside."""
 
 
-def report_facts(module: Module, programs: Iterable[Program] = ()) -> Facts:
+def report_facts(module: Module, programs: Iterable[SequenceProgram] = ()) -> Facts:
     """Everything the report shows. programs: the assembled sequences, for the bytes; none leaves them out."""
     by_name = {program.sequence: program for program in programs}
     sequences = [_sequence(module, block, by_name.get(block.name)) for block in module.net.sequences]
@@ -63,7 +63,7 @@ def report_facts(module: Module, programs: Iterable[Program] = ()) -> Facts:
     }
 
 
-def _sequence(module: Module, block: Block, program: Program | None) -> Facts:
+def _sequence(module: Module, block: Block, program: SequenceProgram | None) -> Facts:
     layers = layers_of(module, block)
     host = on_host(block)
     facts = [_layer(layer, () if host else layer.op.at, program) for layer in layers]
@@ -76,7 +76,7 @@ def _sequence(module: Module, block: Block, program: Program | None) -> Facts:
     }
 
 
-def _layer(layer: LayerFacts, at: Sequence[Location], program: Program | None) -> Facts:
+def _layer(layer: LayerFacts, at: Sequence[Location], program: SequenceProgram | None) -> Facts:
     places = [_place(layer, place) for place in at]
     outside = external_bytes(layer) if any(place.kind == "fnp2" for place in at) else 0
     records = _record_bytes(layer, program)
@@ -116,7 +116,7 @@ def _place(layer: LayerFacts, place: Location) -> Facts:
     }
 
 
-def _record_bytes(layer: LayerFacts, program: Program | None) -> dict[str, int] | None:
+def _record_bytes(layer: LayerFacts, program: SequenceProgram | None) -> dict[str, int] | None:
     """Bytes of the program that belong to a layer, by what they are."""
     if program is None:
         return None

@@ -15,7 +15,7 @@ from akc.device_runner import run_on
 from akc.ir.module import Module
 from akc.program import Program
 from akc.sim.run import run
-from akc.targets import Program as SequenceProgram
+from akc.targets import SequenceProgram
 from akc.targets.akd1000.driver.driver import Device
 from akc.targets.akd1000.emulator.bus import EmulatorBus
 from akc.verification import verify

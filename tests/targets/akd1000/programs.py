@@ -7,7 +7,7 @@ from functools import cache
 
 from akc.diagnostics import DiagnosticError
 from akc.ir.module import Module
-from akc.targets import Program
+from akc.targets import SequenceProgram
 from akc.targets.akd1000 import TARGET
 from tests.conformance import random_networks
 from tests.conformance.random_networks import in_one_sequence
@@ -30,6 +30,6 @@ def placed(kind: str, number: int, largest: int = 20000) -> Module:
     raise AssertionError("there are enough small networks")
 
 
-def program(kind: str, number: int, largest: int = 20000) -> Program:
+def program(kind: str, number: int, largest: int = 20000) -> SequenceProgram:
     """Its program."""
     return TARGET.assemble(placed(kind, number, largest))[0]

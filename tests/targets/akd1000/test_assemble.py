@@ -14,20 +14,20 @@ from akc.ir.fields import Range
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer, Location
 from akc.ir.weights import Weight
-from akc.targets import Program
+from akc.targets import SequenceProgram
 from akc.targets.akd1000 import TARGET
 from tests.conformance import random_networks
 from tests.targets.akd1000.programs import KINDS, placed, program
 
 
-def _changed_bytes(a: Program, b: Program) -> Iterator[tuple[str, int]]:
+def _changed_bytes(a: SequenceProgram, b: SequenceProgram) -> Iterator[tuple[str, int]]:
     for part in ("info", "data"):
         old, new = getattr(a, part), getattr(b, part)
         assert len(old) == len(new)
         yield from ((part, i) for i in range(len(old)) if old[i] != new[i])
 
 
-def _mapped(one: Program, layer: str, what: str) -> set[tuple[str, int]]:
+def _mapped(one: SequenceProgram, layer: str, what: str) -> set[tuple[str, int]]:
     return {
         (row.part, byte)
         for row in one.map
