@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help example test lint types conformance docs
+.PHONY: help example test lint types conformance
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -30,7 +30,7 @@ example: .venv/.example  ## Compile the MNIST network and run it on the simulato
 	$(BIN)/python examples/mnist_mlp/run.py
 
 test: .venv/.dev  ## Run the tests (without the vendor's SDK)
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not conformance"
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/conformance
 
 lint: .venv/.dev  ## ruff, rules and format
 	$(BIN)/ruff check .
@@ -43,4 +43,4 @@ types: .venv/.dev  ## mypy, strict, on an installed copy
 	cd build/types && MYPYPATH=. ../../.venv/bin/mypy --config-file ../../pyproject.toml -p akc
 
 conformance: .venv/.vendor  ## Compare with the vendor's SDK, which this installs under its own licence
-	$(BIN)/python -m pytest -n auto --dist worksteal -m conformance
+	$(BIN)/python -m pytest -n auto --dist worksteal tests/conformance
