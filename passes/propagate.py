@@ -51,7 +51,8 @@ class Moments:
     def range(self) -> tuple[float, float]:
         """Where the values lie, cut at what is possible at all."""
         low = float((self.mean - SPREAD * np.sqrt(self.variance)).min())
-        return max(low, self.low), float(self.channel_tops.max())
+        top = float(self.channel_tops.max())
+        return min(max(low, self.low), top), top
 
     @property
     def typical(self) -> Floats:
@@ -185,10 +186,11 @@ _share_below = np.vectorize(lambda z: (1 + erf(z / sqrt(2))) / 2)
 
 def _rectified(x: Moments, high: float) -> Moments:
     """Moments of a normal value cut at 0 (Frey and Hinton, Variational learning in nonlinear Gaussian belief
-    networks, 1999); the cut at `high` is taken for the range only."""
+    networks, 1999); of the cut at `high` only that no mean lies above it."""
     deviation = np.sqrt(np.maximum(x.variance, 1e-24))
     z = x.mean / deviation
     below, density = _share_below(z), _density(z)
     mean = x.mean * below + deviation * density
     square = (x.mean**2 + x.variance) * below + x.mean * deviation * density
-    return Moments(mean, np.maximum(square - mean**2, 0), 0.0, max(0.0, min(x.high, high)))
+    top = max(0.0, min(x.high, high))
+    return Moments(np.minimum(mean, top), np.maximum(square - mean**2, 0), 0.0, top)

@@ -9,7 +9,7 @@ from attrs import evolve
 from syrupy.assertion import SnapshotAssertion
 
 from akc.diagnostics import DiagnosticError, render_all
-from akc.ir.module import Module, Value
+from akc.ir.module import Module, Net, Value
 from akc.ir.ops import nn
 from akc.ir.types import TensorType
 from akc.passes import LEGALISE, LOWER, PASSES
@@ -282,3 +282,14 @@ def test_place_fills_every_layer() -> None:
     """Every layer has places after place."""
     placed = run_pipeline(dense(), f"{LOWER},place", context())
     assert all(op.at for s in placed.net.sequences for op in s.ops)  # type: ignore[attr-defined]
+
+
+def test_calibrate_without_samples_where_a_clip_is_always_reached() -> None:
+    """Means estimated above a clip are cut to it, so that no range ends before it starts."""
+    x = Value("x", TensorType("f32", (4,)))
+    clip = nn.Clip(x="x", high=0.5, result=evolve(x, name="y"))
+    net = Net(name="n", inputs=(x,), statements=(clip,), outputs=("y",), output_types=(x.type,))
+    after = Calibrate().run(Module(net=net), Context(input_range=(0.9, 1.0)))
+    recorded = after.net.values["y"].range
+    assert recorded is not None
+    assert recorded[0] <= recorded[1] == 0.5
