@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from akc.frontends.graph import Array
-from akc.frontends.onnx_graph import Reader
+from akc.frontends.onnx_reader import Handler, Reader
 from akc.frontends.windows import adaptive_same_padding, no_padding
-
-Handler = Callable[[Reader, Any], None]
 
 
 def gemm(r: Reader, node: Any) -> None:

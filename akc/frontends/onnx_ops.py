@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from akc.frontends.graph import FLOATS, scalar
-from akc.frontends.onnx_graph import Reader
-from akc.frontends.onnx_layers import Handler
+from akc.frontends.onnx_reader import Handler, Reader
 
 # -- elementwise ----------------------------------------------------------------------------------
 
@@ -257,8 +256,3 @@ def concat(r: Reader, node: Any) -> None:
         r.alias(node)
     else:
         r.emit(node, "concat", axis=r.attributes(node)["axis"])
-
-
-def einsum(r: Reader, node: Any) -> None:
-    """A product of two values."""
-    r.emit(node, "matmul", [v for v in node.input if v])

@@ -9,7 +9,7 @@ import numpy as np
 from attrs import evolve
 
 from akc.frontends.graph import Array, Tensor
-from akc.frontends.onnx_graph import Reader
+from akc.frontends.onnx_reader import Reader
 from akc.ir.ops.nn import window_outputs
 
 SMALL = 4096

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from akc.frontends import onnx_layers as layers
 from akc.frontends import onnx_ops as ops
+from akc.frontends.onnx_reader import Handler
 from akc.frontends.onnx_recurrent import recurrent
 
 _WORDS = """Relu Sigmoid Add Sub Mul Div Neg Pow Sqrt Reciprocal Exp Log Erf Tanh Softplus Abs Greater Less Where
     Not And Or Equal"""
 
-_ROWS: tuple[tuple[layers.Handler, str], ...] = (
+_ROWS: tuple[tuple[Handler, str], ...] = (
     (layers.gemm, "Gemm"),
     (layers.matmul, "MatMul"),
     (layers.conv, "Conv"),
@@ -91,6 +92,6 @@ _OPAQUE = {
     "Fourier transform": "DFT STFT",
 }
 
-HANDLERS: dict[str, layers.Handler] = {name: handler for handler, names in _ROWS for name in names.split()} | {
+HANDLERS: dict[str, Handler] = {name: handler for handler, names in _ROWS for name in names.split()} | {
     name: ops.named(what) for what, names in _OPAQUE.items() for name in names.split()
 }

@@ -14,8 +14,8 @@ from akc.diagnostics import Diagnostic, DiagnosticError, error
 from akc.frontends.graph import Graph, Input, Node, Tensor
 from akc.frontends.refusals import REFUSALS
 from akc.frontends.spiking import NeuronSpec, SpikingOptions, ask_for_readout, build_spiking
-from akc.frontends.torch_graph import TorchReader, _constant, _folded, _note_types, _states, is_part
-from akc.frontends.torch_table import handle
+from akc.frontends.torch_graph import handle
+from akc.frontends.torch_reader import TorchReader, is_part, states_of
 from akc.ir.module import Module
 
 
@@ -57,12 +57,12 @@ class Folder:
     def run(self) -> None:
         """Read all nodes."""
         self.r = TorchReader(self.program, Graph(self.name), self.batch_axis)
-        states = _states(self.program)
+        states = states_of(self.program)
         for node in self.program.graph_module.graph.nodes:
             if node.op == "placeholder":
                 self.placeholder(node, states)
             elif node.op == "get_attr":
-                _constant(self.r, node.name, getattr(self.program.graph_module, node.target))
+                self.r.store(node.name, getattr(self.program.graph_module, node.target))
             elif node.op == "call_function":
                 self.call(node)
             elif node.op == "output":
@@ -81,14 +81,14 @@ class Folder:
     def placeholder(self, node: Any, states: Mapping[str, tuple[str, Any]]) -> None:
         if node.name in states:
             self.r.owners[node.name] = states[node.name][0]
-            _constant(self.r, node.name, states[node.name][1])
+            self.r.store(node.name, states[node.name][1])
         elif self.source is None:
             self.source = node
             value = node.meta["val"]
             self.r.graph.types[node.name] = Tensor("float32", tuple(value.shape))
 
     def call(self, node: Any) -> None:
-        if _folded(self.r, node):
+        if self.r.folded(node):
             return
         if is_part(node):
             self.part(node)
@@ -113,7 +113,7 @@ class Folder:
                 origin=self.r.source(node),
                 help="move it into the loop, or behind a sum or mean over time",
             )
-        _note_types(self.r, node)
+        self.r.note_types(node)
         handle(self.r, node)
 
     def key(self, node: Any) -> Any:

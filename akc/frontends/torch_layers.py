@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from akc.diagnostics import Diagnostic
-from akc.frontends.torch_graph import TorchReader
+from akc.frontends.torch_reader import Handler, TorchReader
 from akc.frontends.windows import adaptive_same_padding, no_padding
-
-Handler = Callable[..., None]
-"""handler(reader, node, *arguments, **keywords) with the operator's own arguments."""
 
 
 def for_all(values: Any, axes: int) -> tuple[int, ...]:

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from akc.frontends.graph import Tensor
-
-if TYPE_CHECKING:
-    from akc.frontends.torch_graph import TorchReader
+from akc.frontends.torch_reader import Handler, TorchReader
 
 ROLES = ("w_ih", "w_hh", "b_ih", "b_hh")
 
 
-def recurrent(kind: str, nonlinearity: str | None = None) -> Callable[..., None]:
+def recurrent(kind: str, nonlinearity: str | None = None) -> Handler:
     """The handler of one kind of recurrent layer."""
 
     def handle(

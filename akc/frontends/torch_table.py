@@ -6,29 +6,10 @@ Signatures: https://pytorch.org/docs/stable/ and aten/src/ATen/native/native_fun
 
 from __future__ import annotations
 
-from typing import Any
-
 from akc.frontends import torch_layers as layers
 from akc.frontends import torch_ops as ops
-from akc.frontends.torch_graph import TorchReader, is_part, part
+from akc.frontends.torch_reader import Handler
 from akc.frontends.torch_recurrent import recurrent
-
-
-def handle(r: TorchReader, node: Any) -> None:
-    """Read one call: by its row, or under its own name."""
-    if is_part(node):
-        part(r, node)
-        return
-    name = str(node.target).removeprefix("aten.").split(".")[0].strip("_<>")
-    row = HANDLERS.get(name)
-    if name in ONE_RESULT and node.name in r.parts and any(user.args[1] != 0 and user.users for user in node.users):
-        r.opaque(node, "indices or masks")
-        return
-    if row is None:
-        r.opaque(node, OPAQUE_NAMES.get(name, name))
-    else:
-        row(r, node, *node.args, **node.kwargs)
-
 
 ONE_RESULT = tuple(
     f"{kind}{n}d{rest}"
@@ -44,7 +25,7 @@ _SHAPES = """view reshape flatten unflatten squeeze unsqueeze unsafe_view view_c
 _WORDS = "relu sigmoid neg pow sqrt rsqrt reciprocal exp log erf tanh softplus abs mul where var"
 _AXES = (1, 2, 3)
 
-_ROWS: tuple[tuple[layers.Handler, str], ...] = (
+_ROWS: tuple[tuple[Handler, str], ...] = (
     (layers.linear, "linear"),
     (layers.matmul, "matmul mm bmm"),
     (layers.addmm, "addmm"),
@@ -95,7 +76,7 @@ _ROWS: tuple[tuple[layers.Handler, str], ...] = (
     (ops.checked, "assert_tensor_metadata assert_scalar sym_constrain_range_for_size"),
 )
 
-HANDLERS: dict[str, layers.Handler] = {name: handler for handler, names in _ROWS for name in names.split()}
+HANDLERS: dict[str, Handler] = {name: handler for handler, names in _ROWS for name in names.split()}
 
 _OPAQUE = {
     "attention": "scaled_dot_product_attention native_multi_head_attention transformer_encoder_layer_fwd",
