@@ -44,7 +44,14 @@ STATEFUL: dict[type[Op], Callable[[Any, Module], Stateful]] = {}
 DELAYED: dict[type[Op], Callable[[Any, Module, int], Array]] = {}
 """Operations that give the last step's value of an operand defined further down; the function gives the first value."""
 
-RULE_FILES = ("akc.sim.floats", "akc.sim.recurrent", "akc.sim.host", "akc.sim.integer", "akc.sim.spiking")
+RULE_FILES = (
+    "akc.sim.floats",
+    "akc.sim.host_layers",
+    "akc.sim.recurrent",
+    "akc.sim.host",
+    "akc.sim.integer",
+    "akc.sim.spiking",
+)
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from akc.ir.module import Op
-from akc.ir.ops import akida, host, nn, snn
+from akc.ir.ops import akida, host, nn, nn_host, snn
 
 DIALECTS = {"nn": nn, "snn": snn, "akida": akida, "host": host}
+FILES = (nn, nn_host, snn, akida, host)
 
 OPS: dict[str, type[Op]] = {
     item.mnemonic: item
-    for dialect in DIALECTS.values()
-    for item in vars(dialect).values()
+    for file in FILES
+    for item in vars(file).values()
     if isinstance(item, type) and issubclass(item, Op) and item.mnemonic
 }

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The float layers that only the host computes (akc.ir.ops.nn_host), in numpy and float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from akc.ir.module import Module
+from akc.ir.ops import nn_host
+from akc.sim.floats import bias_of, number_or_vector, sigmoid
+from akc.sim.registry import Array, Kernel, mapped
+from akc.sim.windows import flat_windows, in_chunks
+
+Function = Callable[[Array, float], Array]
+
+# -- joins -------------------------------------------------------------------------------------------
+
+JOINS: dict[type[nn_host.HostLayer], Callable[[Array, Array], Array]] = {
+    nn_host.Add: np.add,
+    nn_host.Sub: np.subtract,
+    nn_host.Mul: np.multiply,
+    nn_host.Div: np.divide,
+    nn_host.Maximum: np.maximum,
+    nn_host.Minimum: np.minimum,
+}
+
+
+@mapped(*JOINS)
+def _join(op: nn_host._Join, module: Module) -> Kernel:
+    function, rank = JOINS[type(op)], len(op.type.shape)
+
+    def kernel(x: Array, y: Array) -> Array:
+        x, y = (a.reshape(len(a), *(1,) * (rank + 1 - a.ndim), *a.shape[1:]) for a in (x, y))
+        return function(x, y)
+
+    return kernel
+
+
+@mapped(nn_host.Concat)
+def _concat(op: nn_host.Concat, module: Module) -> Kernel:
+    axis = op.axis + 1 if op.axis >= 0 else op.axis
+    return lambda *parts: np.concatenate(parts, axis=axis)
+
+
+@mapped(nn_host.MatMul)
+def _matmul(op: nn_host.MatMul, module: Module) -> Kernel:
+    rank = len(op.type.shape)
+
+    def kernel(x: Array, y: Array) -> Array:
+        x, y = (a.reshape(len(a), *(1,) * (rank + 1 - a.ndim), *a.shape[1:]) for a in (x, y))
+        return np.asarray(x @ y)
+
+    return kernel
+
+
+# -- functions of one value --------------------------------------------------------------------------
+
+
+def erf(x: Array) -> Array:
+    """The error function to 1.5e-7 (Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26)."""
+    size = np.abs(x.astype(np.float64))
+    t = 1 / (1 + 0.3275911 * size)
+    series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
+    return np.asarray(np.copysign(1 - series * np.exp(-size * size), x), np.float32)
+
+
+def _softplus(x: Array) -> Array:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _bent(x: Array, factor: float, width: float) -> Array:
+    """x above 0, factor * (exp(x / width) - 1) below."""
+    return np.where(x > 0, x, np.float32(factor) * np.expm1(np.minimum(x, 0) / np.float32(width)))
+
+
+def _gelu_tanh(x: Array) -> Array:
+    inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x**3)
+    return np.float32(0.5) * x * (1 + np.tanh(inner))
+
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+"""Klambauer et al., Self-Normalizing Neural Networks, 2017."""
+
+FUNCTIONS: dict[str, Function] = {
+    "tanh": lambda x, alpha: np.tanh(x),
+    "gelu": lambda x, alpha: x * np.float32(0.5) * (1 + erf(x / np.float32(np.sqrt(2)))),
+    "gelu_tanh": lambda x, alpha: _gelu_tanh(x),
+    "silu": lambda x, alpha: x * sigmoid(x),
+    "hard_swish": lambda x, alpha: x * np.clip(x + 3, 0, 6) / np.float32(6),
+    "hard_sigmoid": lambda x, alpha: np.clip(np.float32(alpha) * x + np.float32(0.5), 0, 1),
+    "mish": lambda x, alpha: x * np.tanh(_softplus(x)),
+    "elu": lambda x, alpha: _bent(x, alpha, 1.0),
+    "selu": lambda x, alpha: np.float32(SELU_SCALE) * _bent(x, SELU_ALPHA, 1.0),
+    "celu": lambda x, alpha: _bent(x, alpha, alpha),
+    "softplus": lambda x, alpha: _softplus(x),
+    "softsign": lambda x, alpha: x / (1 + np.abs(x)),
+    "log_sigmoid": lambda x, alpha: -_softplus(-x),
+    "threshold": lambda x, alpha: np.where(x > np.float32(alpha), x, np.float32(0)),
+    "erf": lambda x, alpha: erf(x),
+    "exp": lambda x, alpha: np.exp(x),
+    "log": lambda x, alpha: np.log(x),
+    "sqrt": lambda x, alpha: np.sqrt(x),
+    "abs": lambda x, alpha: np.abs(x),
+}
+
+
+@mapped(nn_host.Apply)
+def _apply(op: nn_host.Apply, module: Module) -> Kernel:
+    function = FUNCTIONS[op.function]
+    return lambda x: np.asarray(function(x, op.alpha), np.float32)
+
+
+@mapped(nn_host.LeakyRelu)
+def _leaky_relu(op: nn_host.LeakyRelu, module: Module) -> Kernel:
+    slope = number_or_vector(module, op.slope)
+    return lambda x: np.where(x > 0, x, x * slope)
+
+
+# -- normalisation at run time -----------------------------------------------------------------------
+
+
+def _normalised(op: nn_host._Norm, module: Module, axes: tuple[int, ...], centred: bool = True) -> Kernel:
+    """The kernel for statistics over these axes of the arrays, the batch being axis 0."""
+    scale = np.float32(1) if op.scale is None else module.array(op.scale)
+    shift = np.float32(0) if op.shift is None else module.array(op.shift)
+
+    def kernel(x: Array) -> Array:
+        middle = x.mean(axis=axes, keepdims=True, dtype=np.float64) if centred else 0.0
+        spread = np.square(x - middle).mean(axis=axes, keepdims=True)
+        return np.asarray((x - middle) / np.sqrt(spread + op.epsilon) * scale + shift, np.float32)
+
+    return kernel
+
+
+@mapped(nn_host.LayerNorm, nn_host.RmsNorm)
+def _layer_norm(op: nn_host.LayerNorm | nn_host.RmsNorm, module: Module) -> Kernel:
+    return _normalised(op, module, tuple(range(-op.axes, 0)), isinstance(op, nn_host.LayerNorm))
+
+
+@mapped(nn_host.InstanceNorm)
+def _instance_norm(op: nn_host.InstanceNorm, module: Module) -> Kernel:
+    return _normalised(op, module, tuple(range(1, len(op.type.shape))))
+
+
+@mapped(nn_host.GroupNorm)
+def _group_norm(op: nn_host.GroupNorm, module: Module) -> Kernel:
+    scale = np.float32(1) if op.scale is None else module.array(op.scale)
+    shift = np.float32(0) if op.shift is None else module.array(op.shift)
+
+    def kernel(x: Array) -> Array:
+        groups = x.reshape(len(x), -1, op.groups, x.shape[-1] // op.groups).astype(np.float64)
+        middle, spread = (f(axis=(1, 3), keepdims=True) for f in (groups.mean, groups.var))
+        plain = ((groups - middle) / np.sqrt(spread + op.epsilon)).reshape(x.shape)
+        return np.asarray(plain * scale + shift, np.float32)
+
+    return kernel
+
+
+# -- maps that grow or are cut -----------------------------------------------------------------------
+
+
+@mapped(nn_host.ConvTranspose)
+def _conv_transpose(op: nn_host.ConvTranspose, module: Module) -> Kernel:
+    """A correlation of the kernels in the mirror with the map that has zeros between its cells."""
+    weight = module.array(op.weight)[:, ::-1, ::-1]
+    size = weight.shape[1:3]
+    bias = bias_of(module, op.bias, len(weight))
+    matrices = [np.ascontiguousarray(part.reshape(len(part), -1).T) for part in np.split(weight, op.groups)]
+    reach = [(size[a] - 1) * op.dilation[a] for a in (0, 1)]
+
+    def spread(x: Array) -> Array:
+        whole = [(x.shape[1 + a] - 1) * op.stride[a] + 1 for a in (0, 1)]
+        wide = np.zeros(
+            (len(x), *(whole[a] + 2 * reach[a] + max(0, -op.pad[2 + a]) for a in (0, 1)), x.shape[3]), x.dtype
+        )
+        rows, columns = (slice(reach[a], reach[a] + whole[a], op.stride[a]) for a in (0, 1))
+        wide[:, rows, columns] = x
+        return wide
+
+    def kernel(x: Array) -> Array:
+        results = []
+        for part, matrix in zip(np.split(spread(x), op.groups, axis=3), matrices):
+            rows, shape = flat_windows(part, size, (1, 1), op.dilation)
+            results.append((rows @ matrix).reshape(*shape, -1))
+        whole = np.concatenate(results, axis=3) + bias
+        b0, b1 = op.pad[:2]
+        return whole[:, b0 : b0 + op.type.shape[0], b1 : b1 + op.type.shape[1]]
+
+    return in_chunks(kernel, 4 * prod(op.type.shape[:2]) * prod(weight.shape[1:]) * op.groups)
+
+
+@mapped(nn_host.Resize)
+def _resize(op: nn_host.Resize, module: Module) -> Kernel:
+    """One matrix an axis."""
+
+    def kernel(x: Array) -> Array:
+        rows, columns = (resize_matrix(x.shape[1 + a], op.size[a], op.mode, op.places, op.rounding) for a in (0, 1))
+        return np.einsum("ri,nijc,sj->nrsc", rows, x, columns, optimize=True)
+
+    return kernel
+
+
+def resize_matrix(before: int, after: int, mode: str, places: str, rounding: str) -> Array:
+    """[after, before]: how much each cell of an axis has of the cells before."""
+    index = np.arange(after, dtype=np.float64)
+    if places == "align_corners":
+        place = index * ((before - 1) / max(after - 1, 1))
+    else:
+        shift = 0.5 if places == "half_pixel" else 0.0
+        place = (index + shift) * (before / after) - shift
+    if mode == "nearest":
+        nearest = {"floor": np.floor(place), "round_down": np.ceil(place - 0.5), "round_up": np.floor(place + 0.5)}
+        shares = [(nearest[rounding], np.ones(after))]
+    else:
+        place = np.clip(place, 0, before - 1)
+        first = np.floor(place)
+        shares = [(first, 1 - (place - first)), (first + 1, place - first)]
+    matrix = np.zeros((after, before), np.float32)
+    for cells, share in shares:
+        np.add.at(matrix, (np.arange(after), np.clip(cells, 0, before - 1).astype(int)), share.astype(np.float32))
+    return matrix
+
+
+@mapped(nn_host.Slice)
+def _slice(op: nn_host.Slice, module: Module) -> Kernel:
+    steps = op.step or (1,) * len(op.start)
+    part = (slice(None), *(slice(a, b, s) for a, b, s in zip(op.start, op.stop, steps)))
+    return lambda x: np.ascontiguousarray(x[part])
