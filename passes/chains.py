@@ -7,11 +7,8 @@ and an activation in either order. What fits into no group is an op for the host
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 from attrs import evolve, frozen
 
-from akc.diagnostics import Diagnostic
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
 
@@ -65,7 +62,7 @@ class Segment:
 
 @frozen(kw_only=True)
 class Chain:
-    """A whole net, in order: ops that the host runs, and segments for the chip."""
+    """A whole net: ops that the host runs, and segments for the chip, each where its first layer stands."""
 
     parts: tuple[Op | Segment, ...]
 
@@ -80,69 +77,12 @@ class Chain:
         return tuple(g for s in self.segments for g in s.groups)
 
 
-def split(module: Module, keep_illegal: bool = False) -> Chain:
-    """Group the operations of a float net into chip layers and host ops.
+def split(module: Module) -> Chain:
+    """Group the operations of a float net into chip layers and host ops, whether the chip can take them or not.
 
-    Groups that the chip cannot take are left to the host, unless `keep_illegal`. Sequences and host ops that
-    are there already are no parts.
+    Sequences and host ops that are there already are no parts.
     """
-    from akc.passes.legal_layers import group_faults
-
-    chain = Chain(parts=tuple(_Walk(module).parts()))
-    if keep_illegal:
-        return chain
-    parts: list[Op | Segment] = []
-    for part in chain.parts:
-        parts += [part] if isinstance(part, Op) else _legal_parts(part, module, group_faults)
-    return Chain(parts=tuple(parts))
-
-
-def _legal_parts(segment: Segment, module: Module, faults: Callable[..., Iterator[Diagnostic]]) -> list[Op | Segment]:
-    """A segment cut at the groups that the chip cannot take, and where one loses its pool to the host."""
-    parts: list[Op | Segment] = []
-    run: list[Group] = []
-    for group, legal in zip(*_legality(segment.groups, module, faults), strict=True):
-        if legal:
-            run.append(group)
-        if not legal or group.left_over:
-            parts += [_segment(run)] if run else []
-            parts += group.left_over if legal else group.ops
-            run = []
-    return parts + ([_segment(run)] if run else [])
-
-
-def _segment(groups: list[Group]) -> Segment:
-    return Segment(source=groups[0].ops[0].operands[0], groups=tuple(groups))
-
-
-def _legality(
-    groups: tuple[Group, ...], module: Module, faults: Callable[..., Iterator[Diagnostic]]
-) -> tuple[list[Group], list[bool]]:
-    """The groups, without their pool where only that is at fault, and which of them the chip takes.
-
-    Whether it takes one depends on its neighbours, so this goes on until nothing changes.
-    """
-    found = list(groups)
-    legal = [True] * len(found)
-    for _ in range(2 * len(found) + 1):
-        before = (list(found), list(legal))
-        for i, group in enumerate(found):
-            first = i == 0 or not legal[i - 1] or bool(found[i - 1].left_over)
-            follower = found[i + 1] if i + 1 < len(found) and legal[i + 1] else None
-            legal[i] = not any(True for _ in faults(group, module, first, follower))
-            shorter = _without_pool(group)
-            if not legal[i] and shorter is not None and not any(True for _ in faults(shorter, module, first, None)):
-                found[i], legal[i] = shorter, True
-        if (found, legal) == before:
-            break
-    return found, legal
-
-
-def _without_pool(group: Group) -> Group | None:
-    """The group up to its activation, if a pool follows that."""
-    if group.pool is None or group.activation is None or group.ops[-1] is not group.pool:
-        return None
-    return evolve(group, pool=None, ops=group.ops[:-1], left_over=group.ops[-1:])
+    return Chain(parts=tuple(_Walk(module).parts()))
 
 
 class _Walk:
@@ -155,6 +95,7 @@ class _Walk:
 
     def parts(self) -> list[Op | Segment]:
         parts: list[Op | Segment] = []
+        ends: dict[str, int] = {}
         for op in self.ops:
             if op.name in self.taken:
                 continue
@@ -164,16 +105,14 @@ class _Walk:
                 continue
             self.taken |= {o.name for o in group.ops}
             source = group.ops[0].operands[0]
-            before = parts[-1] if parts else None
-            if isinstance(before, Segment) and self.follows(before, source):
-                parts[-1] = evolve(before, groups=(*before.groups, group))
+            place = ends.pop(source) if source in ends and self.user(source) is not None else len(parts)
+            before = parts[place] if place < len(parts) else None
+            if isinstance(before, Segment):
+                parts[place] = evolve(before, groups=(*before.groups, group))
             else:
                 parts.append(Segment(source=source, groups=(group,)))
+            ends[group.last.name] = place
         return parts
-
-    def follows(self, segment: Segment, source: str) -> bool:
-        """Whether the value that ends a segment goes to the next group and nowhere else."""
-        return segment.groups[-1].last.name == source and self.user(source) is not None
 
     def user(self, name: str) -> Op | None:
         readers = self.net.uses(name)

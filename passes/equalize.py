@@ -12,8 +12,9 @@ from akc.ir.module import Module
 from akc.ir.ops import nn
 from akc.passes.affine import with_weights
 from akc.passes.calibrate import activations
-from akc.passes.chains import Group, split
+from akc.passes.chains import Group
 from akc.passes.evaluate import Array, sample_inputs, values
+from akc.passes.legal_chain import legal_chain
 from akc.passes.rewrite import Editor, Floats
 
 LIMIT = 16.0
@@ -45,7 +46,7 @@ class Equalize:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module with scaled weights; recorded ranges of scaled layers are dropped."""
-        chain = split(module)
+        chain = legal_chain(module)
         pairs = [(a, b) for s in chain.segments for a, b in zip(s.groups, s.groups[1:]) if _scalable(a)]
         if not pairs or context.samples is None:
             return module

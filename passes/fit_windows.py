@@ -34,7 +34,7 @@ class FitWindows:
     def run(self, module: Module, context: Any) -> Module:
         """The module with windows that fit."""
         editor = Editor(module)
-        for segment in split(module, keep_illegal=True).segments:
+        for segment in split(module).segments:
             fits = solve(segment, module)
             if fits is not None:
                 _rewrite(editor, segment, fits)

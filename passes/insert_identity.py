@@ -31,7 +31,7 @@ class InsertIdentity:
     def run(self, module: Module, context: Any) -> Module:
         """The module with identities inserted."""
         editor = Editor(module)
-        for segment in split(module, keep_illegal=True).segments:
+        for segment in split(module).segments:
             for index, group in enumerate(segment.groups):
                 follower = segment.groups[index + 1] if index + 1 < len(segment.groups) else None
                 if _needs_one(group, follower, index == 0, module):

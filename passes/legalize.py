@@ -15,6 +15,7 @@ from akc.ir.opaque import opaque_kind
 from akc.ir.ops import host, nn, snn
 from akc.passes.chains import Chain, Segment, split
 from akc.passes.legal_layers import segment_faults
+from akc.passes.named_groups import with_named_groups
 
 SNN = tuple(item for item in vars(snn).values() if isinstance(item, type) and issubclass(item, Op) and item.mnemonic)
 
@@ -23,7 +24,8 @@ SNN = tuple(item for item in vars(snn).values() if isinstance(item, type) and is
 class Legalize:
     """Check that the chip can take the network; change nothing.
 
-    A float network is checked layer by layer, a quantised one by the limits of the target.
+    A float network is checked layer by layer, a quantised one by the limits of the target. With --host=allow
+    only what akc has no operation for is refused: the rest is the host's where the chip does not take it.
     """
 
     name = "legalize"
@@ -35,7 +37,8 @@ class Legalize:
         faults = list(float_faults(module, context.host == "allow"))
         if reaches(level_of(module), "quantised"):
             found = context.target.check(module)
-            faults += [d for d in found if d.severity == "error"]
+            if context.host != "allow":
+                faults += [d for d in found if d.severity == "error"]
             for diagnostic in found:
                 if diagnostic.severity != "error":
                     context.warn(diagnostic)
@@ -46,7 +49,7 @@ class Legalize:
 
 def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnostic]:
     """Every float operation that neither the chip nor the border can take; opaque ones always."""
-    chain = split(module, keep_illegal=True)
+    chain = split(module)
     for op in module.net.ops:
         if isinstance(op, nn.Opaque | nn._Recurrent):
             yield _unknown(op)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from akc.ir.module import Module, Op, Sequence, Statement, Value, fresh_name, me
 from akc.ir.ops import akida, host, nn
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.passes.chains import Chain, Group, Segment, split
-from akc.passes.evaluate import Array, sample_inputs, values
+from akc.passes.chains import Chain, Group, Segment
+from akc.passes.evaluate import Array, Stream, evaluate_alone, sample_inputs, values
 from akc.passes.geometry import ImagePlan, image_plan
+from akc.passes.legal_chain import legal_chain
 from akc.passes.quantisation import Levels, input_levels, quantized
 from akc.passes.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
+from akc.sim.registry import DELAYED, STATEFUL, find_rule
 
 BITS = validators.in_((1, 2, 4))
 
@@ -58,7 +61,7 @@ class LowerInt4:
 
     def run(self, module: Module, context: Any) -> Module:
         """The quantised module; raises DiagnosticError with every layer that has no range or no chip form."""
-        if not split(module).segments:
+        if not legal_chain(module).segments:
             return module
         if self.rounding == "error-feedback" and context.samples is None:
             raise DiagnosticError(
@@ -68,7 +71,7 @@ class LowerInt4:
                     help=("give --calibrate samples.npz", "use rounding=nearest"),
                 )
             )
-        chain = split(module)
+        chain = legal_chain(module)
         _check_ranges(chain, module)
         return _Lowering(self, module, chain, context).run()
 
@@ -92,6 +95,22 @@ def _check_ranges(chain: Chain, module: Module) -> None:
         raise DiagnosticError(faults)
 
 
+def _asked_for(chain: Chain) -> Iterator[str]:
+    """The float values that quantising looks at, as often as it does."""
+    for segment in chain.segments:
+        first = segment.groups[0].ops[0]
+        yield from (segment.source, *first.operands)
+        for group in segment.groups:
+            yield group.filters_op.name
+            if group.pointwise is not None:
+                yield group.core.name
+
+
+def _remembers(module: Module) -> bool:
+    """Whether an operation needs the steps of a value one after the other."""
+    return any(find_rule(STATEFUL, op) or find_rule(DELAYED, op) for op in module.net.ops)
+
+
 class _Lowering:
     """The statements and weights of the quantised module while they are made."""
 
@@ -101,8 +120,13 @@ class _Lowering:
         self.weights: dict[str, Weight] = dict(module.weights)
         self.taken = set(module.net.values)
         self.sequences = len(module.net.sequences)
+        self.levels: dict[str, Observed] = {}
+        """Float values that are levels already, on the chip's side or on the host's."""
         samples = context.samples
-        self.stream = None if samples is None else values(module, sample_inputs(module, samples, options.samples))
+        inputs = None if samples is None else sample_inputs(module, samples, options.samples)
+        self.stream = None if inputs is None else Stream(values(module, inputs), _asked_for(chain))
+        self.actual = {} if inputs is None or _remembers(module) else dict(inputs)
+        """What the quantised network makes of the samples, for values that something still reads."""
         feedback = options.rounding != "nearest" and samples is not None
         self.choices = Choices(
             options.weights, options.activations, options.per == "layer", options.scale == "mse", feedback
@@ -114,10 +138,21 @@ class _Lowering:
         inside = {op.name for g in self.chain.groups for op in g.ops}
         for statement in self.module.net.statements:
             if not isinstance(statement, Op) or statement.name not in inside:
-                self.statements.append(statement)
+                self.put(statement)
             elif statement.name in starts:
                 self.segment(starts[statement.name])
         return self.module.with_statements(self.statements, self.weights)
+
+    def put(self, statement: Statement) -> None:
+        """Append what the host does, and do it to the samples."""
+        self.statements.append(statement)
+        if not isinstance(statement, Op) or not all(name in self.actual for name in statement.operands):
+            return
+        weights = evolve(self.module, weights=self.weights)
+        self.actual[statement.name] = evaluate_alone(statement, [self.actual[n] for n in statement.operands], weights)
+        for name in statement.operands:
+            if name not in self.module.net.values or self.module.net.uses(name)[-1].name == statement.name:
+                del self.actual[name]
 
     def segment(self, segment: Segment) -> None:
         """Quantise, layers, decode."""
@@ -147,23 +182,24 @@ class _Lowering:
         )
 
     def floats(self, name: str) -> Array | None:
-        """The samples' float values of a name; names are asked for in the order of the net."""
-        if self.stream is None:
-            return None
-        return next(array for found, array in self.stream if found == name)
+        """The samples' float values of a name."""
+        return None if self.stream is None else self.stream[name]
 
     # -- the front ------------------------------------------------------------------------------
 
     def quantize(self, segment: Segment) -> tuple[Observed, ImagePlan | None]:
-        """Append host.quantize for the segment's source."""
+        """Append host.quantize for the segment's source, unless it is there as levels already."""
         image = image_plan(segment.groups[0], self.module) if self.options.input in (None, 8) else None
         source = self.module.net.values[segment.source]
+        bits = 8 if image is not None else self.options.input or self.options.activations
+        known = self.levels.get(source.name)
+        if known is not None and known.levels.bits == bits:
+            return known, image
         if image is not None and image.absorbed is not None:
             self.drop(image.absorbed)
             source = self.module.net.values[image.absorbed.x]
-        bits = 8 if image is not None else self.options.input or self.options.activations
         low, high = source.range or (0.0, 1.0)
-        x = self.floats(source.name)
+        x = self.actual.get(source.name, self.floats(source.name))
         step, zero, levels = input_levels(low, high, bits, x)
         scale, operand, replaced = self.absorbed_scale(source, step)
         shape = (1,) * (3 - len(source.type.shape)) + source.type.shape
@@ -180,16 +216,21 @@ class _Lowering:
             )
         )
         levelled = None if x is None else quantized(x, step, zero, bits).astype(np.uint8).reshape(-1, *shape)
-        return Observed(result, levels, levelled), image
+        observed = Observed(result, levels, levelled)
+        if image is None:
+            self.levels[segment.source] = observed
+        return observed, image
 
     def drop(self, op: Op) -> None:
-        """Take back a statement that the chip does in its own way."""
-        self.statements = [s for s in self.statements if s is not op]
+        """Take back a statement that the chip does in its own way, and that nothing else reads."""
+        if len(self.module.net.uses(op.name)) == 1 and op.name not in self.module.net.outputs:
+            self.statements = [s for s in self.statements if s is not op]
 
     def absorbed_scale(self, source: Value, step: float) -> tuple[float | WeightName, str, tuple[Op, ...]]:
         """Scale and operand of host.quantize: a factor per channel in front of it is taken in."""
         before = self.statements[-1] if self.statements else None
-        if not isinstance(before, nn.Affine) or before.name != source.name or before.shift != 0.0:
+        alone = len(self.module.net.uses(source.name)) == 1
+        if not isinstance(before, nn.Affine) or before.name != source.name or before.shift != 0.0 or not alone:
             return step, source.name, ()
         self.drop(before)
         if isinstance(before.scale, float):
@@ -219,9 +260,10 @@ class _Lowering:
         op = chip_layer(draft, numbers, name, names)
         self.statements.append(Sequence(name=f"s{self.sequences}", ops=(op,)))
         self.sequences += 1
+        observed = x.through(op, self.weights, numbers.levels)
         if last:
-            self.leave(group, op, numbers.levels)
-        return x.through(op, self.weights, numbers.levels)
+            self.leave(group, op, observed)
+        return observed
 
     def layer_weights(self, group: Group, numbers: Numbers) -> dict[str, str]:
         """Store the numbers; the names by field."""
@@ -231,19 +273,23 @@ class _Lowering:
         names["act_step"] = self.weight(f"{base}.act_step", numbers.act_step, "f32")
         return names
 
-    def leave(self, group: Group, op: akida.Layer, out: Levels) -> None:
+    def leave(self, group: Group, op: akida.Layer, out: Observed) -> None:
         """Append host.decode or host.dequantize, and a reshape where the source has other axes."""
         result = group.last.result
+        if op.activation:
+            self.levels[result.name] = out
+        if out.samples is not None and self.actual:
+            self.actual[op.name] = out.samples
         shape = op.type.shape[2:] if op.type.shape[:2] == (1, 1) else op.type.shape
         same = shape == result.type.shape
         name = result.name if same else self.fresh(f"{result.name}_flat")
         value = Value(name, TensorType("f32", shape, result.type.steps))
         if op.activation:
-            self.statements.append(host.Dequantize(result=value, x=op.name, scale=out.step))
+            self.put(host.Dequantize(result=value, x=op.name, scale=out.levels.step))
         else:
-            self.statements.append(host.Decode(result=value, x=op.name, threshold=op.threshold, act_step=op.act_step))
+            self.put(host.Decode(result=value, x=op.name, threshold=op.threshold, act_step=op.act_step))
         if not same:
-            self.statements.append(nn.Reshape(result=evolve(result, range=None), x=name, shape=result.type.shape))
+            self.put(nn.Reshape(result=evolve(result, range=None), x=name, shape=result.type.shape))
 
     # -- names ----------------------------------------------------------------------------------
 

@@ -48,12 +48,12 @@ class Mirror:
 def fits(module: Module, context: Any) -> bool:
     """Whether fit-windows finds a way for every segment."""
     ready = PadInput().run(module, context)
-    return all(solve(segment, ready) is not None for segment in split(ready, keep_illegal=True).segments)
+    return all(solve(segment, ready) is not None for segment in split(ready).segments)
 
 
 def mirrored(module: Module, axes: Axes) -> Module | None:
     """The module with these axes reversed inside; None where a window cannot be mirrored."""
-    segments = split(module, keep_illegal=True).segments
+    segments = split(module).segments
     if len(segments) != 1 or len(module.net.types[segments[0].source].shape) != 3:
         return None
     editor = Editor(module)

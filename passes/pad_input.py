@@ -30,7 +30,7 @@ class PadInput:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module with a padded input where that helps; else the same object."""
-        segments = split(module, keep_illegal=True).segments
+        segments = split(module).segments
         if not segments or image_plan(segments[0].groups[0], module) is not None:
             return module
         group = segments[0].groups[0]
@@ -38,7 +38,7 @@ class PadInput:
         if not isinstance(conv, nn.Conv) or conv.groups > 1 or conv.dilation != (1, 1):
             return module
         padded = _padded(module, group, conv)
-        first = split(padded, keep_illegal=True).segments[0].groups[0]
+        first = split(padded).segments[0].groups[0]
         return module if image_plan(first, padded) is None else padded
 
 
