@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from akc.diagnostics import error
-from akc.ir.module import Module, Op
+from akc.ir.module import Module, Net, Op
 from akc.sim.registry import DELAYED, STATEFUL, WHOLE, evaluate_op, find_rule
 from akc.sim.run import Runner
 
@@ -51,6 +52,28 @@ def values(module: Module, inputs: Mapping[str, Array]) -> Iterator[tuple[str, A
         kept = {name: array for name, array in kept.items() if last_reader.get(name) != op.name}
         kept[op.name] = result
         yield op.name, result
+
+
+class Stream:
+    """Values on samples, asked for by name in any order and as often as `wanted` holds the name."""
+
+    def __init__(self, found: Iterator[tuple[str, Array]], wanted: Iterable[str]) -> None:
+        self.found, self.left = found, Counter(wanted)
+        self.kept: dict[str, Array] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        while name not in self.kept:
+            key, array = next(self.found)
+            if self.left[key]:
+                self.kept[key] = array
+        self.left[name] -= 1
+        return self.kept[name] if self.left[name] > 0 else self.kept.pop(name)
+
+
+def evaluate_alone(op: Op, operands: list[Array], module: Module) -> Array:
+    """The result of an operation that stands in no net yet; `module` has its weights."""
+    net = Net(name="one", inputs=(), statements=(op,), outputs=(op.name,), output_types=(op.type,))
+    return _evaluate(op, operands, Module(net=net, weights=module.weights))
 
 
 def _evaluate(op: Op, operands: list[Array], module: Module) -> Array:

@@ -49,6 +49,8 @@ class Legalize:
 
 def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnostic]:
     """Every float operation that neither the chip nor the border can take; opaque ones always."""
+    if not host_allowed:
+        module = with_named_groups(module)
     chain = split(module)
     for op in module.net.ops:
         if isinstance(op, nn.Opaque | nn._Recurrent):

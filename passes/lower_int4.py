@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,9 +20,8 @@ from akc.passes.chains import Chain, Group, Segment
 from akc.passes.evaluate import Array, Stream, evaluate_alone, sample_inputs, values
 from akc.passes.geometry import ImagePlan, image_plan
 from akc.passes.legal_chain import legal_chain
-from akc.passes.quantisation import Levels, input_levels, quantized
+from akc.passes.quantisation import input_levels, quantized
 from akc.passes.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
-from akc.sim.registry import DELAYED, STATEFUL, find_rule
 
 BITS = validators.in_((1, 2, 4))
 
@@ -95,20 +95,23 @@ def _check_ranges(chain: Chain, module: Module) -> None:
         raise DiagnosticError(faults)
 
 
-def _asked_for(chain: Chain) -> Iterator[str]:
+def _asked_for(chain: Chain, module: Module) -> Iterator[str]:
     """The float values that quantising looks at, as often as it does."""
     for segment in chain.segments:
-        first = segment.groups[0].ops[0]
-        yield from (segment.source, *first.operands)
+        image = image_plan(segment.groups[0], module)
+        yield segment.source
+        if image is not None and image.absorbed is not None:
+            yield image.absorbed.x
         for group in segment.groups:
             yield group.filters_op.name
             if group.pointwise is not None:
                 yield group.core.name
 
 
-def _remembers(module: Module) -> bool:
-    """Whether an operation needs the steps of a value one after the other."""
-    return any(find_rule(STATEFUL, op) or find_rule(DELAYED, op) for op in module.net.ops)
+def _readers(chain: Chain) -> Counter[str]:
+    """How many host ops and segments read each value."""
+    read = [(part.source,) if isinstance(part, Segment) else part.operands for part in chain.parts]
+    return Counter(name for names in read for name in names)
 
 
 class _Lowering:
@@ -124,8 +127,10 @@ class _Lowering:
         """Float values that are levels already, on the chip's side or on the host's."""
         samples = context.samples
         inputs = None if samples is None else sample_inputs(module, samples, options.samples)
-        self.stream = None if inputs is None else Stream(values(module, inputs), _asked_for(chain))
-        self.actual = {} if inputs is None or _remembers(module) else dict(inputs)
+        self.stream = None if inputs is None else Stream(values(module, inputs), _asked_for(chain, module))
+        self.readers = _readers(chain)
+        timed = any(value.type.steps is not None for value in module.net.values.values())
+        self.actual = None if inputs is None or timed else dict(inputs)
         """What the quantised network makes of the samples, for values that something still reads."""
         feedback = options.rounding != "nearest" and samples is not None
         self.choices = Choices(
@@ -143,16 +148,23 @@ class _Lowering:
                 self.segment(starts[statement.name])
         return self.module.with_statements(self.statements, self.weights)
 
-    def put(self, statement: Statement) -> None:
+    def put(self, statement: Op | Sequence) -> None:
         """Append what the host does, and do it to the samples."""
         self.statements.append(statement)
-        if not isinstance(statement, Op) or not all(name in self.actual for name in statement.operands):
+        if not isinstance(statement, Op) or self.actual is None:
             return
-        weights = evolve(self.module, weights=self.weights)
-        self.actual[statement.name] = evaluate_alone(statement, [self.actual[n] for n in statement.operands], weights)
-        for name in statement.operands:
-            if name not in self.module.net.values or self.module.net.uses(name)[-1].name == statement.name:
-                del self.actual[name]
+        if all(name in self.actual for name in statement.operands):
+            weights = evolve(self.module, weights=self.weights)
+            operands = [self.actual[name] for name in statement.operands]
+            self.actual[statement.name] = evaluate_alone(statement, operands, weights)
+        self.have_read(*statement.operands)
+
+    def have_read(self, *names: str) -> None:
+        """Forget the samples of values that nothing reads any more."""
+        for name in names:
+            self.readers[name] -= 1
+            if self.readers[name] < 1 and self.actual is not None:
+                self.actual.pop(name, None)
 
     def segment(self, segment: Segment) -> None:
         """Quantise, layers, decode."""
@@ -162,6 +174,7 @@ class _Lowering:
         for group in segment.groups:
             observed = self.layer(group, observed, image, group is segment.groups[-1])
             image = None
+        self.have_read(segment.source)
 
     def warn_of_border(self, group: Group, x: Observed) -> None:
         """Warn AKC0415 where the mesh pads with a level that does not stand for zero."""
@@ -199,7 +212,8 @@ class _Lowering:
             self.drop(image.absorbed)
             source = self.module.net.values[image.absorbed.x]
         low, high = source.range or (0.0, 1.0)
-        x = self.actual.get(source.name, self.floats(source.name))
+        x = (self.actual or {}).get(source.name)
+        x = self.floats(source.name) if x is None else x
         step, zero, levels = input_levels(low, high, bits, x)
         scale, operand, replaced = self.absorbed_scale(source, step)
         shape = (1,) * (3 - len(source.type.shape)) + source.type.shape
@@ -278,7 +292,7 @@ class _Lowering:
         result = group.last.result
         if op.activation:
             self.levels[result.name] = out
-        if out.samples is not None and self.actual:
+        if out.samples is not None and self.actual is not None:
             self.actual[op.name] = out.samples
         shape = op.type.shape[2:] if op.type.shape[:2] == (1, 1) else op.type.shape
         same = shape == result.type.shape
