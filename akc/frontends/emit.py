@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from akc.frontends.building import Axes, Builder
+from akc.frontends.emit_joins import emit_concat, join
 from akc.frontends.emit_layout import emit_mean, emit_reshape, emit_transpose
 from akc.frontends.emit_recurrent import emit_recurrent
 from akc.frontends.graph import Array, Node
 from akc.ir.module import Op
-from akc.ir.ops import nn
+from akc.ir.ops import nn, nn_host
 from akc.ir.ops.nn import window_outputs
 
 CHANNELS_LAST: dict[int, Axes] = {3: (None, 2, 1), 4: (2, 3, 1)}
@@ -334,6 +335,11 @@ KINDS: dict[str, Emit] = {
     "softmax": along_axis(nn.Softmax),
     "log_softmax": along_axis(nn.LogSoftmax),
     "argmax": emit_argmax,
+    "add": join(nn_host.Add, "residual add"),
+    "sub": join(nn_host.Sub, "elementwise difference"),
+    "mul": join(nn_host.Mul, "elementwise product"),
+    "div": join(nn_host.Div, "elementwise quotient"),
+    "concat": emit_concat,
     "reshape": emit_reshape,
     "transpose": emit_transpose,
     "lstm": emit_recurrent,

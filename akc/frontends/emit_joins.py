@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joins of branches: which order of axes both sides take, so that layouts meet without a permutation where they can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from akc.frontends.building import Axes, Builder
+from akc.frontends.graph import Node
+from akc.ir.ops import nn_host
+
+Emit = Callable[[Builder, Node], None]
+
+
+def join(kind: type[nn_host.HostLayer], name: str) -> Emit:
+    """A row for an elementwise operation on two values. name: of what cannot be said."""
+
+    def emit(b: Builder, node: Node) -> None:
+        batch = joined_batch(b, node)
+        if batch is None:
+            b.opaque(node, name)
+            return
+        rank = len(b.shape(node.output))
+        axes = joined_axes(b, node, batch)
+        x, y = (b.arranged(v, _shifted(axes, rank - len(b.shape(v))), node.source) for v in node.inputs)
+        b.hold(node.output, b.op(kind, node.name, node.source, x=x, y=y), axes, batch)
+
+    return emit
+
+
+def joined_batch(b: Builder, node: Node) -> int | None:
+    """The batch axis of a join, counted in its result; None where operands are constants or disagree on it."""
+    if len(node.inputs) < 2 or not all(value in b.held for value in node.inputs):
+        return None
+    rank = len(b.shape(node.output))
+    found = {b.batch[v] + rank - len(b.shape(v)) for v in node.inputs if b.batch[v] is not None}  # type: ignore[operator]
+    return found.pop() if len(found) == 1 else None
+
+
+def joined_axes(b: Builder, node: Node, batch: int) -> Axes:
+    """The order of the result's axes: that of the first operand which has them all, else the source's."""
+    shape = b.shape(node.output)
+    rest = tuple(a for a in range(len(shape)) if a != batch)
+    for value in node.inputs:
+        more = len(shape) - len(b.shape(value))
+        held = tuple(None if a is None else a + more for a in b.held[value].axes)
+        named = [a for a in held if a is not None]
+        if len(named) == len(held) and set(held) == set(rest) and held != rest:
+            return held
+    return rest
+
+
+def _shifted(axes: Axes, more: int) -> Axes:
+    """Axes of a result as axes of an operand that has so many fewer; those that it lacks are of length 1."""
+    return tuple(None if a is None or a < more else a - more for a in axes)
+
+
+def emit_concat(b: Builder, node: Node) -> None:
+    """Values side by side."""
+    batch = joined_batch(b, node)
+    axis = node["axis"] % len(b.shape(node.output))
+    if batch is None or axis == batch:
+        b.opaque(node, "concat")
+        return
+    axes = joined_axes(b, node, batch)
+    parts = tuple(b.arranged(value, axes, node.source) for value in node.inputs)
+    position = axes.index(axis)
+    name = b.op(
+        nn_host.Concat,
+        node.name,
+        node.source,
+        inputs=parts,
+        axis=-1 if position == len(axes) - 1 else position,
+    )
+    b.hold(node.output, name, axes, batch)
