@@ -29,8 +29,17 @@ from akc.targets.akd1000.driver.errors import (
     WrongProgram,
     WrongState,
 )
-from akc.targets.akd1000.driver.events import DENSE, decode_output, dense_output_type, encode_input
-from akc.targets.akd1000.driver.payloads import check_input, image_descriptor, input_bytes, output_bytes, rescale
+from akc.targets.akd1000.driver.events import DENSE, dense_output_type, encode_input, encode_inputs
+from akc.targets.akd1000.driver.payloads import (
+    Answer,
+    check_input,
+    check_inputs,
+    decode_answers,
+    image_descriptor,
+    input_bytes,
+    output_bytes,
+    rescale,
+)
 from akc.targets.akd1000.driver.plan import Place, ProgramInfo, read_info, read_program
 from akc.targets.akd1000.driver.programmer import Programmer
 from akc.targets.akd1000.driver.registers import CONFIG_DMA, EVENT_DMA, HRC_DMA
@@ -43,6 +52,8 @@ LARGEST_BATCH = 16
 SMALLEST_RING = 2
 OUTPUT_SECONDS = 5.0
 """How long an output may take."""
+ENCODED_AT_ONCE = 64
+"""Inputs whose events are made in one go."""
 HEADER_WORD_MASK = (1 << 28) - 1
 """Bits of an output header's first word that count its data words."""
 
@@ -248,17 +259,16 @@ class Device:
 
         input: levels [d0, d1, channels], uint8; label: its class, while learning. Raises BadInput.
         """
-        levels = self.check_input(np.asarray(input))
+        levels = check_input(self.info, np.asarray(input))
         self._check_label(label)
-        return self._enqueue(levels, label)
+        return self._enqueue(encode_input(levels, self.info.input_type), label)
 
-    def _enqueue(self, levels: Array, label: int | None) -> bool:
+    def _enqueue(self, data: bytes, label: int | None) -> bool:
         if not self._ready():
             return False
         with self._working():
             job = self._next_job()
             address = self._inputs + input_bytes(self.info) * self._slot
-            data = encode_input(levels, self.info.input_type)
             self.bus.write(address, data)
             self._submit(job, address, len(data) // 4, label)
         return True
@@ -308,6 +318,14 @@ class Device:
 
         Raises BadOutput where the chip's answer cannot be an output.
         """
+        answer = self._fetch()
+        if answer is None:
+            return None
+        with self._working():
+            output: Array = decode_answers(self.info, [answer])[0]
+        return output
+
+    def _fetch(self) -> Answer | None:
         info = self._loaded().info
         if not self._jobs:
             return None
@@ -318,24 +336,17 @@ class Device:
             inputs.clear()
             job = self._jobs.popleft()
             self._fetched = job.id
-            return self._read_output(info, job)
+            return self._read_answer(info, job)
 
-    def _read_output(self, info: ProgramInfo, job: Job) -> Array:
+    def _read_answer(self, info: ProgramInfo, job: Job) -> Answer:
         header = self.bus.read(job.output, 4)
-        count = int.from_bytes(header, "little") & HEADER_WORD_MASK
+        size = 4 * (int.from_bytes(header, "little") & HEADER_WORD_MASK)
         room = output_bytes(info) - HEADER_BYTES
         if info.output_type == DENSE:
-            kind = dense_output_type(info.output_bits)
-            raw = self.bus.read(job.output + HEADER_BYTES, int(np.prod(info.output_dims)) * kind.itemsize)
-            return np.frombuffer(raw, kind).reshape(info.output_dims).astype(np.int32)
-        if 4 * count > room:
-            raise BadOutput(f"job {job.id} announces {count} words of output, its buffer holds {room // 4}")
-        data = self.bus.read(job.output + HEADER_BYTES, 4 * count) if count else b""
-        words = np.frombuffer(data, "<u4").astype(np.uint32)
-        map = decode_output(words, info.output_dims, info.output_type, info.activation)
-        if map is None:
-            raise BadOutput(f"job {job.id} holds events outside of {info.output_dims} or half a pair")
-        return map
+            size = int(np.prod(info.output_dims)) * dense_output_type(info.output_bits).itemsize
+        if size > room:
+            raise BadOutput(f"job {job.id} announces {size // 4} words of output, its buffer holds {room // 4}")
+        return Answer(job.id, self.bus.read(job.output + HEADER_BYTES, size) if size else b"")
 
     # -- whole batches -----------------------------------------------------------------------------
 
@@ -361,33 +372,36 @@ class Device:
         return self._run(inputs, labels, 1)
 
     def _run(self, inputs: Sequence[Array] | Array, labels: Sequence[int] | None, batch: int) -> Array:
-        levels = [self.check_input(np.asarray(x)) for x in inputs]
-        if not levels:
-            raise BadInput("there is no input")
+        levels = check_inputs(self.info, inputs)
         for label in () if labels is None else labels:
             self._check_label(label)
         self.set_batch_size(min(batch, len(levels)))
         with self._working():
-            results = self._pump(levels, labels)
-        return np.stack(results)
+            return np.concatenate(list(self._pump(levels, labels)))
 
-    def _pump(self, levels: list[Array], labels: Sequence[int] | None) -> list[Array]:
+    def _pump(self, levels: Array, labels: Sequence[int] | None) -> Iterator[Array]:
         """Keep the queue full and fetch what is ready until every output is there."""
-        results: list[Array] = []
-        sent = 0
+        info, total = self.info, len(levels)
+        encoded = (
+            data
+            for first in range(0, total, ENCODED_AT_ONCE)
+            for data in encode_inputs(levels[first : first + ENCODED_AT_ONCE], info.input_type)
+        )
+        following = next(encoded, None)
+        done = sent = 0
         limit = self.bus.clock() + OUTPUT_SECONDS
-        while len(results) < len(levels):
-            while sent < len(levels) and self._enqueue(levels[sent], None if labels is None else labels[sent]):
+        while done < total:
+            while following is not None and self._enqueue(following, None if labels is None else labels[sent]):
+                following = next(encoded, None)
                 sent += 1
-            ready = 0
-            while (output := self.fetch()) is not None:
-                results.append(output)
-                ready += 1
+            ready = list(iter(self._fetch, None))
+            if ready:
+                yield decode_answers(info, ready)
+                done += len(ready)
                 limit = self.bus.clock() + OUTPUT_SECONDS
-            self.progress(len(results), len(levels))
+            self.progress(done, total)
             if not ready:
-                self._idle(limit, len(results), len(levels))
-        return results
+                self._idle(limit, done, total)
 
     def _idle(self, limit: float, done: int, total: int) -> None:
         if self.bus.clock() > limit:
@@ -398,10 +412,6 @@ class Device:
         self.bus.sleep(0.0002)
 
     # -- checks ------------------------------------------------------------------------------------
-
-    def check_input(self, input: Array) -> Array:
-        """The input as levels [d0, d1, channels]; raises BadInput with what the program takes."""
-        return check_input(self.info, input)
 
     def _check_label(self, label: int | None) -> None:
         if label is None:

@@ -6,7 +6,7 @@ Both directions of each format are here, since the emulator reads what the drive
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -48,12 +48,24 @@ class Events:
     @classmethod
     def of(cls, map: Array) -> Events:
         """The non-zero places of a map [d0, d1, channels], in its own order."""
-        d0, d1, channel = np.nonzero(map)
-        return cls(d0, d1, channel, map[d0, d1, channel].astype(np.int64))
+        return cls.of_maps(map[None])[0]
+
+    @classmethod
+    def of_maps(cls, maps: Array) -> tuple[Events, npt.NDArray[np.int64]]:
+        """The non-zero places of maps [n, d0, d1, channels], one map after the other, and how many each has."""
+        values = np.ascontiguousarray(maps).reshape(-1)
+        places = np.flatnonzero(values)
+        sample, d0, d1, channel = np.unravel_index(places, maps.shape)
+        return cls(d0, d1, channel, values[places].astype(np.int64)), np.bincount(sample, minlength=len(maps))
 
     def outside(self, shape: Shape) -> npt.NDArray[np.bool_]:
         """Which events lie outside a map of this shape."""
         return (self.d0 >= shape[0]) | (self.d1 >= shape[1]) | (self.channel >= shape[2])
+
+
+def owners(blocks: Sequence[Words]) -> npt.NDArray[np.int64]:
+    """For each event of blocks of words that are joined, the number of its block."""
+    return np.repeat(np.arange(len(blocks)), [len(words) // 2 for words in blocks])
 
 
 def _words(first: Array, second: Array) -> Words:
@@ -74,21 +86,30 @@ def write_flat_levels(events: Events, polarity: int = POLARITY) -> Words:
 
 
 def encode_input(map: Array, input_type: int) -> bytes:
-    """A map of levels [d0, d1, channels] as the chip takes it.
+    """A map of levels [d0, d1, channels] as the chip takes it; see `encode_inputs`."""
+    return encode_inputs(map[None], input_type)[0]
+
+
+def encode_inputs(maps: Array, input_type: int) -> list[bytes]:
+    """Maps of levels [n, d0, d1, channels] as the chip takes them.
 
     An image goes as its bytes. A map without any level goes as one event just outside of it, since the
     chip needs at least one.
     """
     if input_type == DENSE:
-        return np.ascontiguousarray(map, np.uint8).tobytes()
-    d0, d1, channels = map.shape
-    events = Events.of(map.reshape(1, 1, -1) if input_type == FNP else map)
-    if not len(events.value):
-        flat = d0 + d1 * d0 + channels * d0 * d1
-        beyond = (0, 0, flat) if input_type == FNP else (d0, d1, channels)
-        events = Events(*(np.array([n]) for n in (*beyond, 1)))
-    words = write_flat_levels(events) if input_type == FNP else write_spatial_levels(events)
-    return words.astype("<u4").tobytes()
+        return [map.tobytes() for map in np.ascontiguousarray(maps, np.uint8)]
+    n, d0, d1, channels = maps.shape
+    flat = input_type == FNP
+    write = write_flat_levels if flat else write_spatial_levels
+    events, counts = Events.of_maps(maps.reshape(n, 1, 1, -1) if flat else maps)
+    beyond = (0, 0, d0 + d1 * d0 + channels * d0 * d1) if flat else (d0, d1, channels)
+    nothing = write(Events(*(np.array([number]) for number in (*beyond, 1)))).astype("<u4").tobytes()
+    return [block.astype("<u4").tobytes() or nothing for block in split_words(write(events), counts)]
+
+
+def split_words(words: Words, counts: npt.NDArray[np.int64]) -> list[Words]:
+    """The words of each map, where the maps have `counts` events."""
+    return np.split(words, np.cumsum(2 * counts)[:-1])
 
 
 def read_spatial_levels(words: Words) -> Events:
@@ -182,11 +203,19 @@ def dense_output_type(bits: int) -> np.dtype[np.generic]:
 
 def decode_output(words: Words, shape: Shape, output_type: int, activation: bool) -> npt.NDArray[np.int32] | None:
     """Output words as a map [d0, d1, channels], int32; None if they cannot be one."""
-    if len(words) % 2:
+    maps = decode_outputs([words], shape, output_type, activation)
+    return None if maps is None else maps[0]
+
+
+def decode_outputs(
+    blocks: Sequence[Words], shape: Shape, output_type: int, activation: bool
+) -> npt.NDArray[np.int32] | None:
+    """Output words of several jobs as maps [n, d0, d1, channels], int32; None if some cannot be one."""
+    if any(len(words) % 2 for words in blocks):
         return None
-    events = OUTPUT_FORMATS[output_type, activation].read(words)
+    events = OUTPUT_FORMATS[output_type, activation].read(np.concatenate(blocks))
     if events.outside(shape).any():
         return None
-    map = np.zeros(shape, np.int32)
-    map[events.d0, events.d1, events.channel] = events.value
-    return map
+    maps = np.zeros((len(blocks), *shape), np.int32)
+    maps[owners(blocks), events.d0, events.d1, events.channel] = events.value
+    return maps

@@ -3,46 +3,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from attrs import frozen
 
 from akc.targets.akd1000.driver.controller import HEADER_BYTES
 from akc.targets.akd1000.driver.dma import HRC
-from akc.targets.akd1000.driver.errors import BadInput
-from akc.targets.akd1000.driver.events import DENSE
+from akc.targets.akd1000.driver.errors import BadInput, BadOutput
+from akc.targets.akd1000.driver.events import DENSE, decode_outputs, dense_output_type
 from akc.targets.akd1000.driver.plan import ProgramInfo
 
 Array = npt.NDArray[Any]
 
 
 def check_input(info: ProgramInfo, input: Array) -> Array:
-    """The input as uint8 levels [d0, d1, channels]; raises BadInput with what the program takes."""
-    if (
-        input.size != int(np.prod(info.input_dims))
-        or (input.ndim not in (1, 3))
-        or (input.ndim == 3 and input.shape != info.input_dims)
-    ):
-        raise BadInput(f"the program takes inputs of {info.input_dims}, found {input.shape}")
-    if np.issubdtype(input.dtype, np.floating):
-        input = _quantize_input(info, input)
-    if not np.issubdtype(input.dtype, np.integer):
-        raise BadInput(f"an input holds whole numbers, found {input.dtype}")
+    """The input as levels [d0, d1, channels]; see `check_inputs`."""
+    levels: Array = check_inputs(info, input[None])[0]
+    return levels
+
+
+def check_inputs(info: ProgramInfo, inputs: Sequence[Array] | Array) -> Array:
+    """The inputs as uint8 (or int8) levels [n, d0, d1, channels].
+
+    inputs: [n, d0, d1, channels], [n, values], or a list of such arrays without the first axis.
+    Raises BadInput with what the program takes.
+    """
+    if not len(inputs):
+        raise BadInput("there is no input")
+    if not isinstance(inputs, np.ndarray):
+        arrays = [_shaped(info, np.asarray(x)[None]) for x in inputs]
+        inputs = np.concatenate(arrays)
+    inputs = _shaped(info, inputs)
+    if np.issubdtype(inputs.dtype, np.floating):
+        inputs = _quantize_inputs(info, inputs)
+    if not np.issubdtype(inputs.dtype, np.integer):
+        raise BadInput(f"an input holds whole numbers, found {inputs.dtype}")
     low, high = (-128, 127) if info.input_sign else (0, (1 << info.input_bits) - 1)
-    if input.min() < low or input.max() > high:
-        raise BadInput(f"this program's inputs lie in {low}..{high}, found {input.min()}..{input.max()}")
-    return np.ascontiguousarray(input.reshape(info.input_dims)).astype(np.int8 if info.input_sign else np.uint8)
+    if inputs.min() < low or inputs.max() > high:
+        raise BadInput(f"this program's inputs lie in {low}..{high}, found {inputs.min()}..{inputs.max()}")
+    return np.ascontiguousarray(inputs).astype(np.int8 if info.input_sign else np.uint8, copy=False)
 
 
-def _quantize_input(info: ProgramInfo, input: Array) -> Array:
+def _shaped(info: ProgramInfo, inputs: Array) -> Array:
+    shape = inputs.shape[1:]
+    if shape not in (info.input_dims, (int(np.prod(info.input_dims)),)):
+        raise BadInput(f"the program takes inputs of {info.input_dims}, found {shape}")
+    return inputs.reshape(-1, *info.input_dims)
+
+
+def _quantize_inputs(info: ProgramInfo, inputs: Array) -> Array:
     """round(x * scale) + zero point, cut to the program's range; programs of the AKD1000 carry no scales."""
     if not len(info.input_scales):
         raise BadInput("this program takes whole numbers, found floats", "quantise them first: host.quantize does")
-    scaled = np.asarray(input.reshape(info.input_dims), np.float32) * np.asarray(info.input_scales, np.float32)
+    scaled = np.asarray(inputs, np.float32) * np.asarray(info.input_scales, np.float32)
     rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.int64)
     low, high = (-128, 127) if info.input_sign else (0, 15 if info.input_bits == 4 else 255)
     return np.clip(rounded + np.asarray(info.input_zero_points, np.int64), low, high)
+
+
+# -- outputs ---------------------------------------------------------------------------------------
+
+
+@frozen(eq=False)
+class Answer:
+    """What the chip wrote for one job: its data, without the header."""
+
+    job: int
+    data: bytes
+
+
+def decode_answers(info: ProgramInfo, answers: Sequence[Answer]) -> Array:
+    """Levels or potentials of several jobs, int32 [n, d0, d1, channels]. Raises BadOutput."""
+    if info.output_type == DENSE:
+        kind = dense_output_type(info.output_bits)
+        maps = [np.frombuffer(answer.data, kind).reshape(info.output_dims) for answer in answers]
+        return np.stack(maps).astype(np.int32)
+    form = info.output_dims, info.output_type, info.activation
+    blocks = [np.frombuffer(answer.data, "<u4").astype(np.uint32) for answer in answers]
+    outputs = decode_outputs(blocks, *form)
+    if outputs is None:
+        bad = next(a.job for a, block in zip(answers, blocks, strict=True) if decode_outputs([block], *form) is None)
+        raise BadOutput(f"job {bad} holds events outside of {info.output_dims} or half a pair")
+    return outputs
 
 
 def rescale(info: ProgramInfo, outputs: Array) -> Array:

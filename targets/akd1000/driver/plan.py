@@ -2,7 +2,7 @@
 """What the driver needs of a program: the header, and where in program_data each track lies.
 
 program_info alone is enough for it (the data may already be in device memory). Every offset is checked
-by akc.targets.akd1000.flatbuffer and akc.targets.akd1000.program before it is used.
+by akc.flatbuffer and akc.targets.akd1000.program before it is used.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy.typing as npt
 from attrs import frozen
 
 from akc.diagnostics import error
+from akc.flatbuffer import Buffer, Table
 from akc.targets.akd1000 import program
 from akc.targets.akd1000.driver.errors import WrongProgram
 from akc.targets.akd1000.driver.events import DENSE, NAMES, OUTPUT_FORMATS
-from akc.targets.akd1000.flatbuffer import Buffer, Table
 
 Place = tuple[int, int, int]
 Shape = tuple[int, int, int]

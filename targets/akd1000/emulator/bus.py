@@ -60,7 +60,7 @@ class EmulatorBus(Bus):
     def read(self, address: int, size: int) -> bytes:
         """Device memory."""
         self._step()
-        data = self.chip.memory.read(address, size)
+        data = self.chip.read_memory(address, size)
         if self.cut_reads and size > 1:
             raise ShortTransfer(f"the emulated device gave {size // 2} of {size} bytes at {address:#010x}")
         return data
@@ -68,7 +68,7 @@ class EmulatorBus(Bus):
     def write(self, address: int, data: bytes) -> None:
         """Device memory."""
         self._step()
-        self.chip.memory.write(address, data)
+        self.chip.write_memory(address, data)
 
     def sleep(self, seconds: float) -> None:
         """Move the clock."""

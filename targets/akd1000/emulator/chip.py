@@ -5,13 +5,15 @@ It knows what a driver writes and nothing else. Configuration tracks fill regist
 the processors; a job decodes the network from those alone (kept until something is written again),
 runs it on the job's events or pixels, and writes output events as the chip would. What the chip
 could not do raises a ChipFault.
+
+Nothing here goes on in the background. Pipelined jobs wait until somebody looks at what the chip
+writes (status, job ids, memory) or changes what it computes with; then all of them are run at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from akc.targets.akd1000.driver.bus import REGISTER_SIZE
 from akc.targets.akd1000.driver.dma import CONFIG, EVENT, HEADER_WORDS, HRC
@@ -27,7 +29,8 @@ from akc.targets.akd1000.driver.registers import (
     INTERRUPT_MASK,
     top,
 )
-from akc.targets.akd1000.emulator.controllers import Controller
+from akc.targets.akd1000.emulator.controllers import Controller, Job
+from akc.targets.akd1000.emulator.inputs import Array, read_rows
 from akc.targets.akd1000.emulator.memory import Memory
 from akc.targets.akd1000.emulator.network import Network, Result, decode
 from akc.targets.akd1000.emulator.processors import Fabric
@@ -54,9 +57,9 @@ class Chip:
         self.memory = Memory()
         self.fabric = Fabric()
         self.plain = dict.fromkeys(PLAIN, 0)
-        self.config = Controller("configuration", CONFIG, self.memory, self._configure)
-        self.event = Controller("event", EVENT, self.memory, self._run_events)
-        self.hrc = Controller("HRC", HRC, self.memory, self._run_image)
+        self.config = Controller("configuration", CONFIG, self.memory, self._configure, self.finish)
+        self.event = Controller("event", EVENT, self.memory, self._take_events, self.finish)
+        self.hrc = Controller("HRC", HRC, self.memory, self._take_image, self.finish)
         self.controllers = {CONFIG_DMA: self.config, EVENT_DMA: self.event, HRC_DMA: self.hrc}
         self._network: Network | None = None
         self._decoded = -1
@@ -78,10 +81,13 @@ class Chip:
         if controller is not None:
             controller.write(offset % CONTROLLER_SIZE, value)
             return
-        self.plain[self._known(offset)] = value
+        known = self._known(offset)
         if offset == CONTROL:
+            self.plain[known] = value
             self._control(value)
         else:
+            self.finish()
+            self.plain[known] = value
             self.fabric.changes += 1
 
     def _known(self, offset: int) -> int:
@@ -91,20 +97,37 @@ class Chip:
         return offset
 
     def _control(self, value: int) -> None:
-        """Resets act while their bit is 1."""
+        """Resets act while their bit is 1; a core reset drops the jobs that wait."""
         if top("multi_pass").get(value):
             raise UnknownRegister("an AKD1000 has no multi-pass mode")
         if top("core_reset").get(value):
             for controller in self.controllers.values():
                 controller.reset()
+        if value:
+            self.finish()
         if top("mesh_reset").get(value) or top("logic_reset").get(value):
             self.fabric.reset_mesh()
         if top("image_reset").get(value):
             self.fabric.reset_image()
 
+    # -- memory ------------------------------------------------------------------------------------
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Bytes of device memory; raises ChipFault."""
+        self.finish()
+        return self.memory.read(address, size)
+
+    def write_memory(self, address: int, data: bytes) -> None:
+        """Write device memory; the network is read again where its weights lie there. Raises ChipFault."""
+        if self._network is not None and self._network.reads(address, len(data)):
+            self.finish()
+            self.fabric.changes += 1
+        self.memory.write(address, data)
+
     # -- work --------------------------------------------------------------------------------------
 
     def _configure(self, job: Mapping[str, int]) -> None:
+        self.finish()
         track = self.memory.words(job["source"], job["words"])
         if job["write"]:
             self.config.count(CYCLES_PER_WORD * self.fabric.play(track))
@@ -122,17 +145,47 @@ class Chip:
             self._decoded = self.fabric.changes
         return self._network
 
-    def _run_events(self, job: Mapping[str, int]) -> None:
-        words = self.memory.words(job["input"], job["words"])
-        self._answer(self.event, job, self.network().run_events(words, job["learn_class"]))
+    def _take_events(self, job: Mapping[str, int]) -> None:
+        self._take(self.event, Job(job, self.memory.words(job["input"], job["words"])))
 
-    def _run_image(self, job: Mapping[str, int]) -> None:
+    def _take_image(self, job: Mapping[str, int]) -> None:
         row_bytes = job["row_bytes_high"] << 16 | job["row_bytes"]
         if (job["window_rows"], job["window_row_bytes"]) != (job["rows"], row_bytes & 0xFFFF):
             raise BadDescriptor("the window of an image is not the part that is sent")
-        starts = [job["input"] + row * job["stride_bytes"] for row in range(job["rows"])]
-        rows = np.stack([np.frombuffer(self.memory.read(start, row_bytes), np.uint8) for start in starts])
-        self._answer(self.hrc, job, self.network().run_image(rows, job["learn_class"]))
+        if not job["rows"] or not row_bytes:
+            raise BadDescriptor(f"an image of {job['rows']} rows of {row_bytes} bytes")
+        rows = read_rows(self.memory, job["input"], job["rows"], row_bytes, job["stride_bytes"])
+        self._take(self.hrc, Job(job, rows))
+
+    def _take(self, controller: Controller, job: Job) -> None:
+        """Without pipelining a job is done before the next one is looked at."""
+        controller.waiting.append(job)
+        if not controller.get("buffer_end"):
+            self.finish()
+
+    def finish(self) -> None:
+        """Run every job that waits."""
+        for controller, run in ((self.event, self._run_events), (self.hrc, self._run_images)):
+            if controller.waiting:
+                jobs, controller.waiting = controller.waiting, []
+                run(jobs)
+
+    def _run_events(self, jobs: Sequence[Job]) -> None:
+        self._run(self.event, jobs, self.network().maps_of_events([job.payload for job in jobs]))
+
+    def _run_images(self, jobs: Sequence[Job]) -> None:
+        for _, group in groupby(jobs, lambda job: job.payload.shape):
+            alike = list(group)
+            self._run(self.hrc, alike, self.network().maps_of_rows([job.payload for job in alike]))
+
+    def _run(self, controller: Controller, jobs: Sequence[Job], maps: Array) -> None:
+        network = self.network()
+        if network.learner is None:
+            results = network.run(maps)
+        else:
+            results = [network.run_and_learn(m, job.fields["learn_class"]) for m, job in zip(maps, jobs, strict=True)]
+        for job, result in zip(jobs, results, strict=True):
+            self._answer(controller, job.fields, result)
 
     def _answer(self, controller: Controller, job: Mapping[str, int], result: Result) -> None:
         """Header and events into memory, the job's id into the status register."""

@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy.typing as npt
+from attrs import frozen
 
 from akc.targets.akd1000.driver.dma import Layout
 from akc.targets.akd1000.driver.errors import BadDescriptor, UnknownRegister
@@ -14,25 +18,38 @@ OFFSETS = known_offsets("dma")
 EMPTY_RING = 0x00FF00FF
 """Register 0x04 after a reset: both indices are 0xff."""
 READ_ONLY = frozenset((0x10, 0x14, 0x18, 0x1C, 0x20, 0x28, 0x2C, 0x30, 0x50))
-NOT_ON_THIS_CHIP = ("chained", "hardware_run", "big_endian")
-"""Modes that the emulator refuses: programs of this chip never use them."""
+CONTROL, DESCRIPTORS, MONITOR = dma("run").offset, dma("last").offset, dma("clear_status").offset
+NOT_ON_THIS_CHIP = {CONTROL: ("hardware_run", "big_endian"), DESCRIPTORS: ("chained",)}
+"""Modes that the emulator refuses, by register: programs of this chip never use them."""
 
 Handler = Callable[[Mapping[str, int]], None]
 OUTBOUND = 1
 
 
-class Controller:
-    """One controller. `handler` gets each descriptor as fields by name and does its work."""
+@frozen(eq=False)
+class Job:
+    """A descriptor of an input controller, and the words or rows of pixels that it pointed at."""
 
-    def __init__(self, name: str, layout: Layout, memory: Memory, handler: Handler) -> None:
-        self.name, self.layout, self.memory, self.handler = name, layout, memory, handler
+    fields: Mapping[str, int]
+    payload: npt.NDArray[Any]
+
+
+class Controller:
+    """One controller. `handler` gets each descriptor as fields by name and does its work, or leaves it in `waiting`.
+
+    finish: does all waiting work; called before anything that it would change is read.
+    """
+
+    def __init__(self, name: str, layout: Layout, memory: Memory, handler: Handler, finish: Callable[[], None]) -> None:
+        self.name, self.layout, self.memory, self.handler, self.finish = name, layout, memory, handler, finish
         self.held = False
         """Fault injection: descriptors stay in the ring."""
         self.registers: dict[int, int] = {}
         self.reset()
 
     def reset(self) -> None:
-        """As after power-on."""
+        """As after power-on; jobs that wait are lost."""
+        self.waiting: list[Job] = []
         self.registers = dict.fromkeys(OFFSETS, 0) | {dma("last").offset: EMPTY_RING}
 
     def get(self, name: str) -> int:
@@ -49,6 +66,8 @@ class Controller:
         """A register; raises UnknownRegister."""
         if offset not in OFFSETS:
             raise UnknownRegister(f"the {self.name} DMA has no register {offset:#x}")
+        if offset in READ_ONLY:
+            self.finish()
         return self.registers[offset]
 
     def write(self, offset: int, value: int) -> None:
@@ -56,13 +75,20 @@ class Controller:
         if offset not in OFFSETS or offset in READ_ONLY:
             what = "read-only" if offset in READ_ONLY else "no"
             raise UnknownRegister(f"{offset:#x} is {what} register of the {self.name} DMA")
+        if offset not in (CONTROL, DESCRIPTORS):
+            self.finish()
         self.registers[offset] = value
-        if self.get("soft_reset"):
-            self.reset()
-        if self.get("clear_status"):
+        if offset == MONITOR and self.get("clear_status"):
             self.put("clear_status", 0)
             self.registers[dma("raw_status").offset] = 0
-        for name in NOT_ON_THIS_CHIP:
+        if offset in (CONTROL, DESCRIPTORS):
+            self._start(offset)
+
+    def _start(self, offset: int) -> None:
+        """What a write to the control or descriptor register sets going."""
+        if offset == CONTROL and self.get("soft_reset"):
+            self.reset()
+        for name in NOT_ON_THIS_CHIP[offset]:
             if self.get(name):
                 raise UnknownRegister(f"{name} of the {self.name} DMA is not known to work on this chip")
         self.work()

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network that the emulated chip holds: read from registers and memories, run with the integer simulator.
 
-Layers are computed whole, not event by event. Potentials leave the chip in the bits that its output
-events have (26 or 20), so a network whose potentials may exceed them (limits warn) differs from the
-simulator here.
+Layers are computed whole, not event by event, and once for all jobs that wait in the pipeline.
+Potentials leave the chip in the bits that its output events have (26 or 20), so a network whose
+potentials may exceed them (limits warn) differs from the simulator here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,12 @@ from akc.targets.akd1000.driver.events import (
     Events,
     Shape,
     Words,
-    read_flat_levels,
-    read_spatial_levels,
+    split_words,
 )
 from akc.targets.akd1000.emulator import learning
 from akc.targets.akd1000.emulator.dense_layer import DenseState, chip_inputs, decode_dense, read_state
 from akc.targets.akd1000.emulator.image_layer import check_image, decode_image, read_mode
+from akc.targets.akd1000.emulator.inputs import read_events
 from akc.targets.akd1000.emulator.layer import DecodedLayer
 from akc.targets.akd1000.emulator.memory import Memory
 from akc.targets.akd1000.emulator.processors import FNP_WEIGHTS, Block, Fabric, Processor
@@ -111,6 +111,7 @@ class Network:
     memory: Memory
     fabric: Fabric
     layers: list[DecodedLayer] = field(factory=list)
+    outside: list[tuple[int, int]] = field(factory=list)
     flat: bool = False
     learner: DenseState | None = None
     random: np.random.Generator = field(factory=lambda: np.random.default_rng(0))
@@ -126,8 +127,14 @@ class Network:
             raise BadGeometry(f"a dense layer is on {len(processors)} processors, it takes one")
         state = read_state(processors[0], external, self.memory)
         self.layers.append(decode_dense(name, state, self._channels_before()))
+        if state.address is not None:
+            self.outside.append((state.address, state.address + 4 * len(state.words)))
         if state.registers["learning_on"]:
             self.learner = state
+
+    def reads(self, address: int, size: int) -> bool:
+        """Whether some of these bytes of device memory are weights of an FNP2."""
+        return any(start < address + size and address < end for start, end in self.outside)
 
     def _channels_before(self) -> int | None:
         """Channels that the next layer gets; None if it is the first."""
@@ -136,40 +143,50 @@ class Network:
 
     # -- jobs --------------------------------------------------------------------------------------
 
-    def run_events(self, words: Words, learn_class: int) -> Result:
-        """A job of the event DMA; raises BadEvent."""
+    def maps_of_events(self, blocks: Sequence[Words]) -> Array:
+        """The events of several jobs as maps [n, d0, d1, channels]; raises BadEvent."""
         if self.image is not None:
             raise BadEvent("events arrive, but the image layer is the first layer")
         first = self.layers[0]
-        if len(words) % 2 or not len(words):
-            raise BadEvent(f"{len(words)} words are no pairs")
         assert first.size is not None
-        shape = (*first.size, first.channels)
-        events = read_flat_levels(words) if self.flat else read_spatial_levels(words)
-        return self._run(_scatter(events, shape, max(first.input_bits)), learn_class)
+        return read_events(blocks, self.flat, (*first.size, first.channels), max(first.input_bits))
 
-    def run_image(self, rows: Array, learn_class: int) -> Result:
-        """A job of the HRC DMA: uint8 [rows, row bytes]; raises BadEvent, BadGeometry."""
+    def maps_of_rows(self, images: Sequence[Array]) -> Array:
+        """Rows of pixels of several jobs, uint8 [rows, row bytes], as maps; raises BadEvent, BadGeometry."""
         if self.image is None:
             raise BadEvent("an image arrives, but there is no image layer")
-        if rows.shape[1] % self.image.channels:
-            raise BadEvent(f"rows of {rows.shape[1]} bytes hold no whole pixels of {self.image.channels} channels")
-        pixels = rows.reshape(len(rows), -1, self.image.channels)
-        check_image(self.image, pixels.shape[:2])
-        return self._run(pixels, learn_class)
+        rows, row_bytes = images[0].shape
+        if row_bytes % self.image.channels:
+            raise BadEvent(f"rows of {row_bytes} bytes hold no whole pixels of {self.image.channels} channels")
+        maps = np.stack(images).reshape(len(images), rows, -1, self.image.channels)
+        check_image(self.image, maps.shape[1:3])
+        return maps
 
-    def _run(self, map: Array, learn_class: int) -> Result:
+    def run(self, maps: Array) -> list[Result]:
+        """Jobs without learning: every layer is computed once for all of them."""
+        runner = self._runner(maps.shape[1:])
+        (results,) = runner.run({INPUT: maps}).values()
+        events, counts = Events.of_maps(results)
+        blocks = split_words(self._writer(events), counts)
+        arrived = np.count_nonzero(maps.reshape(len(maps), -1), axis=1)
+        return [Result(words, int(count) + len(words)) for words, count in zip(blocks, arrived, strict=True)]
+
+    def run_and_learn(self, map: Array, learn_class: int) -> Result:
+        """One job [d0, d1, channels], then the learning layer's step on it; the result is from before the step."""
+        assert self.learner is not None
         runner = self._runner(map.shape)
         values = runner.run({INPUT: map[None]}, keep=True)
-        names = [op.name for op in runner.module.net.ops]
-        if self.learner is not None:
-            before = names[-2] if len(names) > 1 else INPUT
-            self._learn(self.learner, values[before][0], learn_class)
-        result = values[names[-1]][0]
-        format = OUTPUT_FORMATS[self.output_type, self._last.fields.get("activation", True)]
-        assert format.write is not None
-        words = format.write(Events.of(result))
+        names = [INPUT, *(op.name for op in runner.module.net.ops)]
+        self._learn(self.learner, values[names[-2]][0], learn_class)
+        words = self._writer(Events.of(values[names[-1]][0]))
         return Result(words, int(np.count_nonzero(map)) + len(words))
+
+    @property
+    def _writer(self) -> Callable[[Events], Words]:
+        """How output events look."""
+        write = OUTPUT_FORMATS[self.output_type, self._last.fields.get("activation", True)].write
+        assert write is not None
+        return write
 
     @property
     def _last(self) -> DecodedLayer:
@@ -240,21 +257,3 @@ def _op(layer: DecodedLayer, x: Value, weights: dict[str, Weight]) -> Op:
         return evolve(draft, result=Value(layer.name, draft.infer(types)))
     except (TypeFault, ValueError) as fault:
         raise BadGeometry(f"{layer.name} does not fit its input {x.type}: {fault}") from None
-
-
-def _scatter(events: Events, shape: Shape, bits: int) -> Array:
-    """The events as a map of levels. One event of 1 just outside stands for no event at all. Raises BadEvent."""
-    map = np.zeros(shape, np.uint8)
-    outside = events.outside(shape)
-    if outside.any():
-        if len(outside) == 1 and events.value[0] == 1:
-            return map
-        n = int(np.argmax(outside))
-        raise BadEvent(f"event {n} at ({events.d0[n]}, {events.d1[n]}, {events.channel[n]}) is outside of {shape}")
-    if events.value.max() >= 1 << bits:
-        raise BadEvent(f"an event of {int(events.value.max())} does not fit {bits} bits")
-    flat = np.ravel_multi_index((events.d0, events.d1, events.channel), shape)
-    if len(np.unique(flat)) != len(flat):
-        raise BadEvent("two events have the same place")
-    map.reshape(-1)[flat] = events.value
-    return map

@@ -257,6 +257,7 @@ def test_an_output_that_cannot_be(device: Device, bus: EmulatorBus, header: int,
     device.program(built.program)
     device.set_batch_size(1)
     device.enqueue(built.inputs[0])
+    bus.chip.finish()
     bus.write(device._outputs, header.to_bytes(4, "little"))
     bus.write(device._outputs + 32, b"".join(n.to_bytes(4, "little") for n in events))
     if (header, events) == (2, [3, 1]):

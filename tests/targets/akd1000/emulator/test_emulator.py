@@ -347,16 +347,17 @@ def test_events_that_do_not_fit(bus: EmulatorBus, what: str) -> None:
     bus.write(0x20200000, words(*events).tobytes())
     with pytest.raises(errors.BadEvent, match=message):
         device.enqueue_external(0x20200000, len(events))
+        device.fetch()
     assert not device.programmed
 
 
 def test_an_image_without_image_layer_and_the_other_way_round(bus: EmulatorBus, chip: Chip) -> None:
     programmed(bus, "dense-levels")
     with pytest.raises(errors.BadEvent, match="there is no image layer"):
-        chip.network().run_image(np.zeros((5, 5), np.uint8), 0)
+        chip.network().maps_of_rows([np.zeros((5, 5), np.uint8)])
     programmed(bus, "image-alone")
     with pytest.raises(errors.BadEvent, match="the image layer is the first"):
-        chip.network().run_events(words(0, 0), 0)
+        chip.network().maps_of_events([words(0, 0)])
 
 
 # -- what is decoded -------------------------------------------------------------------------------
