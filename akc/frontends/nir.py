@@ -3,7 +3,8 @@
 
 What the exporters of other tools write differs from the equations; `producer` names whose habits apply:
 snntorch 1.0.0 writes tau = 1e-4 / (1 - beta) and r = tau / 1e-4, norse 1.1.0 writes tau = dt / tau_mem_inv,
-sinabs writes IF neurons that add r times their input at each step, spec is the definition itself.
+sinabs 3.1.3 writes time constants in steps of networks that decay by exp(-1 / tau) and scale their input by
+1 - exp(-1 / tau), and IF neurons that add r times their input at each step; spec is the definition itself.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from akc.diagnostics import DiagnosticError, error
+from akc.diagnostics import Diagnostic, DiagnosticError, error
 from akc.files import read_bytes
 from akc.frontends.graph import Node
 from akc.frontends.refusals import REFUSALS
-from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain
+from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
 from akc.frontends.timeloop import NeuronRow
 from akc.ir.module import Module
 from akc.ir.ops import snn
@@ -45,12 +46,7 @@ def read_nir(path: str, options: SpikingOptions | None = None) -> Module:
         raise error("AKC0381", f"there is no producer {producer!r}", help=f"producers are {', '.join(PRODUCERS)}")
     dt = options.dt or DEFAULT_DT[producer]
     chain = Chain.start(Path(path).stem, _input_shape(nodes, order))
-    rows = [ROWS.get(type(nodes[n]).__name__) for n in order[1:]]
-    faults = [
-        REFUSALS[row.refusal if row else "no-such-layer"].diagnostic(n, type(nodes[n]).__name__)
-        for n, row in zip(order[1:], rows)
-        if row is None or row.refusal
-    ]
+    faults = [fault for n in order[1:] for fault in _refused(n, nodes[n])]
     if faults:
         raise DiagnosticError(faults)
     for name in order[1:]:
@@ -109,13 +105,16 @@ def _only(nodes: dict[str, Any], kind: str) -> str:
 def _chain_of(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> tuple[list[str], dict[str, Any]]:
     """Nodes from the input to the output, and the layer on a neuron's own spikes for recurrent neurons."""
     entry, leave = _only(nodes, "Input"), _only(nodes, "Output")
-    loops = {a: w for a, w in edges if (w, a) in edges and type(nodes[w]).__name__ in ("Affine", "Linear")
+    loops = {a: w for a, w in edges if (w, a) in edges and type(nodes[w]).__name__ in LOOP_LAYERS
              and _is_neuron(nodes[a])}  # fmt: skip
     loops |= {a: a for a, b in edges if a == b}
     order = [entry]
     while order[-1] != leave:
         ahead = [b for a, b in edges if a == order[-1] and b != loops.get(a)]
-        if len(ahead) != 1 or ahead[0] in order:
+        back = [b for b in ahead if b in order or (len(ahead) > 1 and _reaches(edges, b, order[-1]))]
+        if back:
+            raise DiagnosticError(REFUSALS["back-edge"].diagnostic(back[0], type(nodes[back[0]]).__name__))
+        if len(ahead) != 1:
             raise error(
                 "AKC0383",
                 f"'{order[-1]}' leads to {len(ahead)} nodes: {', '.join(ahead) or 'none'}",
@@ -124,6 +123,20 @@ def _chain_of(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> tuple[list
             )
         order.append(ahead[0])
     return order[:-1], {name: nodes[layer] for name, layer in loops.items()}
+
+
+LOOP_LAYERS = ("Affine", "Linear", "Conv2d")
+"""What may carry a neuron's own spikes back to it."""
+
+
+def _reaches(edges: list[tuple[str, str]], start: str, goal: str) -> bool:
+    """Whether a way along the edges leads from one node to another."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        ahead = {b for a, b in edges if a == waiting[-1]} - seen
+        waiting = waiting[:-1] + sorted(ahead)
+        seen |= ahead
+    return goal in seen
 
 
 def _is_neuron(node: Any) -> bool:
@@ -178,12 +191,11 @@ def _append(chain: Chain, name: str, node: Any, loop: Any, producer: str, dt: fl
     kind = type(node).__name__
     if kind in ("Affine", "Linear"):
         chain.dense(name, np.asarray(node.weight), getattr(node, "bias", None))
-    elif kind == "Conv2d":
-        padding = node.padding
-        if isinstance(node.padding, str):
-            same = node.padding == "same"
-            padding = [int(n) // 2 if same else 0 for n in np.asarray(node.weight).shape[2:]]
-        chain.conv(name, np.asarray(node.weight), node.bias, node.stride, padding, node.dilation, int(node.groups))
+    elif kind in ("Conv1d", "Conv2d"):
+        groups = int(np.asarray(node.groups).reshape(-1)[0])
+        chain.conv(name, np.asarray(node.weight), node.bias, node.stride, _padding(node), node.dilation, groups)
+    elif kind == "Delay":
+        return
     elif kind in ("SumPool2d", "AvgPool2d"):
         chain.pool(name, "average_pool", node.kernel_size, node.stride, node.padding)
         if kind == "SumPool2d":
@@ -197,6 +209,24 @@ def _append(chain: Chain, name: str, node: Any, loop: Any, producer: str, dt: fl
         if loop is not None:
             spec = _with_loop(spec, loop, producer, node, dt)
         chain.neuron(name, spec, membrane=not spec.kind.fires or kind == "I")
+
+
+def _padding(node: Any) -> Any:
+    """Cells around the map; "same" and "valid" may stand for them."""
+    if not isinstance(node.padding, str):
+        return node.padding
+    kernel = np.asarray(node.weight).shape[2:]
+    dilation = np.broadcast_to(np.asarray(node.dilation), len(kernel))
+    return [int((n - 1) * d) // 2 if node.padding == "same" else 0 for n, d in zip(kernel, dilation)]
+
+
+def _refused(name: str, node: Any) -> list[Diagnostic]:
+    """Why a node cannot be read, by the rows of the table."""
+    kind = type(node).__name__
+    row = ROWS.get(kind)
+    if row is not None and (not row.refusal or (kind == "Delay" and not np.any(node.delay))):
+        return []
+    return [REFUSALS[row.refusal if row else "no-such-layer"].diagnostic(name, kind)]
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -217,13 +247,20 @@ def _with_loop(spec: NeuronSpec, loop: Any, producer: str, node: Any, dt: float)
     own = type(loop) is type(node)
     weight = np.eye(np.size(node.v_threshold)) if own else np.asarray(loop.weight)
     constants = {"weight": weight.astype(np.float32)}
+    attributes = {}
+    if weight.ndim == 4:
+        padding = pair(_padding(loop))
+        attributes = {"stride": pair(loop.stride), "before": padding, "after": padding,
+                      "dilation": pair(loop.dilation), "groups": int(loop.groups)}  # fmt: skip
     if not own and getattr(loop, "bias", None) is not None:
         constants["bias"] = np.asarray(loop.bias, np.float32)
     gain = np.asarray(spec.gain, np.float64)
     if np.any(gain != 1):
         constants = {k: (v * gain.reshape(-1, *(1,) * (v.ndim - 1))).astype(np.float32) for k, v in constants.items()}
     kind = snn.RLeaky if spec.kind is snn.Leaky else spec.kind
-    return evolve(spec, kind=kind, feedback=Node(kind="dense", inputs=(), outputs=(), constants=constants))
+    layer = "conv" if attributes else "dense"
+    feedback = Node(kind=layer, inputs=(), outputs=(), attributes=attributes, constants=constants)
+    return evolve(spec, kind=kind, feedback=feedback)
 
 
 def _neuron(
@@ -271,7 +308,9 @@ def _near_one(gain: Array) -> Any:
 
 
 def _inverse(tau: Array, producer: str, dt: float) -> Array:
-    """1 / time constant; norse writes dt times the constant's inverse upside down."""
+    """What a step takes off the membrane, by dt; norse writes tau upside down, sinabs decays exponentially."""
+    if producer == "sinabs":
+        return -np.expm1(-dt / tau) / dt
     return dt / tau if producer == "norse" else 1 / tau
 
 
@@ -303,7 +342,7 @@ def _cubalif(p: dict[str, Array], producer: str, dt: float, reset: str) -> Neuro
 
 
 def _if(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
-    gain = p["r"] if producer in ("sinabs", "snntorch") else p["r"] * dt
+    gain = p["r"] * dt if producer == "spec" else p["r"]
     if reset == "subtract":
         return NeuronSpec(
             kind=snn.Leaky,
@@ -323,10 +362,22 @@ def _li(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec
     )
 
 
+def _cubali(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
+    """r times the current of forward Euler is snn.li's current over the input times r dt / tau_syn."""
+    inverse = {key: _inverse(p[key], producer, dt) for key in ("tau_syn", "tau_mem")}
+    share = 1.0 if producer == "norse" else inverse["tau_syn"] * dt
+    return NeuronSpec(
+        kind=snn.Li,
+        gain=p["r"] * p["w_in"] * share,
+        settings={"dt": dt},
+        parameters={"tau_syn_inv": inverse["tau_syn"], "tau_mem_inv": inverse["tau_mem"], "v_leak": p["v_leak"]},
+    )
+
+
 def _integrator(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
     return NeuronSpec(
         kind=snn.Leaky,
-        gain=p["r"] * (1.0 if producer == "sinabs" else dt),
+        gain=p["r"] * (dt if producer == "spec" else 1.0),
         settings={"reset": "none"},
         parameters={"beta": 1.0, "threshold": 1.0},
     )
@@ -336,7 +387,9 @@ def _threshold(p: dict[str, Array], producer: str, dt: float, reset: str) -> Neu
     return NeuronSpec(kind=snn.Leaky, settings={"reset": "none"}, parameters={"beta": 0.0, "threshold": p["threshold"]})
 
 
-MAKERS = {"LIF": _lif, "CubaLIF": _cubalif, "IF": _if, "LI": _li, "I": _integrator, "Threshold": _threshold}
+MAKERS = {"LIF": _lif, "CubaLIF": _cubalif, "IF": _if, "LI": _li, "CubaLI": _cubali, "I": _integrator,
+          "Threshold": _threshold}  # fmt: skip
+"""The neuron of a node, by its class."""
 
 _BY_RATE = "by rate, fitted to the neuron's simulated staircase"
 
@@ -356,8 +409,8 @@ ROWS: dict[str, NeuronRow] = {
         NeuronRow(name="LI", verdict="approximate", how="linear in its input: read as potentials"),
         NeuronRow(name="I", verdict="approximate", how="linear in its input: read as potentials"),
         NeuronRow(name="Threshold", verdict="exact", how="step by step: it keeps nothing"),
-        NeuronRow(name="CubaLI", verdict="refused", refusal="no-such-layer"),
-        NeuronRow(name="Conv1d", verdict="refused", refusal="no-such-layer"),
+        NeuronRow(name="CubaLI", verdict="approximate", how="linear in its input: read as potentials"),
+        NeuronRow(name="Conv1d", verdict="exact", how="as a map of one row"),
         NeuronRow(name="Delay", verdict="refused", refusal="axonal-delay"),
     )
 }

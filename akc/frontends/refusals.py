@@ -75,6 +75,14 @@ REFUSALS: dict[str, Refusal] = {
         message="layer '{layer}' ({kind}) feeds its own spikes back into a synaptic current; akc has no such neuron",
         help=("snn.RLeaky runs with --host=allow", "or drop the recurrence and train the read-out again"),
     ),
+    "back-edge": Refusal(
+        code="AKC0371",
+        message="layer '{layer}' ({kind}) leads back to an earlier layer; a pass through AKD1000 goes forward only",
+        help=(
+            "one layer on a neuron's own spikes runs with --host=allow, a longer way round does not",
+            "or drop the recurrence and train the read-out again",
+        ),
+    ),
     "neuron-model": Refusal(
         code="AKC0372",
         message="layer '{layer}': the dynamics of {kind} are no threshold on a weighted sum of the input",

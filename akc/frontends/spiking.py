@@ -356,9 +356,10 @@ class Chain:
         dilation: Any = 1,
         groups: int = 1,
     ) -> None:
-        """A 2-D cross-correlation, weight [filters, channels / groups, k0, k1]; raises AKC0384."""
-        stride, padding, dilation = pair(stride), pair(padding), pair(dilation)
-        if len(self.shape) != 4 or weight.shape[1] * groups != self.shape[1]:
+        """A cross-correlation, weight [filters, channels / groups, k0, k1] or [.., k]; raises AKC0384."""
+        axes = weight.ndim - 2
+        stride, padding, dilation = (pair(value)[-axes:] for value in (stride, padding, dilation))
+        if len(self.shape) != weight.ndim or weight.shape[1] * groups != self.shape[1]:
             raise error(
                 "AKC0384",
                 f"layer '{name}' has weights {list(weight.shape)}, {list(self.shape[1:])} comes in",
@@ -367,7 +368,7 @@ class Chain:
             )
         spatial = tuple(
             (self.shape[2 + a] + 2 * padding[a] - dilation[a] * (weight.shape[2 + a] - 1) - 1) // stride[a] + 1
-            for a in (0, 1)
+            for a in range(axes)
         )
         if min(spatial) < 1:
             raise error(
