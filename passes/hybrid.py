@@ -40,7 +40,7 @@ def _fault(op: Op) -> Diagnostic:
     name = (op.origin or (op.name,))[0]
     looped = hasattr(op, "feedback")
     return Diagnostic(
-        code="AKC0371" if looped else "AKC0393",
+        code="AKC0371" if looped else "AKC0370" if isinstance(op, snn.Gated) else "AKC0393",
         message=f"layer '{name}' ({op.mnemonic}) {'hears its own spikes' if looped else 'would run'}"
         f"{'; that needs' if looped else ' on'} the host",
         origin=op.origin,

@@ -22,6 +22,7 @@ from akc.passes.geometry import ImagePlan, same_sides
 from akc.passes.quantisation import IMAGE, MESH, Floats, Levels, decoding, smallest_scale, threshold_and_step
 from akc.passes.rounding import (
     WEIGHT_TYPES,
+    exact_scale,
     largest_scale,
     least_error_scale,
     round_nearest,
@@ -253,21 +254,45 @@ def _rounded(
     evidence = _evidence(rows, layer.target, len(matrix))
     cells = _cells(layer)
     registers = IMAGE if layer.image else MESH
+    exact = _exact_scale(layer, matrix, beta, rows, step)
+    kept = np.isfinite(exact)
     if evidence is not None and layer.choices.feedback and matrix.shape[1] <= WIDEST:
-        matrix = evidence.adjusted(matrix * step) / step
-    scale = _scale(layer, matrix, evidence)
+        matrix = np.where(kept[:, None], matrix, evidence.adjusted(matrix * step) / step)
+    scale = np.where(kept, exact, _scale(layer, matrix, evidence))
     if layer.decoded:
         scale = np.maximum(scale, cells / step / _largest_decoding_step(layer))
     else:
         scale = np.maximum(scale, smallest_scale(np.full(len(matrix), step / cells), beta, layer.out, registers))
     whole = _whole(layer, matrix, scale, evidence)
+    whole = np.where(kept[:, None], round_nearest(matrix, scale, layer.bits), whole)
     alpha = step * scale
     if evidence is not None:
-        alpha, beta = evidence.line(whole, alpha)
+        fitted = evidence.line(whole, alpha)
+        alpha, beta = np.where(kept, alpha, fitted[0]), np.where(kept, beta, fitted[1])
     if layer.decoded:
         _check_decodable(layer, alpha / cells)
         return whole, *decoding(alpha / cells, beta)
     return whole, *threshold_and_step(alpha / cells, beta, layer.out, registers)
+
+
+def _exact_scale(layer: Layer, matrix: Floats, beta: Floats, rows: Array | None, step: float) -> Floats:
+    """The scale of each row that loses nothing, where nothing was lost in front either; nan for the others.
+
+    Samples show what was lost: there a fit makes good for it, and there is nothing to fit where levels and
+    weights are the source's own.
+    """
+    scale = exact_scale(matrix, layer.bits)
+    if layer.choices.per_layer or np.isnan(scale).all():
+        return np.full(len(matrix), np.nan)
+    if rows is not None and layer.target is not None:
+        target = thinned(layer.target.reshape(-1, len(matrix)))
+        missed = np.abs(rows @ (matrix * step).T + beta - target).max(axis=0)
+        scale = np.where(missed <= LOSSLESS * (np.abs(target).max(axis=0) + 1e-12), scale, np.nan)
+    return scale
+
+
+LOSSLESS = 1e-5
+"""How far float sums may differ, as a share of the largest, that are the same but for their order."""
 
 
 def _largest_decoding_step(layer: Layer) -> float:

@@ -48,11 +48,14 @@ class Rate:
     samples: int = field(default=100, validator=validators.gt(0))
     """How many samples window=0 tries the candidates on."""
 
+    fit: bool = False
+    """Whether neurons that are no leaky sums (snn.alpha, snn.lsnn) are approximated, by fit-rate, on samples."""
+
     def run(self, module: Module, context: Any) -> Module:
-        """The module without spiking neurons; raises DiagnosticError AKC0371, AKC0392."""
+        """The module without spiking neurons; raises DiagnosticError AKC0370 to AKC0373, AKC0392, AKC0412."""
         if not any(isinstance(op, snn.Neuron) for op in module.net.ops):
             return module
-        _refuse(module)
+        _refuse(module, self.fit, context.samples is not None)
         rewritten, plan = self.chosen(module, context)
         context.notes["rate"] = plan
         if context.samples is None:
@@ -86,7 +89,8 @@ def encoders(module: Module) -> list[Op]:
         while name in made and isinstance(made[name], nn.Affine | nn.Reshape | nn.Permute | host.Repeat):
             path.append(made[name])
             name = made[name].operands[0]
-        if isinstance(neuron, snn.Neuron) and neuron.fires and name not in made:
+        usual = isinstance(neuron, snn.Neuron) and neuron.fires and not isinstance(neuron, snn.Gated)
+        if usual and name not in made:
             found += [op for op in path if op not in found]
     return found
 
@@ -123,24 +127,20 @@ def outputs(module: Module, inputs: dict[str, Array]) -> Array:
     return result.reshape(len(result), -1)
 
 
-def _refuse(module: Module) -> None:
-    """Feedback, and neurons that differ from place to place of a map."""
+def _refuse(module: Module, fit: bool, samples: bool) -> None:
+    """Feedback, gates, neurons of another kind unless they are to be fitted, and those that differ inside a channel."""
     faults = []
     for op in module.net.ops:
         if isinstance(op, host.Previous):
             faults.append(
-                Diagnostic(
-                    code="AKC0371",
-                    message=f"layer '{(op.origin or (op.name,))[0]}' feeds its own spikes back;"
-                    " a pass through AKD1000 goes forward only",
-                    origin=op.origin,
-                    span=op.span(),
-                    help=(
-                        "--host=allow: the chip computes the potentials, the host neurons and feedback",
-                        "or drop the recurrence and train the read-out again",
-                    ),
-                )
+                _fault(op, "AKC0371", "feeds its own spikes back; a pass through AKD1000 goes forward only", FEEDBACK)
             )
+        elif isinstance(op, snn.Gated):
+            faults.append(_fault(op, "AKC0370", "has LSTM gates inside each step; AKD1000 layers keep no state", GATES))
+        elif isinstance(op, snn.Neuron) and op.unusual and not fit:
+            faults.append(_fault(op, "AKC0373" if isinstance(op, snn.Lsnn) else "AKC0372", op.unusual, UNUSUAL))
+        elif isinstance(op, snn.Neuron) and op.unusual and not samples:
+            faults.append(_fault(op, "AKC0412", f"{op.unusual}; its rate curve can be fitted to samples only", SAMPLES))
         elif isinstance(op, snn.Neuron) and width(op, module) == 0:
             faults.append(
                 Diagnostic(
@@ -153,6 +153,29 @@ def _refuse(module: Module) -> None:
             )
     if faults:
         raise DiagnosticError(faults)
+
+
+FEEDBACK = (
+    "--host=allow: the chip computes the potentials, the host neurons and feedback",
+    "or drop the recurrence and train the read-out again",
+)
+GATES = (
+    "drop-lstm{by=mean} leaves it out, drop-lstm{by=cut} ends the network in front of it",
+    "--host=allow with --spikes hybrid keeps it on the host",
+    "or put snn.Leaky in its place and retrain",
+)
+UNUSUAL = (
+    "--fit, with --calibrate, approximates its rate curve from data, reports the error and refuses a bad one",
+    "--host=allow with --spikes hybrid keeps the neurons on the host, exactly",
+    "or use LIF or IF neurons, and retrain",
+)
+SAMPLES = "--calibrate samples.npz"
+
+
+def _fault(op: Op, code: str, what: str, help: Any) -> Diagnostic:
+    name = (op.origin or (op.name,))[0]
+    kind = "" if isinstance(op, host.Previous) else f" ({getattr(op, 'layer_name', '') or op.mnemonic})"
+    return Diagnostic(code=code, message=f"layer '{name}'{kind} {what}", origin=op.origin, span=op.span(), help=help)
 
 
 def _no_samples(plan: Plan) -> Diagnostic:

@@ -46,6 +46,22 @@ def largest_scale(matrix: Floats, bits: int) -> Floats:
     return np.asarray(np.where(reach > 0, reach, 1.0) / limits(bits)[1])
 
 
+EXACT = 1e-6
+"""How far from whole numbers of steps, in steps, weights may be that a step represents exactly."""
+
+
+def exact_scale(matrix: Floats, bits: int) -> Floats:
+    """The step of each row that represents all of its weights exactly; nan where there is none."""
+    low, high = limits(bits)
+    largest = largest_scale(matrix, bits) * high
+    found = np.full(len(matrix), np.nan)
+    for count in range(1, high + 1):
+        whole = matrix / (largest / count)[:, None]
+        near = np.abs(whole - np.clip(np.rint(whole), low, high)).max(axis=1, initial=0.0) <= EXACT
+        found = np.where(near & np.isnan(found), largest / count, found)
+    return found
+
+
 def least_error_scale(matrix: Floats, bits: int, importance: Floats, per_layer: bool) -> Floats:
     """The step with the smallest square error of the rounded weights, each weighed by `importance` [inputs]."""
     largest = largest_scale(matrix, bits)

@@ -20,6 +20,9 @@ def choose_way(module: Module, host_allowed: bool) -> tuple[str, str]:
     neurons = [op for op in module.net.ops if isinstance(op, snn.Neuron)]
     if any(isinstance(op, host.Previous) for op in module.net.ops):
         return "hybrid", "it feeds spikes back, which the host must do" if host_allowed else "it feeds spikes back"
+    others = [op for op in neurons if isinstance(op, snn.Gated) or op.unusual]
+    if others and host_allowed:
+        return "hybrid", f"{others[0].mnemonic} is nothing that a pass by rates answers like; the host keeps it exactly"
     firing = [op for op in neurons if op.fires]
     timed = any(v.type.steps is not None for v in module.net.inputs)
     if timed and firing and len(firing) == len(neurons) and all(memoryless(op, module) for op in firing):

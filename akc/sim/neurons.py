@@ -164,6 +164,23 @@ def _state_leaky(p: Parameters, state: State, current: Floats) -> tuple[Floats, 
     return _above(state["u"], p["threshold"]), state["u"]
 
 
+def _alpha_start(p: Parameters, current: Floats) -> State:
+    return {key: np.zeros_like(current, dtype=np.float32) for key in ("u", "exc", "inh")}
+
+
+def _alpha(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
+    fired = _above(state["u"], p["threshold"])
+    alpha, beta = np.clip(p["alpha"], ZERO, ONE), np.clip(p["beta"], ZERO, ONE)
+    tau = np.log(alpha) / (np.log(beta) - np.log(alpha)) + ONE
+    exc, inh = alpha * state["exc"] + current, beta * state["inh"] - current
+    u = tau * (exc + inh)
+    lost = {"subtract": (p["threshold"], inh, -state["inh"]), "zero": (exc, inh, u), "none": (ZERO, ZERO, ZERO)}
+    state["exc"], state["inh"], state["u"] = (
+        new - amount * fired for new, amount in zip((exc, inh, u), lost[p["reset"]])
+    )
+    return _above(state["u"], p["threshold"]), state["u"]
+
+
 # -- Norse and NIR -------------------------------------------------------------------------------
 
 
@@ -191,6 +208,20 @@ def _lif(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
     v = _norse_current(p, state, current)
     spikes = _above(v, p["v_th"])
     state["v"] = _set_where(v, spikes, p["v_reset"])
+    return spikes, state["v"]
+
+
+def _lsnn_start(p: Parameters, current: Floats) -> State:
+    return {**_at_leak(p, current), "b": np.zeros_like(current, dtype=np.float32) + p["v_th"]}
+
+
+def _lsnn(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
+    dt = np.float32(p["dt"])
+    v = state["v"] + dt * p["tau_mem_inv"] * ((p["v_leak"] - state["v"]) + state["i"])
+    decayed = state["i"] + -dt * p["tau_syn_inv"] * state["i"]
+    b = state["b"] + dt * p["tau_adapt_inv"] * (p["v_th"] - state["b"])
+    spikes = _above(v, b)
+    state["v"], state["b"], state["i"] = _set_where(v, spikes, p["v_reset"]), b + spikes * p["beta"], decayed + current
     return spikes, state["v"]
 
 
@@ -310,7 +341,9 @@ NEURONS: dict[type[snn.Neuron], Equations] = {
     snn.RLeaky: Equations(_membrane_at_zero, _rleaky),
     snn.LeakyParallel: Equations(_membrane_at_zero, _leaky_parallel),
     snn.StateLeaky: Equations(_membrane_at_zero, _state_leaky),
+    snn.Alpha: Equations(_alpha_start, _alpha),
     snn.Lif: Equations(_at_leak, _lif),
+    snn.Lsnn: Equations(_lsnn_start, _lsnn),
     snn.LifRecurrent: Equations(_at_leak, _lif),
     snn.LifBox: Equations(_at_leak, _lif_box),
     snn.Iaf: Equations(_iaf_start, _iaf),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LSTM, GRU and RNN in numpy, with PyTorch's equations, gate orders and zero initial state."""
+"""LSTM, GRU and RNN in numpy, with PyTorch's equations, gate orders and zero initial state.
+
+The LSTM layers that spike (snn.SLSTM, snn.SConv2dLSTM) have the equations of snnTorch 1.0.0.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ import numpy as np
 from attrs import frozen
 
 from akc.ir.module import Module
-from akc.ir.ops import nn
-from akc.sim.floats import bias_of, sigmoid
-from akc.sim.registry import Array, Kernel, mapped
+from akc.ir.ops import nn, snn
+from akc.sim.floats import bias_of, number_or_vector, sigmoid
+from akc.sim.registry import Array, Kernel, mapped, stateful
+from akc.sim.windows import flat_windows, padded, windows
 
 Recurrent = nn.Lstm | nn.Gru | nn.Rnn
 
@@ -78,3 +82,76 @@ def _rnn(op: nn.Rnn, module: Module) -> Kernel:
         return (np.tanh(total) if op.nonlinearity == "tanh" else np.maximum(total, np.float32(0)),)
 
     return _scan(op, module, step, states=1)
+
+
+# -- LSTM layers that spike ----------------------------------------------------------------------
+
+Gates = Callable[[Array, Array, Array], tuple[Array, Array]]
+"""(input of a step, hidden state, cell state) -> new hidden and cell state."""
+
+Read = Callable[[Array], Array]
+
+
+@frozen(eq=False)
+class SpikingLstm:
+    """A spiking LSTM layer, step by step: hidden and cell state [batch, *shape]; `read` pools before it fires."""
+
+    op: snn.Gated
+    threshold: Array
+    shape: tuple[int, ...]
+    gates: Gates
+    read: Read = lambda hidden: hidden
+    forgets: bool = False
+
+    def start(self, batch: int) -> tuple[Array, Array]:
+        """Zeros."""
+        return np.zeros((batch, *self.shape), np.float32), np.zeros((batch, *self.shape), np.float32)
+
+    def step(self, state: tuple[Array, Array], x: Array) -> tuple[Array, tuple[Array, Array]]:
+        """Spikes (or hidden states) of one step, and the state after it."""
+        before, cell = self.start(len(x)) if self.forgets else state
+        fired = (before - self.threshold > 0).astype(np.float32)
+        hidden, cell = self.gates(x, before, cell)
+        amount = {"subtract": self.threshold, "zero": hidden, "none": np.float32(0)}[self.op.reset]
+        hidden = hidden - fired * amount
+        spikes = (self.read(hidden) - self.threshold > 0).astype(np.float32)
+        return (hidden if self.op.output == "membrane" else spikes), (hidden, cell)
+
+
+@stateful(snn.Lstm)
+def _spiking_lstm(op: snn.Lstm, module: Module) -> SpikingLstm:
+    w_ih, w_hh = module.array(op.w_ih), module.array(op.w_hh)
+    b_ih, b_hh = bias_of(module, op.b_ih, len(w_ih)), bias_of(module, op.b_hh, len(w_hh))
+    recurrent = _Weights(np.ascontiguousarray(w_hh.T), b_hh, w_hh.shape[1])
+
+    def gates(x: Array, hidden: Array, cell: Array) -> tuple[Array, Array]:
+        hidden, cell = _lstm_step(x @ w_ih.T + b_ih, (hidden, cell), recurrent)
+        return hidden, cell
+
+    shape = (recurrent.hidden,)
+    return SpikingLstm(op, number_or_vector(module, op.threshold), shape, gates, forgets=op.forgets)
+
+
+@stateful(snn.ConvLstm)
+def _spiking_conv_lstm(op: snn.ConvLstm, module: Module) -> SpikingLstm:
+    weight = module.array(op.weight)
+    pad, bias = (weight.shape[1] // 2, weight.shape[2] // 2), bias_of(module, op.bias, len(weight))
+    matrix = np.ascontiguousarray(weight.reshape(len(weight), -1).T)
+
+    def gates(x: Array, hidden: Array, cell: Array) -> tuple[Array, Array]:
+        rows, shape = flat_windows(
+            padded(np.concatenate([x, hidden], axis=3), pad, pad, 0.0), weight.shape[1:3], (1, 1)
+        )
+        i, f, o, g = np.split((rows @ matrix + bias).reshape(*shape, -1), 4, axis=3)
+        cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+        return sigmoid(o) * np.tanh(cell), cell
+
+    shape = (*module.net.types[op.x].shape[:2], len(weight) // 4)
+    return SpikingLstm(op, number_or_vector(module, op.threshold), shape, gates, _pooling(op))
+
+
+def _pooling(op: snn.ConvLstm) -> Read:
+    if op.pool == "none":
+        return lambda hidden: hidden
+    reduce = np.max if op.pool == "max" else np.mean
+    return lambda hidden: np.asarray(reduce(windows(hidden, op.size, op.size), axis=(3, 4)), np.float32)
