@@ -65,6 +65,9 @@ LEGALISE = (
 )
 """Rewrites in real numbers: from imported to mappable."""
 
+DROP, REWRITES = LEGALISE.split(",", 1)
+"""What a user may ask for before anything else, and the rest."""
+
 MERGE = "merge-skipdma"
 """What is left to do for a quantised network that is not placed."""
 
@@ -72,9 +75,9 @@ LOWER = f"{LEGALISE},equalize,calibrate,lower-int4,{MERGE}"
 """From imported to quantised."""
 
 SPIKING = {
-    "rate": f"rate,{LEGALISE},calibrate,lower-int4,fit-rate,{MERGE}",
-    "hybrid": f"hybrid,{LEGALISE},calibrate,lower-int4,{MERGE}",
-    "step": f"step,{LEGALISE},calibrate,lower-int4{{activations=1 input=1}},{MERGE}",
+    "rate": f"{DROP},rate,{REWRITES},calibrate,lower-int4,fit-rate,{MERGE}",
+    "hybrid": f"{DROP},hybrid,{REWRITES},calibrate,lower-int4,{MERGE}",
+    "step": f"{DROP},step,{REWRITES},calibrate,lower-int4{{activations=1 input=1}},{MERGE}",
 }
 """From imported to quantised for spiking networks, by the way they run (akc.passes.spikes)."""
 
