@@ -8,20 +8,15 @@ address translation that the vendor's open kernel module writes when it takes th
 
 from __future__ import annotations
 
-import fcntl
-import mmap
-import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
-
-from attrs import frozen
 
 from akc.targets.akd1000.driver.bus import MEMORY_BASE, REGISTER_BASE, REGISTER_SIZE, Bus
 from akc.targets.akd1000.driver.errors import CannotOpen, DeviceGone, WrongIdentification
 from akc.targets.akd1000.driver.lock import DeviceLock
 from akc.targets.akd1000.driver.registers import CONFIG_DMA, dma
+from akc.targets.akd1000.driver.vfio import CONFIG_REGION, PCI_DEVICES, Card, Window, iommu_group
 
 # -- address translation ---------------------------------------------------------------------------
 
@@ -43,22 +38,15 @@ TRANSLATION: tuple[tuple[int, int], ...] = tuple(
 )
 """(offset, value) in order: inbound region n sends a BAR to a chip address."""
 
+IDENTITY = 0xBCA11E7C
+"""First configuration word of the card: device 0xbca1 of vendor 0x1e7c."""
 COMMAND, COMMAND_MEMORY_AND_MASTER = 0x04, 0x06
+ALL_ONES = 0xFFFFFFFF
 SETTLE_SECONDS = 1.0
 PROTECTED_BYTES = 0x100
 """The first bytes of device memory belong to the endpoint's DMA lists."""
-
-
-class Window(Protocol):
-    """Bytes that can be read and written at offsets: a BAR or the configuration space."""
-
-    size: int
-
-    def read(self, offset: int, size: int) -> bytes:
-        """`size` bytes from an offset."""
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Write at an offset."""
+LEAST_MEMORY = 1 << 20
+"""Bytes of device memory without which no program of any size fits."""
 
 
 def read_word(window: Window, offset: int) -> int:
@@ -69,6 +57,20 @@ def read_word(window: Window, offset: int) -> int:
 def write_word(window: Window, offset: int, value: int) -> None:
     """Write a little-endian 32-bit word."""
     window.write(offset, struct.pack("<I", value))
+
+
+def check_identity(config: Window, address: str) -> None:
+    """No other card's configuration space is written to. Raises WrongIdentification, CannotOpen."""
+    word = read_word(config, 0)
+    if word != IDENTITY:
+        raise WrongIdentification(
+            f"{address} is {word & 0xFFFF:04x}:{word >> 16:04x}, an AKD1000 is 1e7c:bca1", "`akc devices` lists cards"
+        )
+    if config.size < TARGET_LOW + 4:
+        raise CannotOpen(
+            f"the configuration space of {address} has {config.size} bytes, the address translation lies beyond",
+            "the kernel does not see the extended configuration space of this slot (MMCONFIG)",
+        )
 
 
 def set_translation(config: Window) -> None:
@@ -97,11 +99,12 @@ class VfioBus(Bus):
         self, registers: Window, memory: Window, config: Window, close: Callable[[], None] = lambda: None
     ) -> None:
         """Program the address translation, wait, and check that a chip answers."""
-        self._registers, self._memory, self._close = registers, memory, close
+        self._registers, self._memory, self._config, self._close = registers, memory, config, close
         self.scratch_base = MEMORY_BASE + PROTECTED_BYTES
         self.scratch_size = memory.size - PROTECTED_BYTES
-        if registers.size < REGISTER_SIZE:
-            raise CannotOpen(f"BAR 0 has {registers.size:#x} bytes, the registers take {REGISTER_SIZE:#x}")
+        for name, window, least in (("BAR 0", registers, REGISTER_SIZE), ("BAR 4", memory, LEAST_MEMORY)):
+            if window.size < least:
+                raise CannotOpen(f"{name} has {window.size:#x} bytes, at least {least:#x} are needed")
         set_translation(config)
         self.sleep(SETTLE_SECONDS)
         self._check()
@@ -113,15 +116,18 @@ class VfioBus(Bus):
         self.write32(indices, 0)
         self.write32(control, dma("soft_reset").put(0, 1))
         found = self.read32(indices)
-        if found == 0xFFFFFFFF or found & empty != empty:
+        if found == ALL_ONES or found & empty != empty:
             raise WrongIdentification(
                 f"the configuration DMA's ring indices read {found:#010x} after a soft reset, not {empty:#010x}",
                 "BAR 0 does not show the chip's registers: the address translation is not in force",
             )
 
     def read32(self, address: int) -> int:
-        """A register, through BAR 0."""
-        return read_word(self._registers, address - REGISTER_BASE)
+        """A register, through BAR 0. All ones mean that nothing may answer any more: then the card is asked."""
+        word = read_word(self._registers, address - REGISTER_BASE)
+        if word == ALL_ONES and read_word(self._config, 0) != IDENTITY:
+            raise DeviceGone("the card does not answer any more", "it lost its link or power; reboot or rescan the bus")
+        return word
 
     def write32(self, address: int, value: int) -> None:
         """A register, through BAR 0."""
@@ -140,144 +146,27 @@ class VfioBus(Bus):
         self._close()
 
 
-# -- the Linux interface ---------------------------------------------------------------------------
-
-_TYPE = ord(";") << 8
-_VFIO = {
-    "api_version": _TYPE | 100,
-    "set_iommu": _TYPE | 102,
-    "group_status": _TYPE | 103,
-    "set_container": _TYPE | 104,
-    "device_fd": _TYPE | 106,
-    "region_info": _TYPE | 108,
-}
-"""ioctl numbers of linux/vfio.h."""
-_TYPE1_IOMMU, _VIABLE = 1, 1
-CONFIG_REGION = 7
+# -- opening ---------------------------------------------------------------------------------------
 
 
-@frozen
-class RegionInfo:
-    """What VFIO says of a region: flags, size, and its offset in the device file."""
-
-    flags: int
-    size: int
-    offset: int
-
-
-class FileWindow:
-    """A region reached with pread and pwrite: the configuration space."""
-
-    def __init__(self, file: int, info: RegionInfo) -> None:
-        self._file, self._info, self.size = file, info, info.size
-
-    def read(self, offset: int, size: int) -> bytes:
-        """`size` bytes from an offset; raises DeviceGone."""
-        data = os.pread(self._file, size, self._info.offset + offset)
-        if len(data) != size:
-            raise DeviceGone(f"the card gave {len(data)} of {size} bytes of its configuration space")
-        return data
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Write at an offset."""
-        os.pwrite(self._file, data, self._info.offset + offset)
-
-
-class MappedWindow:
-    """A BAR mapped into memory, accessed in whole words."""
-
-    def __init__(self, file: int, info: RegionInfo) -> None:
-        self.size = info.size
-        self._map = mmap.mmap(file, info.size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=info.offset)
-        self._words = memoryview(self._map).cast("I")
-
-    def read(self, offset: int, size: int) -> bytes:
-        """`size` bytes from an offset."""
-        first, last = offset // 4, -(-(offset + size) // 4)
-        block = b"".join(self._words[i].to_bytes(4, "little") for i in range(first, last))
-        return block[offset - 4 * first :][:size]
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Write at an offset; words that are filled only partly are read first."""
-        first, last = offset // 4, -(-(offset + len(data)) // 4)
-        block = bytearray(self.read(4 * first, 4 * (last - first)))
-        block[offset - 4 * first : offset - 4 * first + len(data)] = data
-        for i in range(first, last):
-            self._words[i] = int.from_bytes(block[4 * (i - first) : 4 * (i - first) + 4], "little")
-
-    def close(self) -> None:
-        """Unmap."""
-        self._words.release()
-        self._map.close()
-
-
-def region_info(device: int, index: int) -> RegionInfo:
-    """Ask VFIO about a region of a device file."""
-    request = bytearray(struct.pack("<IIIIQQ", 32, 0, index, 0, 0, 0))
-    fcntl.ioctl(device, _VFIO["region_info"], request, True)
-    _, flags, _, _, size, offset = struct.unpack("<IIIIQQ", request)
-    return RegionInfo(flags, size, offset)
-
-
-def iommu_group(address: str, pci: Path = Path("/sys/bus/pci/devices")) -> str:
-    """The IOMMU group of a PCI address; raises CannotOpen with the way out."""
-    link = pci / address / "iommu_group"
-    if not (pci / address).exists():
-        raise CannotOpen(f"there is no PCI device {address}", "`akc devices` lists what there is")
-    if not link.exists():
-        raise CannotOpen(f"{address} is in no IOMMU group", "turn the IOMMU on: intel_iommu=on or amd_iommu=on")
-    driver = pci / address / "driver"
-    if not driver.exists() or driver.resolve().name != "vfio-pci":
-        raise CannotOpen(
-            f"{address} is not bound to vfio-pci",
-            f"echo vfio-pci > {pci}/{address}/driver_override",
-            f"unbind its driver, then echo {address} > /sys/bus/pci/drivers_probe",
-        )
-    return link.resolve().name
-
-
-def open_vfio(address: str) -> VfioBus:
-    """The bus of the card at a PCI address such as 0000:01:00.0. Raises CannotOpen, DeviceBusy."""
-    group_number = iommu_group(address)
+def open_vfio(address: str, pci: Path = PCI_DEVICES) -> VfioBus:
+    """The bus of the card at a PCI address such as 0000:01:00.0. Raises CannotOpen, DeviceBusy, WrongIdentification."""
+    group = iommu_group(address, pci)
     lock = DeviceLock(f"vfio:{address}")
-    files: list[int] = []
     try:
-        device = _open_device(address, group_number, files)
-        bars = [MappedWindow(device, region_info(device, index)) for index in (0, 4)]
-        config = FileWindow(device, region_info(device, CONFIG_REGION))
-
-        def close() -> None:
-            for bar in bars:
-                bar.close()
-            _close(files, lock)
-
-        return VfioBus(bars[0], bars[1], config, close)
-    except OSError as fault:
-        _close(files, lock)
-        raise CannotOpen(f"VFIO does not give {address}: {fault}", "is /dev/vfio/" + group_number + " yours?") from None
+        card = Card.take(address, group)
     except BaseException:
-        _close(files, lock)
+        lock.release()
         raise
 
+    def close() -> None:
+        card.close()
+        lock.release()
 
-def _open_device(address: str, group_number: str, files: list[int]) -> int:
-    """Container, group, IOMMU, device, in the order that linux/vfio.h asks for."""
-    container = os.open("/dev/vfio/vfio", os.O_RDWR | os.O_CLOEXEC)
-    files.append(container)
-    group = os.open(f"/dev/vfio/{group_number}", os.O_RDWR | os.O_CLOEXEC)
-    files.append(group)
-    status = bytearray(struct.pack("<II", 8, 0))
-    fcntl.ioctl(group, _VFIO["group_status"], status, True)
-    if not struct.unpack("<II", status)[1] & _VIABLE:
-        raise CannotOpen(f"IOMMU group {group_number} is not viable", "bind every device of the group to vfio-pci")
-    fcntl.ioctl(group, _VFIO["set_container"], struct.pack("<i", container))
-    fcntl.ioctl(container, _VFIO["set_iommu"], _TYPE1_IOMMU)
-    device: int = fcntl.ioctl(group, _VFIO["device_fd"], bytearray(address.encode() + b"\0"), True)
-    files.append(device)
-    return device
-
-
-def _close(files: list[int], lock: DeviceLock) -> None:
-    while files:
-        os.close(files.pop())
-    lock.release()
+    try:
+        config = card.window(CONFIG_REGION, "the configuration space")
+        check_identity(config, address)
+        return VfioBus(card.window(0, "BAR 0"), card.window(4, "BAR 4"), config, close)
+    except BaseException:
+        close()
+        raise
