@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from attrs import asdict, frozen
 
-from akc.diagnostics import error
+from akc.diagnostics import DiagnosticError, error
 from akc.files import read_bytes, write_bytes
 from akc.ir.module import Module
 from akc.ir.parser import parse
@@ -95,10 +95,19 @@ class Program:
             s.sequence: {
                 "info_bytes": len(s.info),
                 "data_bytes": len(s.data),
-                "ranges": [{k: v for k, v in asdict(r).items() if v != ""} for r in s.map],
+                "ranges": [_row(r) for r in s.map],
             }
             for s in self.sequences
         }
+
+    def map_json(self) -> builtins.bytes:
+        """The map as JSON, a line for each range."""
+        parts = []
+        for name, entry in self.map().items():
+            sizes = ", ".join(f'"{key}": {entry[key]}' for key in ("info_bytes", "data_bytes"))
+            ranges = ",\n".join(f"  {json.dumps(row)}" for row in entry["ranges"])
+            parts.append(f' {json.dumps(name)}: {{{sizes}, "ranges": [\n{ranges}\n ]}}')
+        return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a .akd file, whole or not at all."""
@@ -110,7 +119,7 @@ class Program:
         for number, sequence in enumerate(self.sequences):
             members[f"sequences/{number}-{sequence.sequence}/info.bin"] = sequence.info
             members[f"sequences/{number}-{sequence.sequence}/data.bin"] = sequence.data
-        members["map.json"] = _json(self.map())
+        members["map.json"] = self.map_json()
         meta = {
             "format": 1,
             "target": self.target,
@@ -128,6 +137,12 @@ class Program:
         return stream.getvalue()
 
 
+def _row(item: ByteRange) -> dict[str, Any]:
+    """A range as a dict, without what is as usual."""
+    usual = {"place": "", "count": 1, "stride": 0}
+    return {key: value for key, value in asdict(item).items() if value != usual.get(key)}
+
+
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
@@ -143,11 +158,9 @@ def from_bytes(data: bytes, name: str = "<bytes>") -> Program:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {entry: archive.read(entry) for entry in archive.namelist()}
         meta = json.loads(members["meta.json"])
-        format_number, digests = meta["format"], meta["sha256"]
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, zlib.error) as fault:
-        raise error(
-            "AKC0601", f"{name} is no .akd file: {fault}", help="akc build net.akir -o net.akd writes one"
-        ) from None
+        format_number, digests = meta["format"], dict(meta["sha256"])
+    except _BAD_ZIP as fault:
+        raise _no_akd(name, fault) from None
     if format_number != 1:
         raise error("AKC0602", f"{name} has format {format_number}, this akc reads 1", help="update akc")
     damaged = [m for m, digest in digests.items() if hashlib.sha256(members.get(m, b"")).hexdigest() != digest]
@@ -157,15 +170,30 @@ def from_bytes(data: bytes, name: str = "<bytes>") -> Program:
             f"{name} is damaged: {', '.join(damaged)} is not what was built",
             help="build it again; to change a network, edit its .akir text",
         )
-    module = parse(members["net.akir"].decode(), f"{name}:net.akir")
-    byte_map = json.loads(members["map.json"])
-    sequences = tuple(
-        SequenceProgram(
-            sequence=sequence,
-            info=members[f"sequences/{number}-{sequence}/info.bin"],
-            data=members[f"sequences/{number}-{sequence}/data.bin"],
-            map=tuple(ByteRange(**row) for row in byte_map[sequence]["ranges"]),
-        )
-        for number, sequence in enumerate(meta["sequences"])
+    try:
+        text, byte_map = members["net.akir"].decode(), json.loads(members["map.json"])
+        sequences = tuple(_sequence(members, n, s, byte_map) for n, s in enumerate(meta["sequences"]))
+        target, engine_version = str(meta["target"]), str(meta["engine_version"])
+    except _BAD_CONTENT as fault:
+        raise _no_akd(name, fault) from None
+    module = parse(text, f"{name}:net.akir")
+    return Program(module=module, sequences=sequences, target=target, engine_version=engine_version)
+
+
+_BAD_CONTENT = (KeyError, TypeError, ValueError, AttributeError)
+_BAD_ZIP = (*_BAD_CONTENT, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error)
+"""What reading members that are not there, or are no zip at all, raises."""
+
+
+def _no_akd(name: str, fault: Exception) -> DiagnosticError:
+    what = f"{fault} is missing" if isinstance(fault, KeyError) else str(fault)
+    return error("AKC0601", f"{name} is no .akd file: {what}", help="akc build net.akir -o net.akd writes one")
+
+
+def _sequence(members: dict[str, bytes], number: int, name: str, byte_map: Any) -> SequenceProgram:
+    return SequenceProgram(
+        sequence=str(name),
+        info=members[f"sequences/{number}-{name}/info.bin"],
+        data=members[f"sequences/{number}-{name}/data.bin"],
+        map=tuple(ByteRange(**row) for row in byte_map[name]["ranges"]),
     )
-    return Program(module=module, sequences=sequences, target=meta["target"], engine_version=meta["engine_version"])

@@ -132,7 +132,7 @@ def build(
         (program_info, lambda: built.info),
         (program_data, lambda: built.data),
         (fbz, lambda: _fbz(built.module)),
-        (byte_map, lambda: (json.dumps(built.map(), indent=1) + "\n").encode()),
+        (byte_map, built.map_json),
     ):
         if path is not None:
             products[path] = make()

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, Protocol
 
 from attrs import field, frozen
+from attrs.validators import instance_of
 
 from akc.diagnostics import Diagnostic
 from akc.ir.module import Module
@@ -16,15 +18,28 @@ from akc.ir.module import Module
 class ByteRange:
     """Bytes [start, end) of `part` ("info" or "data") that hold one thing of one layer.
 
-    layer: name of the op's result; what: "weights", "thresholds", "registers", ...; place: the NP, as text.
+    layer: name of the op's result; what: "weights", "thresholds", "registers", ...; place: the NP, as text;
+    count, stride: the same again, `count` times in all, `stride` bytes apart (once for each unit of a dense layer).
     """
 
-    part: str
-    start: int
-    end: int
-    layer: str
-    what: str
-    place: str = ""
+    part: str = field(validator=instance_of(str))
+    start: int = field(validator=instance_of(int))
+    end: int = field(validator=instance_of(int))
+    layer: str = field(validator=instance_of(str))
+    what: str = field(validator=instance_of(str))
+    place: str = field(default="", validator=instance_of(str))
+    count: int = field(default=1, validator=instance_of(int))
+    stride: int = field(default=0, validator=instance_of(int))
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return (self.end - self.start) * self.count
+
+    @property
+    def spans(self) -> Iterator[range]:
+        """The bytes of each repetition."""
+        return (range(self.start + n * self.stride, self.end + n * self.stride) for n in range(self.count))
 
 
 @frozen(kw_only=True)

@@ -37,7 +37,15 @@ ALLOWED = {
     "akc.sim": {"akc.sim", "akc.ir", "akc.diagnostics"},
     "akc.passes": {"akc.passes", "akc.sim", "akc.ir", "akc.diagnostics", "akc.passmanager"},
     "akc.targets": {"akc.targets", "akc.sim", "akc.ir", "akc.diagnostics", "akc.flatbuffer"},
-    "akc.frontends": {"akc.frontends", "akc.targets", "akc.ir", "akc.diagnostics", "akc.files", "akc.sim", "akc.flatbuffer"},
+    "akc.frontends": {
+        "akc.frontends",
+        "akc.targets",
+        "akc.ir",
+        "akc.diagnostics",
+        "akc.files",
+        "akc.flatbuffer",
+        "akc.sim",
+    },
 }
 """What the files of a room may import from akc."""
 

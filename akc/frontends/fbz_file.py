@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from akc.diagnostics import error
-from akc.targets.akd1000.flatbuffer import Array, Buffer, Table
+from akc.flatbuffer import Array, Buffer, Table
 from akc.targets.fbz import schema
 from akc.targets.fbz.snappy import SnappyFault, unpack
 
@@ -48,26 +47,11 @@ class RawModel:
     learning: dict[str, float] | None
 
 
-@define
-class _FbzBuffer(Buffer):
-    """A FlatBuffer without size prefix whose faults name the .fbz file."""
-
-    def fail(self, position: int, what: str) -> NoReturn:
-        """Raise AKC0341."""
-        raise error(
-            "AKC0341",
-            f"{self.name} is damaged at byte {position} of its unpacked content: {what}",
-            help="save the model again from the vendor's SDK; a download may have been cut short",
-        )
-
-    def root(self) -> Table:
-        """The root table, whose offset comes first."""
-        return self.table(self.forward(0))
-
-
 def read_raw(data: bytes, name: str) -> RawModel:
     """Unpack a file and take its tables apart; raises DiagnosticError AKC0340 to AKC0343."""
-    buffer = _FbzBuffer(name, _unpacked(data, name))
+    help = "save the model again from the vendor's SDK; a download may have been cut short"
+    inside = " of its unpacked content"
+    buffer = Buffer(name, _unpacked(data, name), prefix=0, code="AKC0341", inside=inside, help=help)
     root = buffer.root()
     version = root.string(schema.MODEL_VERSION) or "0"
     _check_version(name, version)

@@ -227,8 +227,9 @@ def _track_ranges(name: str, blocks: tuple[Block, ...], start: int) -> Iterator[
 def _part_ranges(name: str, parts: tuple[Part, ...], start: int, place: str) -> Iterator[ByteRange]:
     for part in parts:
         yield ByteRange(
-            part="data", start=start + 4 * part.start, end=start + 4 * part.end, layer=name, what=part.what, place=place
-        )
+            part="data", start=start + 4 * part.start, end=start + 4 * part.end, layer=name, what=part.what,
+            place=place, count=part.count, stride=4 * part.stride,
+        )  # fmt: skip
 
 
 def _learning_ranges(

@@ -136,10 +136,6 @@ def _weights(planes: Words, inputs: int, bits: int) -> Integers:
 
 
 def parts(units: int, inputs: int, bits: int) -> tuple[Part, ...]:
-    """Which words of the memory are what, unit by unit."""
+    """Which words of the memory are what; the same in every unit."""
     size = unit_words(inputs, bits)
-    return tuple(
-        Part(what, size * unit + start, size * unit + end)
-        for unit in range(units)
-        for what, start, end in (("thresholds", 0, HEAD_WORDS), ("weights", HEAD_WORDS, size))
-    )
+    return Part("thresholds", 0, HEAD_WORDS, units, size), Part("weights", HEAD_WORDS, size, units, size)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from attrs import field, frozen
 
 from akc.diagnostics import error
-from akc.targets.akd1000.flatbuffer import Buffer, Table, split_sized
+from akc.flatbuffer import Buffer, Table, split_sized
 from akc.targets.akd1000.slots import INFO_SLOTS, Slot
 
 Words = npt.NDArray[np.uint32]
@@ -249,5 +249,5 @@ def _check_record(spans: RecordSpans, record: Record, data: Buffer) -> None:
     if len(held) != len(named):
         data.fail(0, "program_info and program_data count different tracks")
     for words, (start, count) in zip(held, named, strict=True):
-        if words.astype("<u4").tobytes() != data.data[start : start + 4 * count]:
+        if len(words) != count or words.astype("<u4").tobytes() != data.data[start : start + 4 * count]:
             data.fail(start, "program_info points at other words than those of the track")

@@ -123,7 +123,7 @@ def _record_bytes(layer: LayerFacts, program: SequenceProgram | None) -> dict[st
     found: Counter[str] = Counter()
     for item in program.map:
         if item.layer == layer.op.name:
-            found[item.what] += item.end - item.start
+            found[item.what] += item.size
     return dict(sorted(found.items()))
 
 

@@ -40,11 +40,16 @@ FRONT_END = 2
 
 @frozen
 class Part:
-    """Words [start, end) of a block's payload that hold one thing: weights, thresholds, registers, ..."""
+    """Words [start, end) of a block's payload that hold one thing: weights, thresholds, registers, ...
+
+    count, stride: the same again, `count` times in all, `stride` words apart.
+    """
 
     what: str
     start: int
     end: int
+    count: int = 1
+    stride: int = 0
 
 
 @frozen(eq=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from akc.targets import ByteRange
 from tests.cli import models
 from tests.cli.runner import Outcome, akc
 
@@ -127,8 +128,9 @@ def test_one_threshold_by_hand_is_one_word_of_the_program(net: Path) -> None:
     assert len(before) == len(after) and len(set(words)) == 1
     byte_map = next(iter(json.loads((net.parent / "map.json").read_text()).values()))
     offset = words[0] * 4 - byte_map["info_bytes"]
-    hits = [r for r in byte_map["ranges"] if r["part"] == "data" and r["start"] <= offset < r["end"]]
-    assert any(r["what"] == "thresholds" for r in hits) and {r["layer"] for r in hits} == {hits[0]["layer"]}
+    ranges = [ByteRange(**row) for row in byte_map["ranges"]]
+    hits = [r for r in ranges if r.part == "data" and any(offset in span for span in r.spans)]
+    assert [(r.what, r.layer) for r in hits] == [("thresholds", hits[0].layer)]
     told = akc("diff", "a.bin", "b.bin", folder=net.parent)
     assert told.code == 1 and "threshold" in told.stdout
 

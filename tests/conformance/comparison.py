@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes against bytes: what akc and the vendor's SDK make of one random network.
+"""Bytes against bytes: what akc and the vendor's SDK make of random networks, by class and way.
 
 Run `python -m tests.conformance.comparison --help` for many networks and any seed (docs/conformance.md).
 """
@@ -10,96 +10,29 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 
-import numpy as np
+from tests.conformance.ways import KINDS, WAYS, NotMade, draw
 
-from akc.diagnostics import DiagnosticError
-from akc.ir.module import Module
-from akc.targets.akd1000 import TARGET
-from tests.conformance import random_networks, vendor
-from tests.conformance.random_networks import in_one_sequence
+IDENTICAL, BOTH_REFUSE, MORE, NOT_MADE = "identical", "refused by both", "akc takes more", "not made"
+DIFFER, ONE_REFUSES = "different", "refused by one"
+VERDICTS = (IDENTICAL, BOTH_REFUSE, MORE, NOT_MADE, DIFFER, ONE_REFUSES)
+AGREED = (IDENTICAL, BOTH_REFUSE, MORE, NOT_MADE)
 
-Bytes = list[tuple[bytes, bytes]]
-IDENTICAL, BOTH_REFUSE, DIFFER, ONE_REFUSES = "identical", "refused by both", "different", "refused by one"
-AGREED = (IDENTICAL, BOTH_REFUSE)
-
-
-def assembled(module: Module) -> Bytes:
-    """(program_info, program_data) of every sequence of a placed module."""
-    return [(program.info, program.data) for program in TARGET.assemble(module)]
-
-
-def own_way(module: Module, seed: int) -> tuple[Bytes | None, Bytes | None]:
-    """akc's placement and bytes, and the SDK's, all layers in one sequence; None where refused."""
-    try:
-        model = vendor.to_akida(module)
-        vendor.map_on_akd1000(model, minimal=False)
-        theirs: Bytes | None = vendor.programs(model)
-    except (RuntimeError, ValueError):
-        theirs = None
-    try:
-        ours: Bytes | None = assembled(TARGET.place(in_one_sequence(module)))
-    except DiagnosticError:
-        ours = None
-    return ours, theirs
-
-
-def minimal_way(module: Module, seed: int) -> tuple[Bytes | None, Bytes | None]:
-    """The same with the fewest NPs."""
-    try:
-        model = vendor.to_akida(module)
-        vendor.map_on_akd1000(model, minimal=True)
-        theirs: Bytes | None = vendor.programs(model)
-    except (RuntimeError, ValueError):
-        theirs = None
-    try:
-        ours: Bytes | None = assembled(TARGET.place(in_one_sequence(module), "vendor-minimal"))
-    except DiagnosticError:
-        ours = None
-    return ours, theirs
-
-
-def several_sequences(module: Module, seed: int) -> tuple[Bytes | None, Bytes | None]:
-    """Networks that run on the chip in part: akc's cut in the SDK's way, and the SDK's (hw_only=False).
-
-    The SDK refuses some values when a layer is made, before anything is cut.
-    """
-    try:
-        model = vendor.to_akida(module)
-        vendor.map_on_akd1000(model, hw_only=False)
-    except (RuntimeError, ValueError):
-        return None, None
-    ours = TARGET.partition(in_one_sequence(module), "vendor")
-    return assembled(ours), vendor.programs(model)
-
-
-def steered(module: Module, seed: int) -> tuple[Bytes | None, Bytes | None]:
-    """The SDK is steered to random filter limits and random NPs; akc assembles the same placement."""
-    rng = np.random.default_rng(seed)
-    try:
-        model = vendor.to_akida(module)
-        vendor.map_on_akd1000(model, minimal=True, constraints=vendor.steering(rng))
-    except (RuntimeError, ValueError):
-        return None, None
-    return assembled(vendor.placed_like(module, model)), vendor.programs(model)
-
-
-WAYS: dict[str, Callable[[Module, int], tuple[Bytes | None, Bytes | None]]] = {
-    "own": own_way,
-    "minimal": minimal_way,
-    "sequences": several_sequences,
-    "steered": steered,
-}
-"""How a network is placed before the bytes are compared."""
+SLOW = {"crowded": 5}
+"""Classes that take the SDK long, and by how much fewer networks of them are drawn."""
 
 
 def verdict(way: str, kind: str, seed: int) -> str:
-    """One of IDENTICAL, BOTH_REFUSE, DIFFER, ONE_REFUSES."""
-    ours, theirs = WAYS[way](random_networks.network(kind, seed), seed)
-    if ours is None or theirs is None:
-        return BOTH_REFUSE if ours is theirs else ONE_REFUSES
-    return IDENTICAL if ours == theirs else DIFFER
+    """One of VERDICTS."""
+    try:
+        found = WAYS[way](draw(kind, seed), seed)
+    except NotMade:
+        return NOT_MADE
+    if found.ours is None or found.theirs is None:
+        return BOTH_REFUSE if found.ours is found.theirs else ONE_REFUSES
+    if found.ours != found.theirs:
+        return DIFFER
+    return MORE if found.more else IDENTICAL
 
 
 def tally(way: str, kind: str, seed: int, count: int) -> tuple[Counter[str], list[int]]:
@@ -114,31 +47,41 @@ def tally(way: str, kind: str, seed: int, count: int) -> tuple[Counter[str], lis
     return verdicts, odd
 
 
+def shares(count: int, ways: list[str], kinds: list[str]) -> dict[tuple[str, str], int]:
+    """How many networks of each class go each way, `count` or a few more in all."""
+    parts = len(ways) * sum(1 / SLOW.get(kind, 1) for kind in kinds)
+    return {(way, kind): -(-count // int(parts * SLOW.get(kind, 1) + 0.5)) for way in ways for kind in kinds}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Compare many networks and print a table; exit code 1 if any two differ."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.comparison", description=__doc__)
     parser.add_argument("--count", type=int, default=10000, help="networks in all, spread over classes and ways")
     parser.add_argument("--seed", type=int, default=1, help="where the seeds start")
-    parser.add_argument("--kind", choices=random_networks.CLASSES, help="one class only")
+    parser.add_argument("--kind", choices=KINDS, help="one class only")
     parser.add_argument("--way", choices=WAYS, help="one way of placing only")
     options = parser.parse_args(arguments)
-    kinds = [options.kind] if options.kind else list(random_networks.CLASSES)
     ways = [options.way] if options.way else list(WAYS)
-    each = -(-options.count // (len(kinds) * len(ways)))
-    total: Counter[str] = Counter()
-    print(f"{'way':10} {'class':14} " + " ".join(f"{name:>16}" for name in (*AGREED, DIFFER, ONE_REFUSES)))
+    kinds = [options.kind] if options.kind else list(KINDS)
+    totals: dict[str, Counter[str]] = {way: Counter() for way in ways}
+    print(_head())
     start = time.monotonic()
-    for way in ways:
-        for kind in kinds:
-            found, odd = tally(way, kind, options.seed, each)
-            total += found
-            print(_row(way, kind, found), *([f"  seeds {odd[:8]}"] if odd else []), flush=True)
-    print(_row("all", f"{time.monotonic() - start:.0f} s", total))
-    return 1 if total[DIFFER] or total[ONE_REFUSES] else 0
+    for (way, kind), count in shares(options.count, ways, kinds).items():
+        found, odd = tally(way, kind, options.seed, count)
+        totals[way] += found
+        print(_row(way, kind, found), *([f"  seeds {odd[:8]}"] if odd else []), flush=True)
+    whole: Counter[str] = sum(totals.values(), Counter())
+    print("\n" + _head(), *(_row(way, "all", totals[way]) for way in ways), sep="\n")
+    print(_row("all", f"{time.monotonic() - start:.0f} s", whole), f"  {whole.total()} networks")
+    return 1 if whole[DIFFER] or whole[ONE_REFUSES] else 0
+
+
+def _head() -> str:
+    return f"{'way':12} {'class':14} " + " ".join(f"{name:>16}" for name in VERDICTS)
 
 
 def _row(way: str, kind: str, found: Counter[str]) -> str:
-    return f"{way:10} {kind:14} " + " ".join(f"{found[name]:16}" for name in (*AGREED, DIFFER, ONE_REFUSES))
+    return f"{way:12} {kind:14} " + " ".join(f"{found[name]:16}" for name in VERDICTS)
 
 
 if __name__ == "__main__":

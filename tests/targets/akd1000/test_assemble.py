@@ -32,7 +32,8 @@ def _mapped(one: SequenceProgram, layer: str, what: str) -> set[tuple[str, int]]
         (row.part, byte)
         for row in one.map
         if row.layer == layer and what in row.what
-        for byte in range(row.start, row.end)
+        for span in row.spans
+        for byte in span
     }
 
 
@@ -71,11 +72,16 @@ def test_the_map_names_every_layer_and_no_byte_twice(kind: str) -> None:
     assert {row.layer for row in one.map} == {op.name for op in random_networks.layers(module)}
     seen: set[tuple[str, int]] = set()
     for row in one.map:
-        span = {(row.part, byte) for byte in range(row.start, row.end)}
-        assert span and not span & seen
-        assert row.end <= len(getattr(one, row.part))
-        seen |= span
+        bytes_of_row = {(row.part, byte) for span in row.spans for byte in span}
+        assert len(bytes_of_row) == row.size and not bytes_of_row & seen
+        assert max(byte for _, byte in bytes_of_row) < len(getattr(one, row.part))
+        seen |= bytes_of_row
     assert len(seen) > 0.4 * len(one.data)
+
+
+def test_the_map_of_a_dense_layer_has_no_row_for_each_unit() -> None:
+    one = program("dense", 0)
+    assert len(one.map) <= 4 * len({row.layer for row in one.map}) + 2
 
 
 def test_the_engine_version_is_in_the_header_only() -> None:

@@ -127,7 +127,7 @@ def test_record_bytes_add_up_to_the_words_of_the_program() -> None:
     (program,) = TARGET.assemble(module)
     (sequence,) = report_json(module, [program])["sequences"]
     counted = sum(sum(layer["record_bytes"].values()) for layer in sequence["layers"])
-    assert counted == sum(r.end - r.start for r in program.map if r.layer)
+    assert counted == sum(r.size for r in program.map if r.layer)
     assert 0.8 * len(program.bytes) < counted < len(program.bytes)
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading FlatBuffers that may be damaged: every offset is checked before it is used.
 
-A buffer is read by slot numbers, without generated code. Any fault raises DiagnosticError AKC0610
-with the byte position; nothing here loops longer than the buffer is.
+A buffer is read by slot numbers, without generated code. Any fault raises a DiagnosticError with the
+byte position; nothing here loops longer than the buffer is. Programs of the chip and the vendor's model
+files are read with it.
 """
 
 from __future__ import annotations
@@ -19,29 +20,32 @@ from akc.diagnostics import error
 
 Array = npt.NDArray[Any]
 
+SIZE_PREFIX = 4
+"""Bytes of the size in front of a size-prefixed buffer."""
+
 
 @define
 class Buffer:
-    """The bytes of one size-prefixed FlatBuffer; `name` is used in messages.
+    """The bytes of one FlatBuffer; name: what messages call it.
 
     left: how many more tables may be visited, so that tables which point at each other many times
-    over cannot keep the reader busy.
+    over cannot keep the reader busy; prefix: bytes in front of the root's offset; code, inside, help: of a fault.
     """
 
     name: str
     data: bytes
     left: int = 0
+    prefix: int = SIZE_PREFIX
+    code: str = "AKC0610"
+    inside: str = ""
+    help: str = "write the program again from its source; a download may have been cut short"
 
     def __attrs_post_init__(self) -> None:
         self.left = len(self.data) // 4
 
     def fail(self, position: int, what: str) -> NoReturn:
-        """Raise AKC0610."""
-        raise error(
-            "AKC0610",
-            f"{self.name} is damaged at byte {position}: {what}",
-            help="write the program again from its source; a download may have been cut short",
-        )
+        """Raise the fault."""
+        raise error(self.code, f"{self.name} is damaged at byte {position}{self.inside}: {what}", help=self.help)
 
     def scalar(self, position: int, form: str) -> Any:
         """One little-endian number."""
@@ -85,8 +89,8 @@ class Buffer:
         return Table(self, position, slots)
 
     def root(self) -> Table:
-        """The root table, behind the size prefix."""
-        return self.table(self.forward(4))
+        """The root table."""
+        return self.table(self.forward(self.prefix))
 
 
 @frozen
