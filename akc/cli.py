@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,9 +48,30 @@ class Limits(click.ParamType[tuple[float, float]]):
             low, high = (float(word) for word in str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is no range; write it as 0,1", param, ctx)
-        if not low < high:
+        if not isfinite(low) or not isfinite(high):
+            self.fail(f"{value!r} has no end; give two finite numbers", param, ctx)
+        if low >= high:
             self.fail(f"{value!r} ends before it starts", param, ctx)
         return low, high
+
+
+FILE = click.Path(readable=False, allow_dash=True)
+"""A file name, which shells complete; what is wrong with a file is said by akc.files."""
+
+
+def complete_pass(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of passes, for the last one of a pipeline."""
+    from akc.passes import PASSES
+
+    *before, last = incomplete.split(",")
+    return [",".join([*before, name]) for name in PASSES if name.startswith(last)]
+
+
+def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Diagnostic codes."""
+    from akc.codes import CODES
+
+    return [code for code in CODES if code.startswith(incomplete.upper())]
 
 
 def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -66,7 +88,9 @@ def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:
 TARGET = click.option(
     "-t", "--target", type=click.Choice(TARGETS), default="akd1000", show_default=True, help="The chip."
 )
-OUTPUT = click.option("-o", "--output", default="-", metavar="FILE", help="Where the product goes; - is stdout.")
+OUTPUT = click.option(
+    "-o", "--output", default="-", type=FILE, metavar="FILE", help="Where the product goes; - is stdout."
+)
 HOST = click.option(
     "--host",
     type=click.Choice(["refuse", "allow"]),
@@ -84,16 +108,25 @@ CUT = click.option(
     " between host and chip (default), or as the vendor's tools do (default for .fbz files).",
 )
 PIPELINE = click.option(
-    "-p", "--pipeline", metavar="PASSES", help="Passes, such as 'fold-batchnorm,lower-int4{weights=4}'."
+    "-p",
+    "--pipeline",
+    metavar="PASSES",
+    shell_complete=complete_pass,
+    help="Passes, such as 'fold-batchnorm,lower-int4{weights=4}'.",
 )
-DUMP = click.option("--dump-dir", metavar="DIR", help="Write NN-pass.akir after each pass that changed the text.")
+DUMP = click.option(
+    "--dump-dir", type=FILE, metavar="DIR", help="Write NN-pass.akir after each pass that changed the text."
+)
 TIMINGS = click.option("--timings", is_flag=True, help="Print how long each pass took.")
 SAMPLES = click.option(
-    "-i", "--input", "inputs", required=True, metavar="X.npy|X.npz", help="Inputs, batch axis first."
+    "-i", "--input", "inputs", required=True, type=FILE, metavar="X.npy|X.npz", help="Inputs, batch axis first."
 )
 CALIBRATE = option_group(
     click.option(
-        "--calibrate", metavar="X.npz", help="Samples: arrays named like the inputs, `labels` if there are any."
+        "--calibrate",
+        type=FILE,
+        metavar="X.npz",
+        help="Samples: arrays named like the inputs, `labels` if there are any.",
     ),
     click.option("--input-range", type=Limits(), metavar="LO,HI", help="Smallest and largest input value."),
 )
@@ -138,7 +171,7 @@ SPIKING = option_group(
         "--reset", type=click.Choice(["subtract", "zero", "none"]), help="Spiking: in place of what the file says."
     ),
     click.option("--producer", metavar="NAME", help="Spiking: which tool wrote a NIR file."),
-    click.option("--topology", metavar="784-256-10|F.toml", help="Spiking: the layers of a weights file."),
+    click.option("--topology", type=FILE, metavar="784-256-10|F.toml", help="Spiking: the layers of a weights file."),
     click.option("--accept", multiple=True, metavar="REASON", help="Spiking: accept what a refusal named."),
     click.option(
         "--spikes",
@@ -150,7 +183,7 @@ SPIKING = option_group(
 
 
 @cli.command()
-@click.argument("source")
+@click.argument("source", type=FILE, metavar="SOURCE")
 @TARGET
 @SPIKING
 @click.option(
@@ -185,7 +218,7 @@ def lower(source: str, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("file")
+@click.argument("file", type=FILE, metavar="FILE")
 @PIPELINE
 @TARGET
 @CALIBRATE
@@ -203,30 +236,36 @@ def opt(file: str, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("file")
+@click.argument("file", type=FILE, metavar="FILE")
 @TARGET
 def check(file: str, target: str) -> None:
-    """Check a text: syntax, names, types, and the chip's limits where it is quantised."""
+    """Check a text, all faults at once.
+
+    Syntax, names and types; where it is quantised, also the chip's limits.
+    """
     from akc import verbs
 
     verbs.check(file, target)
 
 
 @cli.command()
-@click.argument("file")
-@click.option("-o", "--output", metavar="FILE", help="Where the text goes; default: back into FILE.")
+@click.argument("file", type=FILE, metavar="FILE")
+@click.option("-o", "--output", type=FILE, metavar="FILE", help="Where the text goes; default: back into FILE.")
 @click.option(
     "--check", "only_check", is_flag=True, help="Change nothing; exit 1 if the text is not in canonical form."
 )
 def fmt(file: str, output: str | None, only_check: bool) -> None:
-    """Rewrite a text in canonical form; comments and unused weights are kept."""
+    """Rewrite a text in canonical form.
+
+    Comments and unused weights are kept.
+    """
     from akc import verbs
 
     verbs.fmt(file, output, only_check)
 
 
 @cli.command()
-@click.argument("name", required=False)
+@click.argument("name", shell_complete=complete_pass, required=False)
 def passes(name: str | None) -> None:
     """List the passes, or the options of one."""
     from akc import verbs
@@ -235,30 +274,38 @@ def passes(name: str | None) -> None:
 
 
 @cli.command()
-@click.argument("code", required=False)
+@click.argument("code", shell_complete=complete_code, required=False)
 def explain(code: str | None) -> None:
-    """Explain a diagnostic code, such as AKC0203; without a code list them all."""
+    """Explain a diagnostic code, such as AKC0203.
+
+    Without a code, list them all.
+    """
     from akc import verbs
 
     verbs.explain(code)
 
 
 @cli.command()
-@click.argument("file")
+@click.argument("file", type=FILE, metavar="FILE")
 @TARGET
-@click.option("-o", "--output", metavar="FILE", help="The .akd file; - is stdout.")
+@click.option("-o", "--output", type=FILE, metavar="FILE", help="The .akd file; - is stdout.")
 @PLACE
 @CUT
 @HOST
-@click.option("--program", metavar="F", help="Also write the bare program, info and data in one file.")
-@click.option("--program-info", metavar="F", help="Also write program_info alone (for program_external).")
-@click.option("--program-data", metavar="F", help="Also write program_data alone.")
-@click.option("--fbz", metavar="F", help="Also write the vendor's model file.")
-@click.option("--map", "byte_map", metavar="F", help="Also write which bytes hold which layer's weights, as JSON.")
+@click.option("--program", type=FILE, metavar="F", help="Also write the bare program, info and data in one file.")
+@click.option("--program-info", type=FILE, metavar="F", help="Also write program_info alone (for program_external).")
+@click.option("--program-data", type=FILE, metavar="F", help="Also write program_data alone.")
+@click.option("--fbz", type=FILE, metavar="F", help="Also write the vendor's model file.")
+@click.option(
+    "--map", "byte_map", type=FILE, metavar="F", help="Also write which bytes hold which layer's weights, as JSON."
+)
 @click.option("--engine-version", metavar="V", help="Version that the vendor's engine compares with its own.")
 @TIMINGS
 def build(file: str, **options: Any) -> None:
-    """Place a network and assemble the chip's program; what is not lowered yet is lowered with defaults."""
+    """Place a network and assemble the chip's program.
+
+    What is not lowered yet is lowered with defaults.
+    """
     from akc import verbs
 
     if not any(options[key] for key in ("output", "program", "program_info", "program_data", "fbz", "byte_map")):
@@ -267,9 +314,9 @@ def build(file: str, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("file")
+@click.argument("file", type=FILE, metavar="FILE")
 @SAMPLES
-@click.option("-o", "--output", metavar="Y.npy", help="Outputs; without it they are printed.")
+@click.option("-o", "--output", type=FILE, metavar="Y.npy", help="Outputs; without it they are printed.")
 @click.option("--raw", is_flag=True, help="The chip's own integers in and out: levels or potentials.")
 @click.option(
     "--on",
@@ -281,54 +328,68 @@ def build(file: str, **options: Any) -> None:
 @BATCH
 @click.option("--clock", is_flag=True, help="Count the device's clock cycles.")
 def run(file: str, **options: Any) -> None:
-    """Run a network: .akd, or .akir at any level on the integer simulator."""
+    """Run a network on the simulator or a device.
+
+    FILE is an .akd file, or .akir text of any level.
+    """
     from akc import verbs
 
+    if options["clock"] and options["on"] == "simulator":
+        raise click.UsageError("--clock counts the cycles of a device; name one with --on")
     verbs.run(file, **options)
 
 
 @cli.command()
-@click.argument("file")
-@click.argument("source")
+@click.argument("file", type=FILE, metavar="FILE")
+@click.argument("source", type=FILE, metavar="SOURCE")
 @SAMPLES
 @click.option("--example", type=Shape(), multiple=True, metavar="SHAPE", help="For PyTorch sources, as in lower.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(file: str, source: str, **options: Any) -> None:
-    """Compare a lowered network with the float SOURCE it came from, layer by layer."""
+    """Compare a lowered network with its source, layer by layer.
+
+    SOURCE is the float network that it came from.
+    """
     from akc import verbs
 
     verbs.compare(file, source, **options)
 
 
 @cli.command()
-@click.argument("file")
+@click.argument("file", type=FILE, metavar="FILE")
 @TARGET
 @PLACE
 @CUT
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @HOST
 def report(file: str, **options: Any) -> None:
-    """Show what stands where on the chip, and what memory it takes."""
+    """Show what stands where, and what memory it takes."""
     from akc import verbs
 
     verbs.report(file, **options)
 
 
 @cli.command()
-@click.argument("file")
+@click.argument("file", type=FILE, metavar="FILE")
 @OUTPUT
 def disasm(file: str, output: str) -> None:
-    """Show a program (.bin, .akd) as text: passes, records, NPs, registers, weights."""
+    """Show a program (.bin, .akd) as text.
+
+    Passes, records, NPs, registers, weights.
+    """
     from akc import verbs
 
     verbs.disasm(file, output)
 
 
 @cli.command()
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", type=FILE, metavar="FIRST")
+@click.argument("second", type=FILE, metavar="SECOND")
 def diff(first: str, second: str) -> None:
-    """Say in words how two programs (.bin, .akd) differ; exit 1 if they do."""
+    """Say in words how two programs differ.
+
+    FIRST and SECOND are .bin or .akd files. Exit code 1 if they differ.
+    """
     from akc import verbs
 
     verbs.diff(first, second)
@@ -336,7 +397,10 @@ def diff(first: str, second: str) -> None:
 
 @cli.command()
 def devices() -> None:
-    """List devices, the Linux driver that holds each, and what to do about each problem."""
+    """List devices, and what keeps each from working.
+
+    For each: the Linux driver that holds it, and what to do about a problem.
+    """
     from akc import device_verbs
 
     device_verbs.devices()
@@ -346,15 +410,21 @@ ON_DEVICE = click.option("--on", metavar="NAME", help="emulator, /dev/akida0 or 
 
 
 @cli.command()
-@click.argument("file", required=False)
-@click.option("-i", "--input", "inputs", metavar="X.npy|X.npz", help="Inputs, batch axis first.")
+@click.argument("file", type=FILE, metavar="[FILE]", required=False)
+@click.option("-i", "--input", "inputs", type=FILE, metavar="X.npy|X.npz", help="Inputs, batch axis first.")
 @ON_DEVICE
 @BATCH
 @click.option(
-    "--kit", metavar="DIR", help="Write a folder that an owner of a chip runs and sends back; with --on, run it."
+    "--kit",
+    type=FILE,
+    metavar="DIR",
+    help="Write a folder that an owner of a chip runs and sends back; with --on, run it.",
 )
 def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit: str | None) -> None:
-    """Compare a device's integers with the simulator's: first differing layer and neuron."""
+    """Compare a device's integers with the simulator's.
+
+    Names the first layer and neuron that differ.
+    """
     from akc import device_verbs
 
     if kit is not None:
@@ -366,7 +436,19 @@ def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit
 
 
 @cli.command()
-@click.argument("file")
+@click.argument("file", type=FILE, metavar="FILE")
+@SAMPLES
+@click.option("--on", default="emulator", show_default=True, metavar="NAME", help="As for verify.")
+@click.option("-o", "--output", required=True, type=FILE, metavar="FILE", help="The .akd file with what was learned.")
+def learn(file: str, **options: Any) -> None:
+    """Let the last layer of a built network learn on a device; `labels` in the .npz file are the classes."""
+    from akc import device_verbs
+
+    device_verbs.learn(file, **options)
+
+
+@cli.command()
+@click.argument("file", type=FILE, metavar="FILE")
 @SAMPLES
 @click.option("--on", default="simulator", show_default=True, metavar="NAME", help="As for run.")
 @BATCH

@@ -14,24 +14,37 @@ from attrs import evolve
 
 from akc.ir.module import Module, Op, Sequence, Statement
 from akc.ir.ops.akida import Layer
+from akc.learned import learning_layer
 from akc.program import Program
 from akc.sim.registry import Array, Kernel
-from akc.sim.run import Runner
+from akc.sim.run import Inputs, Runner, bind_inputs
 from akc.targets.akd1000.driver.driver import LARGEST_BATCH, Device
-from akc.targets.akd1000.driver.errors import WrongProgram
+from akc.targets.akd1000.driver.errors import BadInput, WrongProgram, WrongState
 from akc.targets.akd1000.layers import on_host
 
 
 class DeviceRunner(Runner):
-    """A network made ready for a device. `batch`: inputs that may wait on the chip, at most 16."""
+    """A network made ready for a device. `batch`: inputs that may wait on the chip, at most 16.
+
+    A sequence that learns keeps what it learned when another one takes its place on the chip.
+    """
 
     def __init__(self, device: Device, program: Program, batch: int = LARGEST_BATCH) -> None:
         super().__init__(program.module)
-        self.device, self.batch = device, batch
+        self.device, self.program, self.batch = device, program, batch
         self.programs = {s.sequence: s.bytes for s in program.sequences}
         self.owners = {s.ops[-1].name: s.name for s in program.module.net.sequences if not on_host(s)}
         """Sequence by the name of the value that it gives."""
         self.loaded: str | None = None
+        self._number = 0
+        found = learning_layer(program.module)
+        self.learner = None if found is None else found[0]
+        """The sequence that learns."""
+        self.learning = False
+        self.learned: bytes | None = None
+        """What the learner had learned when it left the chip."""
+        self._labels: Array | None = None
+        self._fitting = False
         self.module = condensed(program.module)
         host_rules = self.rules
 
@@ -46,16 +59,56 @@ class DeviceRunner(Runner):
     def _kernel(self, sequence: str) -> Kernel:
         def kernel(x: Array) -> Array:
             self.load(sequence)
-            return self.device.forward(x, self.batch)
+            if not self._fitting or sequence != self.learner:
+                return self.device.forward(x, self.batch)
+            labels = self._labels
+            each = None if labels is None else labels.repeat(len(x) // len(labels)).tolist()
+            return Device.fit(self.device, x, each)
 
         return kernel
 
     def load(self, sequence: str) -> None:
-        """Put a sequence's program on the chip unless it is there."""
-        if self.loaded != sequence or not self.device.programmed:
-            self.loaded = None
-            Device.program(self.device, self.programs[sequence])
-            self.loaded = sequence
+        """Put a sequence's program on the chip unless it is there. Raises WrongState where learning was lost."""
+        there = self.device.programmed and self.device.programs == self._number
+        if self.loaded == sequence and there:
+            return
+        if self.loaded is not None and self.loaded == self.learner:
+            if not there:
+                raise WrongState(
+                    "the device was reset or programmed anew, what it learned is lost", "call program(...) again"
+                )
+            self.learned = Device.read_learned(self.device)
+        self.loaded = None
+        Device.program(self.device, self.programs[sequence])
+        self.loaded, self._number = sequence, self.device.programs
+        if sequence == self.learner:
+            Device.set_learning(self.device, self.learning)
+            if self.learned is not None:
+                Device.write_learned(self.device, self.learned)
+
+    def load_learner(self) -> None:
+        """Put the sequence that learns on the chip; raises WrongState if none does."""
+        if self.learner is None:
+            raise WrongState("this network does not learn", "give its last layer learning=akida_unsupervised(...)")
+        self.load(self.learner)
+
+    def fit(self, inputs: Inputs, labels: Any = None) -> dict[str, Array]:
+        """Learn from samples one by one; outputs are from before each step. labels: whole numbers [n], or None."""
+        arrays = bind_inputs(self.module.net.inputs, inputs)
+        count = len(next(iter(arrays.values())))
+        given = None if labels is None else np.asarray(labels)
+        if given is not None and given.shape != (count,):
+            raise BadInput(f"{count} inputs have labels of shape {given.shape}")
+        pieces = []
+        self._fitting = True
+        try:
+            for first in range(0, count, self.piece):
+                part = slice(first, first + self.piece)
+                self._labels = None if given is None else given[part]
+                pieces.append(self.run({name: array[part] for name, array in arrays.items()}))
+        finally:
+            self._fitting, self._labels = False, None
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
 def _host_rule(rules: dict[type[Op], Any], op: Op) -> Any:

@@ -15,6 +15,7 @@ from akc.device_runner import DeviceRunner
 from akc.devices import list_devices, open_device, run_on
 from akc.diagnostics import error
 from akc.kit import make_kit, run_kit
+from akc.learned import learning_layer
 from akc.program import Program, load
 from akc.samples import load_samples
 from akc.session import progress_bar, say
@@ -71,6 +72,23 @@ def kit(folder: str, on: str | None) -> None:
             f"{sum(not r.equal for r in results)} of {len(results)} networks differ",
             help=f"send {Path(folder) / 'answers'} back",
         )
+
+
+def learn(file: str, inputs: str, on: str, output: str) -> None:
+    """Edge learning, sample by sample; writes the network with the weights that the device then holds."""
+    program = _load(file)
+    samples = load_samples(inputs, program.module.net.inputs)
+    with open_device(on, _progress(on)) as device:
+        device.program(program, learning=True)
+        device.fit(samples.inputs, samples.labels)
+        learned = device.learned()
+    learned.save(output)
+    found = learning_layer(learned.module)
+    assert found is not None
+    _, layer = found
+    before, after = (p.module.array(layer.weights) for p in (program, learned))
+    changed = int((before != after).any(axis=1).sum())
+    say(f"{output}: {samples.count} samples, {changed} of {len(after)} units of %{layer.name} changed")
 
 
 def bench(file: str, inputs: str, on: str, batch: int, repeat: int) -> None:

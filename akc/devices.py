@@ -17,10 +17,11 @@ import numpy as np
 from attrs import frozen
 
 from akc.device_runner import DeviceRunner, run_on
-from akc.program import Program
+from akc.learned import with_learned
+from akc.program import Program, load
 from akc.targets.akd1000.driver.bus import Bus, RecordingBus
 from akc.targets.akd1000.driver.driver import LARGEST_BATCH, Device, Progress
-from akc.targets.akd1000.driver.errors import CannotOpen
+from akc.targets.akd1000.driver.errors import CannotOpen, WrongState
 
 __all__ = ["DeviceRow", "OpenDevice", "list_devices", "open_bus", "open_device", "run_on"]
 
@@ -36,13 +37,17 @@ class OpenDevice(Device):
 
     _network: DeviceRunner | None = None
 
-    def program(self, program: Any) -> None:
+    def program(self, program: Any, learning: bool = False) -> None:
         """Put a program on the chip.
 
-        program: an `akc.Program` (`predict` then takes and gives the source network's own units, and runs
-        networks of several sequences too), or the bytes of one sequence (`predict` then takes levels).
+        program: an `akc.Program` or the path of a .akd file (`predict` then takes and gives the source
+        network's own units, and runs networks of several sequences too), or the bytes of one sequence
+        (`predict` then takes levels). learning: switch edge learning on, see `fit`.
+        Raises WrongProgram, WrongState where nothing learns, and what `akc.load` raises.
         """
         self._network = None
+        if isinstance(program, str | os.PathLike):
+            program = load(program)
         if isinstance(program, Program):
             runner = DeviceRunner(self, program)
             if program.sequences:
@@ -50,14 +55,63 @@ class OpenDevice(Device):
             self._network = runner
         else:
             super().program(program)
+        if learning:
+            self.set_learning(True)
 
     def predict(self, inputs: Any, batch: int = LARGEST_BATCH) -> Any:
         """Outputs for inputs with a batch axis: an array, or a dict where the network has several outputs."""
         if self._network is None:
             return super().predict(inputs, batch)
         self._network.batch = batch
-        outputs = self._network.run(inputs if isinstance(inputs, dict) else np.asarray(inputs))
-        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+        return _only(self._network.run(_arrays(inputs)))
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    def set_learning(self, enabled: bool) -> None:
+        """Switch edge learning on or off. Raises WrongState where nothing learns or inputs wait."""
+        if self._network is not None:
+            self._network.load_learner()
+            self._network.learning = enabled
+        super().set_learning(enabled)
+
+    def fit(self, inputs: Any, labels: Any = None) -> Any:
+        """Learn from inputs one by one; gives their outputs from before each step, as `predict` would.
+
+        labels: a class for each input, whole numbers, or None for learning without. Raises WrongState
+        unless learning is on, BadInput.
+        """
+        if self._network is None:
+            return super().fit(inputs, labels)
+        self._network.load_learner()
+        return _only(self._network.fit(_arrays(inputs), labels))
+
+    def read_learned(self) -> bytes:
+        """The learning layer's memory as the chip holds it; see `learned` for the network with it."""
+        if self._network is not None:
+            self._network.load_learner()
+        return super().read_learned()
+
+    def write_learned(self, data: bytes) -> None:
+        """Put back what `read_learned` gave. Raises BadInput."""
+        if self._network is not None:
+            self._network.load_learner()
+        super().write_learned(data)
+
+    def learned(self) -> Program:
+        """The network that was programmed, with the weights that the chip has learned; raises WrongState."""
+        if self._network is None:
+            raise WrongState(
+                "bare bytes were programmed, there is no network", "program an akc.Program, or read_learned()"
+            )
+        return with_learned(self._network.program, self.read_learned())
+
+
+def _only(outputs: dict[str, Any]) -> Any:
+    return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+
+def _arrays(inputs: Any) -> Any:
+    return inputs if isinstance(inputs, dict) else np.asarray(inputs)
 
 
 def open_bus(name: str) -> Bus:

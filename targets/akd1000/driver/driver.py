@@ -88,6 +88,8 @@ class Device:
         self.version = control.identify(bus)
         self.learning = False
         self.clock_counter = False
+        self.programs = 0
+        """How many programs were put on the chip so far: it tells whether the last one is still one's own."""
         self._lost = False
         self._programmer: Programmer | None = None
         self._forget_jobs(0, 0)
@@ -161,8 +163,7 @@ class Device:
         such as an `akc.Program` of one sequence. Raises DiagnosticError where the bytes are damaged,
         WrongProgram where they are for another device, TimedOut.
         """
-        raw = bytes(program if isinstance(program, bytes | bytearray | memoryview) else program.bytes)
-        info, data = read_program(raw)
+        info, data = read_program(_raw(program))
         self._program(info, data)
 
     def program_external(self, info: bytes, address: int) -> None:
@@ -185,6 +186,7 @@ class Device:
             programmer.program(self.learning, self.progress)
             control.enable_interrupts(self.bus, HRC_SOURCE if info.input_type == DENSE else EVENT_SOURCE)
             self._programmer = programmer
+            self.programs += 1
 
     def _check_program(self, info: ProgramInfo) -> None:
         if info.device_version != self.version:
@@ -477,6 +479,13 @@ class Device:
 
     def __exit__(self, *fault: object) -> None:
         self.close()
+
+
+def _raw(program: Any) -> bytes:
+    raw = program if isinstance(program, bytes | bytearray | memoryview) else getattr(program, "bytes", None)
+    if not isinstance(raw, bytes | bytearray | memoryview):
+        raise WrongProgram(f"a {type(program).__name__} is no program", "akc.build(module) makes one")
+    return bytes(raw)
 
 
 def _version_text(version: Sequence[int]) -> str:
