@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ways from a trained network to a program that the examples compare, and the report of one example.
 
-Naive is the recipe that most people try first: four bits, the largest weight and the largest activation of a
-layer set its scale. The other two are akc's defaults without and with calibration samples.
+Naive is the recipe that most people try first (examples/naive.py). The other two are akc's defaults without and
+with calibration samples.
 """
 
 from __future__ import annotations
@@ -17,31 +17,32 @@ from attrs import Factory, frozen
 from numpy.typing import NDArray
 
 import akc
-from akc.passes import LEGALISE, MERGE
+from examples import naive
 from examples.accuracy import Row, row, table
 from examples.data import Floats
-
-_LARGEST = "per=layer scale=max rounding=nearest"
-_NAIVE = f"{LEGALISE},calibrate{{method=max}},lower-int4{{{_LARGEST}}},{MERGE}"
-_NAIVE_SPIKING = f"rate{{bits=1}},{LEGALISE},calibrate,lower-int4{{activations=1 {_LARGEST}}},{MERGE}"
 
 
 @frozen
 class Road:
-    """A way to compile: its name in the table, whether it sees samples, passes or options that are not the default."""
+    """A way to compile: its name in the table, whether akc sees samples, options that are not the default.
+
+    naive: not akc's defaults but the naive recipe; spike_bits: its bits of a level for neurons without membrane.
+    """
 
     what: str
     samples: bool
-    pipeline: str | None = None
     options: Mapping[str, Mapping[str, Any]] = Factory(dict)
+    naive: bool = False
+    spike_bits: int | None = None
 
 
-NAIVE = Road("naive: int4, largest value of each layer", True, _NAIVE)
-NAIVE_SPIKING = Road("naive: int4, largest weight of each layer, 1-bit spikes", False, _NAIVE_SPIKING)
+NAIVE = Road("naive: int4, largest value of each layer", True, naive=True)
+NAIVE_SPIKES = Road("naive: int4, threshold as it is, 1-bit spikes", True, naive=True, spike_bits=1)
+NAIVE_STEPS = Road("naive: int4, threshold as it is, largest act_step", True, naive=True, spike_bits=4)
 DATA_FREE = Road("akc without samples", False)
 CALIBRATED = Road("akc calibrated", True, options={"lower-int4": {"samples": 1000}})
 ROADS = (NAIVE, DATA_FREE, CALIBRATED)
-SPIKING_ROADS = (NAIVE_SPIKING, DATA_FREE, CALIBRATED)
+SPIKING_ROADS = (NAIVE_SPIKES, NAIVE_STEPS, DATA_FREE, CALIBRATED)
 
 
 @frozen(kw_only=True)
@@ -69,36 +70,38 @@ class Case:
         return chosen
 
 
+def lower_case(case: Case, road: Road, dump_dir: str | None = None) -> akc.Module:
+    """The quantised network."""
+    if road.naive:
+        return naive.lower(case.source, case.example, case.calibration, case.input_range, case.host, road.spike_bits)
+    return akc.lower(
+        case.source,
+        example=case.example,
+        calibrate=case.calibration if road.samples else None,
+        input_range=case.input_range,
+        options=road.options,
+        host=case.host,
+        dump_dir=dump_dir,
+    )
+
+
 def compile_case(case: Case, road: Road, stages: Path | None = None) -> akc.Program:
     """The program of a network; with `stages`, each stage's text is left in that folder."""
     with tempfile.TemporaryDirectory() as scratch:
-        module = akc.lower(
-            case.source,
-            example=case.example,
-            calibrate=case.calibration if road.samples else None,
-            input_range=case.input_range,
-            pipeline=road.pipeline,
-            options=road.options,
-            host=case.host,
-            dump_dir=scratch if stages else None,
-        )
-        program = akc.build(module, host=case.host)
+        program = akc.build(lower_case(case, road, scratch if stages else None), host=case.host)
         if stages:
             write_stages(Path(scratch), program, stages)
     return program
 
 
 def write_stages(dumped: Path, program: akc.Program, folder: Path) -> None:
-    """The texts that `dump_dir` left, and the placed network, with long weights elided."""
+    """The texts that `dump_dir` left, and the placed network, with long weights elided, numbered from 00."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.akir"):
         old.unlink()
-    texts = sorted(dumped.glob("*.akir"))
-    for path in texts:
-        module = akc.parse(path.read_text(encoding="utf-8"))
-        (folder / path.name).write_text(akc.print_module(module, elide=True), encoding="utf-8")
-    placed = folder / f"{int(texts[-1].name[:2]) + 1:02}-place.akir"
-    placed.write_text(akc.print_module(program.module, elide=True), encoding="utf-8")
+    stages = [(path.name[3:], akc.parse(path.read_text(encoding="utf-8"))) for path in sorted(dumped.glob("*.akir"))]
+    for number, (name, module) in enumerate([*stages, ("place.akir", program.module)]):
+        (folder / f"{number:02}-{name}").write_text(akc.print_module(module, elide=True), encoding="utf-8")
 
 
 def scores_of(program: akc.Program, inputs: Floats, batch: int = 500) -> Floats:
@@ -107,13 +110,17 @@ def scores_of(program: akc.Program, inputs: Floats, batch: int = 500) -> Floats:
     return np.concatenate(parts).astype(np.float32)
 
 
+def rows_of(case: Case, programs: Mapping[str, akc.Program]) -> list[Row]:
+    """The accuracy table of the source network and of programs by name."""
+    source = row("source network (float)", case.scores, case.labels, case.answers)
+    found = {what: scores_of(program, case.inputs) for what, program in programs.items()}
+    return [source, *(row(what, scores, case.labels, case.answers) for what, scores in found.items())]
+
+
 def compare(case: Case, roads: Iterable[Road] = ROADS, stages: Path | None = None) -> tuple[list[Row], akc.Program]:
-    """The accuracy table and the program of the last road; its stages are left in `stages`."""
-    rows = [row("source network (float)", case.scores, case.labels, case.answers)]
-    for road in roads:
-        program = compile_case(case, road, stages if road is CALIBRATED else None)
-        rows.append(row(road.what, scores_of(program, case.inputs), case.labels, case.answers))
-    return rows, program
+    """The accuracy table and the calibrated program; its stages are left in `stages`."""
+    programs = {road.what: compile_case(case, road, stages if road is CALIBRATED else None) for road in roads}
+    return rows_of(case, programs), programs[CALIBRATED.what]
 
 
 def processors(program: akc.Program) -> int:

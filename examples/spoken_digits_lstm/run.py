@@ -47,6 +47,12 @@ def case(count: int | None = None) -> roads.Case:
     )
 
 
+def retrained_case(count: int | None = None) -> roads.Case:
+    """The network without its LSTM, with the retrained read-out, judged by itself."""
+    whole, model = case(count), retrained()
+    return evolve(whole, source=model, scores=training.outputs(model, whole.inputs, batch=100))
+
+
 def float_rows(whole: roads.Case) -> list[Row]:
     """What dropping costs in real numbers, before the chip."""
     dropped = WithoutLstm(whole.source.features)
