@@ -16,6 +16,7 @@ from akc.targets.akd1000.driver.dma import HEADER_WORDS
 from akc.targets.akd1000.driver.errors import WrongState
 from akc.targets.akd1000.driver.plan import read_info
 from akc.targets.akd1000.number_forms import dense_from_chip
+from akc.targets.akd1000.program import Words
 
 
 def learning_layer(module: Module) -> tuple[str, FullyConnected] | None:
@@ -43,21 +44,21 @@ def with_learned(program: Program, data: bytes) -> Program:
     return evolve(program, module=module, sequences=sequences)
 
 
-def _replaced(module: Module, op: FullyConnected, words: fnp_memory.Words) -> Module:
+def _replaced(module: Module, op: FullyConnected, words: Words) -> Module:
     """The module with the contents of the learning layer's memory in place of what it named."""
     x = module.net.types[op.x]
     held = module.weights[op.weights].type.element
     memory = fnp_memory.decode(words, x.size, held.bits, op.activation, learning=True)
     assert memory.learned is not None
-    names = {key: getattr(op, key) or f"{op.name}.{key}" for key in ("weights", "threshold_learning", "thswap")}
+    thresholds, swaps = op.threshold_learning or f"{op.name}.threshold_learning", op.thswap or f"{op.name}.thswap"
     new = {
-        names["weights"]: Weight.of(dense_from_chip(memory.weights, x.shape), held.name),
-        names["threshold_learning"]: Weight.of(memory.learned.thresholds, "i32"),
-        names["thswap"]: Weight.of(memory.learned.swaps, "i32"),
+        op.weights: Weight.of(dense_from_chip(memory.weights, x.shape), held.name),
+        thresholds: Weight.of(memory.learned.thresholds, "i32"),
+        swaps: Weight.of(memory.learned.swaps, "i32"),
     }
 
     def change(other: Op) -> Op:
-        return evolve(other, **names) if other is op else other
+        return evolve(op, threshold_learning=thresholds, thswap=swaps) if other is op else other
 
     changed = module.map_ops(change)
     return changed.with_statements(changed.net.statements, {**module.weights, **new})
