@@ -271,6 +271,11 @@ CODES: dict[str, Code] = {
     "AKC0393": Code(
         "something needs the host", "The chip does not have it; with --host=allow it runs beside the chip."
     ),
+    "AKC0394": Code(
+        "the network is no chain of layers",
+        "A program of the AKD1000 is one layer behind the other. A graph with several inputs, outputs or branches"
+        " has no place there; one layer on a neuron's own spikes runs with --host=allow.",
+    ),
     # -- 04 passes and pipelines ----------------------------------------------------------------
     "AKC0401": Code(
         "this is not a pipeline",
@@ -307,6 +312,11 @@ CODES: dict[str, Code] = {
         "the border of a signed input is not zero",
         "Mesh convolutions pad with level 0. Where the input is signed, level 0 stands for its smallest value, so the"
         " outermost cells see that in place of 0. The image layer has a padding value and no such trouble.",
+    ),
+    "AKC0416": Code(
+        "the image layer cannot take this input",
+        "It takes maps of at least 5x5 cells with at most 256 on d1. The pass insert-image-layer was asked to put it in"
+        " front of a dense layer, whose inputs make no such map.",
     ),
     "AKC0420": Code(
         "the chip has no such layer",
@@ -618,6 +628,13 @@ CODES: dict[str, Code] = {
         "akc chose how a spiking network runs",
         "rate: one pass of the chip for each window of the time axis. step: one pass for each time step."
         " hybrid: the chip computes potentials, the host the neurons. `--spikes` chooses.",
+    ),
+    "AKC0905": Code("an input range is no range", "Two finite numbers, the smaller first, such as (0, 1)."),
+    "AKC0909": Code("a program is needed", "Programs are .akd files and bare programs, both written by `akc build`."),
+    "AKC0911": Code(
+        "an option has no effect",
+        "Options about time steps, neurons and topology are for sources that do not say these themselves, an example"
+        " shape is for PyTorch modules, which are traced with one.",
     ),
     "AKC0908": Code("a built network is needed", "Devices and the emulator run .akd files, which `akc build` writes."),
 }

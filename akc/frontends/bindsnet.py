@@ -155,7 +155,7 @@ def _chain_of(
     sources = [n for n, layer in layers.items() if layer.kind == "Input"]
     if len(sources) != 1:
         raise error(
-            "AKC0383", f"the network has {len(sources)} Input layers ({', '.join(sources)})", help="akc reads one input"
+            "AKC0394", f"the network has {len(sources)} Input layers ({', '.join(sources)})", help="akc reads one input"
         )
     order, chained, left = [sources[0]], [], list(connections)
     while True:
@@ -164,7 +164,7 @@ def _chain_of(
             break
         if len(ahead) > 1:
             names = ", ".join(c.name for c in ahead)
-            raise error("AKC0383", f"'{order[-1]}' feeds several layers ({names})", help="akc reads chains of layers")
+            raise error("AKC0394", f"'{order[-1]}' feeds several layers ({names})", help="akc reads chains of layers")
         chained.append(ahead[0])
         order.append(ahead[0].target)
         left.remove(ahead[0])
@@ -179,7 +179,7 @@ def _chain_of(
         order = order[: max(order.index(t) for t in targets) + 1] if targets else order
         order, chained = _without_inhibitors(order, chained, left)
     if not chained:
-        raise error("AKC0383", "nothing is connected to the input")
+        raise error("AKC0394", "nothing is connected to the input")
     return order, chained
 
 

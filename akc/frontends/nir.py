@@ -36,7 +36,7 @@ def read_nir(path: str, options: SpikingOptions | None = None) -> Module:
     options.steps and options.readout are needed; options.dt in seconds (default: what the producer
     assumes); options.producer, see above; options.reset "subtract" or "zero" in place of the file's
     v_reset. The file's own types are not trusted: shapes are inferred from the input on. Raises
-    DiagnosticError AKC0313, AKC0375, AKC0379 to AKC0384, AKC0386, AKC0389.
+    DiagnosticError AKC0313, AKC0375, AKC0379 to AKC0384, AKC0386, AKC0389, AKC0394.
     """
     options = options or SpikingOptions()
     nodes, edges = _load(path)
@@ -97,7 +97,7 @@ def _only(nodes: dict[str, Any], kind: str) -> str:
     found = [name for name, node in nodes.items() if type(node).__name__ == kind]
     if len(found) != 1:
         raise error(
-            "AKC0383", f"the graph has {len(found)} {kind} nodes", help="akc reads chains with one input and one output"
+            "AKC0394", f"the graph has {len(found)} {kind} nodes", help="akc reads chains with one input and one output"
         )
     return found[0]
 
@@ -116,7 +116,7 @@ def _chain_of(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> tuple[list
             raise DiagnosticError(REFUSALS["back-edge"].diagnostic(back[0], type(nodes[back[0]]).__name__))
         if len(ahead) != 1:
             raise error(
-                "AKC0383",
+                "AKC0394",
                 f"'{order[-1]}' leads to {len(ahead)} nodes: {', '.join(ahead) or 'none'}",
                 origin=(order[-1],),
                 help="akc reads chains; a branch has no place on AKD1000",

@@ -156,6 +156,21 @@ REFUSALS: dict[str, Refusal] = {
         message="layer '{layer}' ({kind}) encodes numbers as spikes, which stays on the host",
         help=("leave it out of the module: the chip takes levels, so the rate of a pixel can go in as it is",),
     ),
+    "branches": Refusal(
+        code="AKC0394",
+        message="layer '{layer}' ({kind}) joins branches; a program of the AKD1000 is a chain of layers",
+        help=("train without the second branch",),
+    ),
+    "upsampling": Refusal(
+        code="AKC0386",
+        message="layer '{layer}' ({kind}) makes a map larger; the chip has no such layer",
+        help=("end the network in front of it, and do the rest on the host",),
+    ),
+    "graded-spikes": Refusal(
+        code="AKC0372",
+        message="layer '{layer}': {kind} send numbers as spikes (gradedSpike)",
+        help=("train with spikes of height 1",),
+    ),
     "no-such-conv": Refusal(
         code="AKC0386",
         message="snnTorch has no {kind}: a spiking convolution is torch.nn.Conv2d followed by snn.Leaky",

@@ -14,12 +14,13 @@ from akc.frontends.refusals import REFUSALS
 from akc.sources import Options, read_source
 
 KINDS = {
-    "lstm": "SLSTM", "recurrent": "RLeaky", "recurrent-current": "RSynaptic", "back-edge": "Affine", "neuron-model": "IzhikevichCell",
+    "lstm": "SLSTM", "recurrent": "RLeaky", "recurrent-current": "RSynaptic", "back-edge": "Affine",
+    "neuron-model": "IzhikevichCell", "branches": "concat", "upsampling": "convT", "graded-spikes": "CUBA neurons",
     "adaptive-threshold": "LSNNCell", "winner-take-all": "Leaky", "one-spike": "DiehlAndCookNodes",
     "axonal-delay": "dense", "stochastic": "SRM0Nodes", "per-step-norm": "BatchNormTT1d",
     "unshared-weights": "LocalConnection", "lateral": "Connection", "rate-pooling": "MaxPool2dConnection",
     "complex": "RF_IZ neurons", "change-detector": "DeltaLeaky", "kernel-memory": "AssociativeLeaky",
-    "no-such-conv": "snn.Conv2d", "no-such-lstm": "snn.LSTM", "no-such-layer": "convT", "encoder": "PoissonEncoder",
+    "no-such-conv": "snn.Conv2d", "no-such-lstm": "snn.LSTM", "no-such-layer": "SNUCell", "encoder": "PoissonEncoder",
 }  # fmt: skip
 
 
