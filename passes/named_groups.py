@@ -32,11 +32,13 @@ def with_named_groups(module: Module) -> Module:
     for core in _attention_cores(module):
         if module.net.producer(core.name) is not None:
             module = _without_attention(module, core)
-    gates = {op.name: _gated_map(op, module) for op in module.net.ops if isinstance(op, nn_host.Mul)}
+    products = [op for op in module.net.ops if isinstance(op, nn_host.Mul)]
+    gated = {op.name: found for op in products if (found := _gated_map(op, module) or _gated_half(op, module))}
 
     def change(op: Op) -> Op:
-        if gates.get(op.name):
-            return _opaque(op, "squeeze-excite", (str(gates[op.name]),))
+        if op.name in gated:
+            name, value = gated[op.name]
+            return _opaque(op, name, (value,))
         between = isinstance(op, nn_host.Slice)
         return op if between or not isinstance(op, nn_host.HostLayer) else _opaque(op, op.layer_name, op.operands)
 
@@ -61,15 +63,25 @@ def _live(module: Module) -> Module:
     return module.with_statements(kept[::-1])
 
 
-# -- squeeze-excite ----------------------------------------------------------------------------------
+# -- gates -------------------------------------------------------------------------------------------
 
 
-def _gated_map(op: nn_host.Mul, module: Module) -> str | None:
-    """The map that a product scales by numbers computed from the map itself; None for any other product."""
+def _gated_map(op: nn_host.Mul, module: Module) -> tuple[str, str] | None:
+    """squeeze-excite: a map times numbers that are computed from the map itself."""
     for value, gate in ((op.x, op.y), (op.y, op.x)):
         smaller = module.net.types[gate].size < module.net.types[value].size
         if smaller and _behind_layout(value, module) in _sources(gate, module):
-            return value
+            return "squeeze-excite", value
+    return None
+
+
+def _gated_half(op: nn_host.Mul, module: Module) -> tuple[str, str] | None:
+    """GLU: one half of a value, times the sigmoid of the other half."""
+    for value, gate in ((op.x, op.y), (op.y, op.x)):
+        half, sigmoid = module.net.producer(value), module.net.producer(gate)
+        other = module.net.producer(sigmoid.x) if isinstance(sigmoid, nn.Sigmoid) else None
+        if isinstance(half, nn_host.Slice) and isinstance(other, nn_host.Slice) and half.x == other.x:
+            return "GLU", half.x
     return None
 
 

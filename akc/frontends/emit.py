@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from akc.frontends.axes import CHANNELS_LAST, map_axes, two, with_last_axis
 from akc.frontends.building import Axes, Builder
+from akc.frontends.emit_host import EMIT
 from akc.frontends.emit_joins import emit_concat, join
 from akc.frontends.emit_layout import emit_mean, emit_reshape, emit_transpose
 from akc.frontends.emit_recurrent import emit_recurrent
@@ -16,9 +18,6 @@ from akc.frontends.graph import Array, Node
 from akc.ir.module import Op
 from akc.ir.ops import nn, nn_host
 from akc.ir.ops.nn import window_outputs
-
-CHANNELS_LAST: dict[int, Axes] = {3: (None, 2, 1), 4: (2, 3, 1)}
-"""Where the axes of [batch, channels, ...] go, by rank; one-dimensional maps are 1 x length."""
 
 CONV_LAYOUTS: dict[int, Callable[[Array], Array]] = {
     3: lambda weight: weight.transpose(0, 2, 1)[:, None],
@@ -51,29 +50,13 @@ def _weights(b: Builder, node: Node, layout: Callable[[Array], Array] = lambda a
     }
 
 
-def _channels_last(b: Builder, node: Node, what: str) -> Axes | None:
-    """The order that a spatial layer wants; None, and an opaque operation, where there is none."""
-    x = node.inputs[0]
-    rank = len(b.shape(x))
-    axes = CHANNELS_LAST.get(rank)
-    if axes is None or b.batch[x] not in (0, None):
-        b.opaque(node, f"3-D {what}" if rank == 5 else f"{what} over the batch axis")
-        return None
-    return axes
-
-
-def _two(values: Sequence[int], fill: int) -> tuple[int, int]:
-    """Numbers for d0 and d1; a one-dimensional map has only d1."""
-    return (int(values[0]), int(values[1])) if len(values) == 2 else (fill, int(values[0]))
-
-
 def _padding(node: Node) -> tuple[int, int, int, int]:
-    return (*_two(node["before"], 0), *_two(node["after"], 0))
+    return (*two(node["before"], 0), *two(node["after"], 0))
 
 
 def emit_conv(b: Builder, node: Node) -> None:
     """A cross-correlation with one or two spatial axes."""
-    axes = _channels_last(b, node, "convolution")
+    axes = map_axes(b, node, "convolution")
     if axes is None:
         return
     name = b.op(
@@ -82,9 +65,9 @@ def emit_conv(b: Builder, node: Node) -> None:
         node.source,
         x=b.arranged(node.inputs[0], axes, node.source),
         **_weights(b, node, CONV_LAYOUTS[node.constants["weight"].ndim]),
-        stride=_two(node["stride"], 1),
+        stride=two(node["stride"], 1),
         pad=_padding(node),
-        dilation=_two(node["dilation"], 1),
+        dilation=two(node["dilation"], 1),
         groups=node["groups"],
     )
     b.hold(node.output, name, axes, 0)
@@ -118,7 +101,7 @@ def _sticks_out(b: Builder, node: Node) -> bool:
 
 
 def _emit_pool(b: Builder, node: Node, kind: type[Op], fields: dict[str, Any]) -> None:
-    axes = _channels_last(b, node, "pooling")
+    axes = map_axes(b, node, "pooling")
     if axes is None:
         return
     name = b.op(
@@ -126,8 +109,8 @@ def _emit_pool(b: Builder, node: Node, kind: type[Op], fields: dict[str, Any]) -
         node.name,
         node.source,
         x=b.arranged(node.inputs[0], axes, node.source),
-        size=_two(node["size"], 1),
-        stride=_two(node["stride"], 1),
+        size=two(node["size"], 1),
+        stride=two(node["stride"], 1),
         pad=_padding(node),
         ceil_mode=_sticks_out(b, node),
         **fields,
@@ -142,7 +125,7 @@ def emit_pad(b: Builder, node: Node) -> None:
     if axes is None or any((*before[:2], *after[:2])) or min((*before, *after)) < 0 or node["mode"] != "constant":
         b.opaque(node, "Pad" if node["mode"] == "constant" else f"{node['mode']} padding")
         return
-    pad = (*_two(before[2:], 0), *_two(after[2:], 0))
+    pad = (*two(before[2:], 0), *two(after[2:], 0))
     x = b.arranged(node.inputs[0], axes, node.source)
     b.hold(
         node.output,
@@ -155,21 +138,10 @@ def emit_pad(b: Builder, node: Node) -> None:
 # -- per-channel and elementwise operations -------------------------------------------------------
 
 
-def _with_last_axis(b: Builder, value: str, axis: int) -> Axes:
-    """The order in which a value is held, or else one that ends with `axis`."""
-    held = b.held[value].axes
-    if held and held[-1] == axis:
-        return held
-    usual = CHANNELS_LAST.get(len(b.shape(value)))
-    if usual and usual[-1] == axis and b.batch[value] == 0:
-        return usual
-    return (*(a for a in b.source_axes(value) if a != axis), axis)
-
-
 def emit_batch_norm(b: Builder, node: Node) -> None:
     """Batch normalisation over axis 1."""
     x = node.inputs[0]
-    axes = _with_last_axis(b, x, 1)
+    axes = with_last_axis(b, x, 1)
     vectors: dict[str, Any] = {role: b.weight(node.name, role, array) for role, array in node.constants.items()}
     name = b.op(
         nn.BatchNorm, node.name, node.source, x=b.arranged(x, axes, node.source), epsilon=node["epsilon"], **vectors
@@ -185,7 +157,7 @@ def emit_affine(b: Builder, node: Node) -> None:
     if len(varying) > 1:
         _emit_full_affine(b, node, parts)
         return
-    axes = _with_last_axis(b, x, varying[0]) if varying else b.held[x].axes
+    axes = with_last_axis(b, x, varying[0]) if varying else b.held[x].axes
     fields: dict[str, Any] = {
         role: b.number_or_weight(node.name, role, array.reshape(-1)) for role, array in parts.items()
     }
@@ -339,11 +311,14 @@ KINDS: dict[str, Emit] = {
     "sub": join(nn_host.Sub, "elementwise difference"),
     "mul": join(nn_host.Mul, "elementwise product"),
     "div": join(nn_host.Div, "elementwise quotient"),
+    "maximum": join(nn_host.Maximum, "elementwise maximum"),
+    "minimum": join(nn_host.Minimum, "elementwise minimum"),
     "concat": emit_concat,
     "reshape": emit_reshape,
     "transpose": emit_transpose,
     "lstm": emit_recurrent,
     "gru": emit_recurrent,
     "rnn": emit_recurrent,
+    **EMIT,
     "opaque": emit_opaque,
 }

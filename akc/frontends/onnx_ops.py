@@ -33,6 +33,9 @@ def extreme(end: str) -> Handler:
     def handle(r: Reader, node: Any) -> None:
         numbers = [scalar(r.constant(node, i)) for i in range(len(node.input))]
         computed = [name for name, number in zip(node.input, numbers) if number is None]
+        if len(numbers) == 2 and all(name not in r.graph.constants for name in map(r.value, node.input)):
+            r.emit(node, f"{node.op_type.lower()}imum")
+            return
         if len(numbers) != 2 or len(computed) != 1:
             r.opaque(node, f"elementwise {node.op_type.lower()}imum")
             return
@@ -234,7 +237,19 @@ def slice_(r: Reader, node: Any) -> None:
             node, "select", node.input[:1], axis=cut[0], index=max(int(starts[listed.index(cut[0])]), -before[cut[0]])
         )
     else:
-        r.emit(node, "slice", node.input[:1], axes=tuple(cut))
+        r.emit(node, "slice", node.input[:1], axes=tuple(cut), **_picked(before, starts, axes, steps))
+
+
+def _picked(before: tuple[int, ...], starts: Any, axes: Any, steps: Any) -> dict[str, tuple[int, ...]]:
+    """First index and distance of the indices on each axis of a slice; nothing where they are computed."""
+    if starts is None or (steps is not None and (steps < 1).any()):
+        return {}
+    start, step = [0] * len(before), [1] * len(before)
+    listed = range(len(starts)) if axes is None else [int(x) % len(before) for x in axes]
+    for i, axis in enumerate(listed):
+        step[axis] = 1 if steps is None else int(steps[i])
+        start[axis] = range(before[axis])[int(starts[i]) :].start
+    return {"start": tuple(start), "step": tuple(step)}
 
 
 def split(r: Reader, node: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from akc.frontends import onnx_layers as layers
 from akc.frontends import onnx_ops as ops
+from akc.frontends.onnx_host import HOST_ROWS
 from akc.frontends.onnx_reader import Handler
 from akc.frontends.onnx_recurrent import recurrent
 
@@ -24,8 +25,6 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     *((ops.word(name.lower()), name) for name in _WORDS.split()),
     (ops.word("greater_equal"), "GreaterOrEqual"),
     (ops.word("less_equal"), "LessOrEqual"),
-    (ops.word("hard_sigmoid"), "HardSigmoid"),
-    (ops.word("instance_norm"), "InstanceNormalization"),
     (ops.word("reduce_sum"), "ReduceSum"),
     (ops.word("matmul"), "Einsum"),
     (ops.clip, "Clip"),
@@ -49,30 +48,16 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     (ops.cast, "Cast"),
     (ops.quantize, "QuantizeLinear"),
     (ops.dequantize, "DequantizeLinear"),
+    *HOST_ROWS,
 )
 
 _OPAQUE = {
     "attention": "Attention MultiHeadAttention",
-    "LayerNorm": "LayerNormalization SkipLayerNormalization",
-    "GroupNorm": "GroupNormalization",
-    "RMSNorm": "RMSNormalization SimplifiedLayerNormalization",
+    "LayerNorm": "SkipLayerNormalization",
     "InstanceNorm": "MeanVarianceNormalization",
     "local response normalization": "LRN",
     "Lp normalization": "LpNormalization",
-    "GELU": "Gelu",
-    "SiLU": "Swish",
-    "HardSwish": "HardSwish",
-    "Mish": "Mish",
-    "LeakyReLU": "LeakyRelu",
-    "PReLU": "PRelu",
-    "ELU": "Elu",
-    "SELU": "Selu",
-    "CELU": "Celu",
-    "Softsign": "Softsign",
-    "thresholded ReLU": "ThresholdedRelu",
-    "transposed convolution": "ConvTranspose",
     "deformable convolution": "DeformConv",
-    "upsampling": "Resize Upsample",
     "Lp pooling": "LpPool GlobalLpPool",
     "max unpooling": "MaxUnpool",
     "region pooling": "MaxRoiPool RoiAlign",

@@ -14,8 +14,9 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.frontends.axes import CHANNELS_LAST
 from akc.frontends.building import Axes, Builder, build_module
-from akc.frontends.emit import CHANNELS_LAST, KINDS, emit_affine, emit_conv, emit_dense, emit_opaque
+from akc.frontends.emit import KINDS, emit_affine, emit_conv, emit_dense, emit_opaque
 from akc.frontends.graph import Graph, Input, Node, Tensor
 from akc.frontends.names import text_name
 from akc.ir.fields import WeightName

@@ -187,7 +187,11 @@ def slice_(
     elif after[axis] == 1:
         r.emit(node, "select", [r.name(x)], axis=axis, index=start or 0)
     else:
-        r.emit(node, "slice", [r.name(x)], axes=(axis,))
+        rank, first = len(before), range(before[axis])[start:end:step][0]
+        picked = {"start": first, "step": step}
+        usual = {"start": 0, "step": 1}
+        numbers = {key: tuple(picked[key] if a == axis else usual[key] for a in range(rank)) for key in picked}
+        r.emit(node, "slice", [r.name(x)], axes=(axis,), **numbers)
 
 
 def expand(r: TorchReader, node: Any, x: Any, shape: Any, **_: Any) -> None:

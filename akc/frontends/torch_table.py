@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from akc.frontends import torch_layers as layers
 from akc.frontends import torch_ops as ops
+from akc.frontends.torch_host import HOST_ROWS, extreme
 from akc.frontends.torch_reader import Handler
 from akc.frontends.torch_recurrent import recurrent
 
@@ -22,7 +23,7 @@ ONE_RESULT = tuple(
 _SAME = """contiguous clone alias detach lift_fresh_copy lift_fresh identity positive data detach_copy native_dropout"""
 _SHAPES = """view reshape flatten unflatten squeeze unsqueeze unsafe_view view_copy reshape_as view_as squeeze_copy
     unsqueeze_copy atleast_2d atleast_3d"""
-_WORDS = "relu sigmoid neg pow sqrt rsqrt reciprocal exp log erf tanh softplus abs mul where var"
+_WORDS = "relu sigmoid neg pow sqrt rsqrt reciprocal exp log erf tanh abs mul where var"
 _AXES = (1, 2, 3)
 
 _ROWS: tuple[tuple[Handler, str], ...] = (
@@ -46,7 +47,6 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     (ops.word("greater_equal"), "ge"),
     (ops.word("less_equal"), "le"),
     (ops.word("reduce_sum"), "sum"),
-    (ops.word("hard_sigmoid"), "hardsigmoid"),
     (ops.word("split"), "split split_with_sizes chunk unbind"),
     (ops.binary("add"), "add"),
     (ops.binary("sub"), "sub"),
@@ -55,8 +55,10 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     (ops.clip, "clamp clip"),
     (ops.hardtanh, "hardtanh"),
     (ops.relu6, "relu6"),
-    (ops.one_end("low"), "clamp_min maximum"),
-    (ops.one_end("high"), "clamp_max minimum"),
+    (ops.one_end("low"), "clamp_min"),
+    (ops.one_end("high"), "clamp_max"),
+    (extreme("maximum", ops.one_end("low")), "maximum"),
+    (extreme("minimum", ops.one_end("high")), "minimum"),
     (ops.dropout, "dropout feature_dropout alpha_dropout feature_alpha_dropout"),
     (ops.same, _SAME),
     (ops.cast, "to to_copy type_as float"),
@@ -73,40 +75,22 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     (ops.expand, "expand expand_as"),
     (ops.concat, "cat concat"),
     (ops.embedding, "embedding"),
+    *HOST_ROWS,
     (ops.checked, "assert_tensor_metadata assert_scalar sym_constrain_range_for_size"),
 )
 
 HANDLERS: dict[str, Handler] = {name: handler for handler, names in _ROWS for name in names.split()}
 
 _OPAQUE = {
-    "attention": "scaled_dot_product_attention native_multi_head_attention transformer_encoder_layer_fwd",
-    "LayerNorm": "layer_norm native_layer_norm",
-    "GroupNorm": "group_norm native_group_norm",
-    "InstanceNorm": "instance_norm",
-    "RMSNorm": "rms_norm",
+    "attention": "native_multi_head_attention transformer_encoder_layer_fwd",
     "local response normalization": "local_response_norm",
-    "GELU": "gelu",
-    "SiLU": "silu",
-    "HardSwish": "hardswish",
-    "Mish": "mish",
-    "LeakyReLU": "leaky_relu",
-    "PReLU": "prelu prelu_kernel",
-    "ELU": "elu",
-    "SELU": "selu",
-    "CELU": "celu",
-    "GLU": "glu",
-    "Softsign": "softsign",
     "RReLU": "rrelu rrelu_with_noise",
-    "LogSigmoid": "log_sigmoid",
-    "thresholded ReLU": "threshold",
-    "transposed convolution": "conv_transpose1d conv_transpose2d conv_transpose3d",
-    "upsampling": """upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_bilinear2d upsample_linear1d
-        upsample_bicubic2d upsample_trilinear3d""",
+    "transposed convolution": "conv_transpose3d",
+    "upsampling": "upsample_nearest3d upsample_bicubic2d upsample_trilinear3d",
     "pixel shuffle": "pixel_shuffle",
     "pixel unshuffle": "pixel_unshuffle",
     "channel shuffle": "channel_shuffle",
     "Lp pooling": "lp_pool2d",
-    "concat": "stack",
     "gather": "index gather index_select",
     "top k": "topk",
     "running sum": "cumsum",

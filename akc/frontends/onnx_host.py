@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX operators that only the host computes: activations, norms at run time, maps that grow, joins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from akc.frontends.graph import Array
+from akc.frontends.onnx_reader import Handler, Reader
+
+# -- functions ---------------------------------------------------------------------------------------
+
+
+def function(name: str, alpha: float | None = None) -> Handler:
+    """A row for a function; alpha: the default of its parameter, None if it has none."""
+
+    def handle(r: Reader, node: Any) -> None:
+        attributes = {} if alpha is None else {"alpha": float(r.attributes(node).get("alpha", alpha))}
+        r.emit(node, "apply", node.input[:1], function=name, **attributes)
+
+    return handle
+
+
+def usual(name: str, what: str, **wanted: float) -> Handler:
+    """A row for a function whose attributes must have their usual values."""
+
+    def handle(r: Reader, node: Any) -> None:
+        given = r.attributes(node)
+        if all(np.isclose(given.get(key, value), value) for key, value in wanted.items()):
+            r.emit(node, "apply", node.input[:1], function=name)
+        else:
+            r.opaque(node, what)
+
+    return handle
+
+
+def gelu(r: Reader, node: Any) -> None:
+    """With erf, or in the tanh form."""
+    tanh = r.attributes(node).get("approximate", "none") == "tanh"
+    r.emit(node, "apply", node.input[:1], function="gelu_tanh" if tanh else "gelu")
+
+
+def hard_sigmoid(r: Reader, node: Any) -> None:
+    """min(max(alpha x + 1/2, 0), 1)."""
+    a = r.attributes(node)
+    if a.get("beta", 0.5) != 0.5:
+        r.opaque(node, "HardSigmoid")
+    else:
+        r.emit(node, "hard_sigmoid", node.input[:1], function="hard_sigmoid", alpha=float(a.get("alpha", 0.2)))
+
+
+def leaky_relu(r: Reader, node: Any) -> None:
+    """One slope below 0."""
+    slope = float(np.float32(r.attributes(node).get("alpha", 0.01)))
+    r.emit(node, "leaky_relu", node.input[:1], slope=float(str(np.float32(slope))))
+
+
+def prelu(r: Reader, node: Any) -> None:
+    """Learned slopes, one or one a channel."""
+    slope = r.constant(node, 1)
+    rank = len(r.shape(node.input[0]))
+    full = None if slope is None else slope.reshape((1,) * (rank - slope.ndim) + slope.shape)
+    if slope is None or full is None or any(n != 1 for a, n in enumerate(full.shape) if a != 1):
+        r.opaque(node, "PReLU")
+    else:
+        r.emit(node, "leaky_relu", node.input[:1], {"slope": r.view(slope, "flat", lambda s: s.reshape(-1))})
+
+
+# -- norms -------------------------------------------------------------------------------------------
+
+
+def axis_norm(kind: str, what: str) -> Handler:
+    """A row for a norm over the axes from `axis` on."""
+
+    def handle(r: Reader, node: Any) -> None:
+        a, rank = r.attributes(node), len(r.shape(node.input[0]))
+        constants = _scale_and_shift(r, node)
+        if constants is None or any(name and r.is_read(name) for name in node.output[1:]):
+            r.opaque(node, what)
+            return
+        axes = tuple(range(a.get("axis", -1) % rank, rank))
+        r.emit(node, kind, node.input[:1], constants, node.output[:1], axes=axes, epsilon=_epsilon(a))
+
+    return handle
+
+
+def _epsilon(attributes: dict[str, Any]) -> float:
+    return float(str(np.float32(attributes.get("epsilon", 1e-5))))
+
+
+def _scale_and_shift(r: Reader, node: Any) -> dict[str, Array | None] | None:
+    """Constants by role; None where one is computed."""
+    found = {"scale": r.constant(node, 1), "shift": r.constant(node, 2)}
+    computed = any(array is None and r.given(node, i) for i, array in enumerate(found.values(), 1))
+    return None if computed else found
+
+
+def group_norm(r: Reader, node: Any) -> None:
+    """Scale and shift of each channel, or (before opset 21) of each group."""
+    constants, groups = _scale_and_shift(r, node), r.attributes(node)["num_groups"]
+    if constants is None:
+        r.opaque(node, "GroupNorm")
+        return
+    channels = r.shape(node.input[0])[1]
+
+    def spread(array: Array) -> Array:
+        return array if len(array) == channels else np.repeat(array, channels // groups)
+
+    spreads = {role: None if c is None else r.view(c, "spread", spread) for role, c in constants.items()}
+    r.emit(node, "group_norm", node.input[:1], spreads, groups=groups, epsilon=_epsilon(r.attributes(node)))
+
+
+def instance_norm(r: Reader, node: Any) -> None:
+    """Scale and shift of each channel."""
+    constants = _scale_and_shift(r, node)
+    if constants is None:
+        r.opaque(node, "InstanceNorm")
+    else:
+        r.emit(node, "instance_norm", node.input[:1], constants, epsilon=_epsilon(r.attributes(node)))
+
+
+# -- maps --------------------------------------------------------------------------------------------
+
+
+def conv_transpose(r: Reader, node: Any) -> None:
+    """Transposed convolution with stored weights; what the result lacks or has more is padding."""
+    weight, bias, a = r.constant(node, 1), r.constant(node, 2), r.attributes(node)
+    if weight is None or (r.given(node, 2) and bias is None):
+        r.opaque(node, "transposed convolution")
+        return
+    axes = weight.ndim - 2
+    stride, dilation = a.get("strides", [1] * axes), a.get("dilations", [1] * axes)
+    before, after = _cut(r, node, a, weight.shape[2:], stride, dilation)
+    r.emit(
+        node,
+        "conv_transpose",
+        node.input[:1],
+        {"weight": weight, "bias": bias},
+        groups=a.get("group", 1),
+        stride=tuple(stride),
+        dilation=tuple(dilation),
+        before=before,
+        after=after,
+    )
+
+
+def _cut(
+    r: Reader, node: Any, a: dict[str, Any], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Cells cut off before and after on each axis; fewer than none are added."""
+    sizes, results = r.shape(node.input[0])[2:], r.graph.types[node.output[0]].shape[2:]
+    extra = a.get("output_padding", [0] * len(kernel))
+    whole = [(n - 1) * s + (k - 1) * d + 1 for n, k, s, d in zip(sizes, kernel, stride, dilation)]
+    auto = a.get("auto_pad", "NOTSET")
+    if auto == "NOTSET" and "output_shape" not in a:
+        before = tuple(a.get("pads", [0] * 2 * len(kernel))[: len(kernel)])
+    else:
+        totals = [w + e - n for w, e, n in zip(whole, extra, results)]
+        before = tuple(t // 2 if auto == "SAME_UPPER" else t - t // 2 for t in totals)
+    return before, tuple(w - b - n for w, b, n in zip(whole, before, results))
+
+
+ROUNDINGS = {"floor": "floor", "round_prefer_floor": "round_down", "round_prefer_ceil": "round_up"}
+PLACES = {"half_pixel": "half_pixel", "pytorch_half_pixel": "half_pixel", "asymmetric": "asymmetric",
+          "align_corners": "align_corners", "half_pixel_symmetric": "half_pixel"}  # fmt: skip
+
+
+def resize(r: Reader, node: Any) -> None:
+    """Resize to the nearest or linearly; the size after must be the size before times the scale, exactly."""
+    a = r.attributes(node)
+    before, after = r.shape(node.input[0]), r.graph.types[node.output[0]].shape
+    scales = r.constant(node, 1 if node.op_type == "Upsample" else 2)
+    exact = scales is None or not scales.size or np.allclose(np.multiply(before, scales), after, rtol=0, atol=1e-4)
+    older = node.op_type == "Upsample"
+    places = PLACES.get(a.get("coordinate_transformation_mode", "asymmetric" if older else "half_pixel"))
+    rounding = ROUNDINGS.get(a.get("nearest_mode", "floor" if older else "round_prefer_floor"))
+    mode = a.get("mode", "nearest")
+    single = a.get("coordinate_transformation_mode") == "pytorch_half_pixel" and 1 in after[2:]
+    odd = a.get("antialias") or a.get("exclude_outside") or a.get("keep_aspect_ratio_policy", "stretch") != "stretch"
+    if not exact or places is None or rounding is None or mode not in ("nearest", "linear") or single or odd:
+        r.opaque(node, "upsampling")
+    else:
+        r.emit(node, "resize", node.input[:1], mode=mode, places=places, rounding=rounding)
+
+
+HOST_ROWS: tuple[tuple[Handler, str], ...] = (
+    (gelu, "Gelu"),
+    (usual("silu", "SiLU", alpha=1.0), "Swish"),
+    (function("hard_swish"), "HardSwish"),
+    (function("mish"), "Mish"),
+    (function("elu", 1.0), "Elu"),
+    (usual("selu", "SELU", alpha=1.67326319, gamma=1.05070102), "Selu"),
+    (function("celu", 1.0), "Celu"),
+    (function("softsign"), "Softsign"),
+    (function("threshold", 1.0), "ThresholdedRelu"),
+    (hard_sigmoid, "HardSigmoid"),
+    (leaky_relu, "LeakyRelu"),
+    (prelu, "PRelu"),
+    (axis_norm("layer_norm", "LayerNorm"), "LayerNormalization"),
+    (axis_norm("rms_norm", "RMSNorm"), "RMSNormalization SimplifiedLayerNormalization"),
+    (group_norm, "GroupNormalization"),
+    (instance_norm, "InstanceNormalization"),
+    (conv_transpose, "ConvTranspose"),
+    (resize, "Resize Upsample"),
+)
+"""Rows of akc.frontends.onnx_table."""
