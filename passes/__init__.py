@@ -19,14 +19,18 @@ from akc.passes.fold_input import FoldInput
 from akc.passes.fold_layout import FoldLayout
 from akc.passes.hybrid import Hybrid
 from akc.passes.insert_identity import InsertIdentity
+from akc.passes.insert_image_layer import InsertImageLayer
 from akc.passes.legalize import Legalize
 from akc.passes.lower_int4 import LowerInt4
 from akc.passes.merge_skipdma import MergeSkipdma
 from akc.passes.mirror import Mirror
+from akc.passes.offset_input import OffsetInput
 from akc.passes.pad_input import PadInput
 from akc.passes.place import Place
 from akc.passes.rate import Rate
 from akc.passes.separate_depthwise import SeparateDepthwise
+from akc.passes.space_to_depth import SpaceToDepth
+from akc.passes.split_stride import SplitStride
 from akc.passes.step import Step
 
 PASSES: dict[str, type[Any]] = {
@@ -43,7 +47,11 @@ PASSES: dict[str, type[Any]] = {
         ExpandGroups,
         ExpandDilation,
         SeparateDepthwise,
+        SpaceToDepth,
+        SplitStride,
         FoldGlobalAverage,
+        InsertImageLayer,
+        OffsetInput,
         Mirror,
         PadInput,
         InsertIdentity,
@@ -61,7 +69,8 @@ PASSES: dict[str, type[Any]] = {
 
 LEGALISE = (
     "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,expand-groups,expand-dilation,"
-    "separate-depthwise,fold-global-average,mirror,pad-input,insert-identity,fit-windows,legalize"
+    "separate-depthwise,space-to-depth,split-stride,fold-global-average,insert-image-layer,offset-input,mirror,"
+    "pad-input,insert-identity,fit-windows,legalize"
 )
 """Rewrites in real numbers: from imported to mappable."""
 

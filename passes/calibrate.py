@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen, validators
 from akc.ir.module import Module, Op, Value
 from akc.ir.ops import host, nn, snn
 from akc.passes.evaluate import Array, sample_inputs, values
+from akc.passes.identities import with_kept_ranges
 from akc.passes.propagate import input_ranges, moments, warn_assumed
 
 Ranges = dict[str, tuple[float, float]]
@@ -45,9 +46,8 @@ class Calibrate:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module with ranges; raises DiagnosticError AKC0410 if samples do not fit the inputs."""
-        if context.samples is None:
-            return with_ranges(module, self.estimated(module, context) | whole_levels(module))
-        return with_ranges(module, self.measured(module, context.samples) | whole_levels(module))
+        found = self.estimated(module, context) if context.samples is None else self.measured(module, context.samples)
+        return with_ranges(module, with_kept_ranges(module, found | whole_levels(module)))
 
     def estimated(self, module: Module, context: Any) -> Ranges:
         """Ranges of all float values from the range of the input and the weights.

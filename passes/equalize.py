@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from akc.passes.affine import with_weights
 from akc.passes.calibrate import activations
 from akc.passes.chains import Group
 from akc.passes.evaluate import Array, sample_inputs, values
+from akc.passes.identities import is_identity
 from akc.passes.legal_chain import legal_chain
 from akc.passes.rewrite import Editor, Floats
 
@@ -47,16 +50,26 @@ class Equalize:
     def run(self, module: Module, context: Any) -> Module:
         """The module with scaled weights; recorded ranges of scaled layers are dropped."""
         chain = legal_chain(module)
-        pairs = [(a, b) for s in chain.segments for a, b in zip(s.groups, s.groups[1:]) if _scalable(a)]
+        pairs = [pair for s in chain.segments for pair in _pairs(s.groups, module)]
         if not pairs or context.samples is None:
             return module
         stream = values(module, sample_inputs(module, context.samples, self.samples))
         wanted = activations(module)
         reach = {name: _reach(array) for name, array in stream if name in wanted}
         editor = Editor(module)
-        for first, second in pairs:
-            _equalise(editor, first, second, reach[first.activation.name])  # type: ignore[union-attr]
+        for first, between, second in pairs:
+            if _equalise(editor, first, second, reach[first.activation.name]):  # type: ignore[union-attr]
+                for group in between:
+                    _forget_ranges(editor, group)
         return editor.finish()
+
+
+def _pairs(groups: tuple[Group, ...], module: Module) -> Iterator[tuple[Group, tuple[Group, ...], Group]]:
+    """Layers that a factor can go between, and the identities in between, which hand it on."""
+    layers = [i for i, group in enumerate(groups) if not is_identity(group.core, module)]
+    for first, second in pairwise(layers):
+        if all(_scalable(group) for group in groups[first:second]):
+            yield groups[first], groups[first + 1 : second], groups[second]
 
 
 def _reach(array: Array) -> Floats:
@@ -68,16 +81,17 @@ def _scalable(group: Group) -> bool:
     return isinstance(group.activation, nn.Relu)
 
 
-def _equalise(editor: Editor, first: Group, second: Group, reach: Floats) -> None:
+def _equalise(editor: Editor, first: Group, second: Group, reach: Floats) -> bool:
     columns = _columns(editor, second, len(reach))
     if columns is None or not (reach > 0).any():
-        return
+        return False
     weight = columns / np.maximum(columns.max(axis=1, keepdims=True), 1e-12)
     largest = np.maximum(weight.max(axis=0), 1e-3)
     factor = np.maximum(reach, reach.max() * 1e-3) ** REACH_SHARE / largest ** (1 - REACH_SHARE)
     factor = np.clip(factor / np.median(factor), 1 / LIMIT, LIMIT)
     _scale_rows(editor, first, 1 / factor)
     _scale_columns(editor, second, factor)
+    return True
 
 
 def _current(editor: Editor, op: nn.Dense | nn.Conv) -> nn.Dense | nn.Conv:
@@ -107,6 +121,10 @@ def _scale_rows(editor: Editor, group: Group, factor: Floats) -> None:
     bias = None if op.bias is None else editor.array(op.bias) * factor
     scaled = with_weights(editor, op, weight * factor.reshape(-1, *(1,) * (weight.ndim - 1)), bias)
     editor.replace((op,), scaled)
+    _forget_ranges(editor, group)
+
+
+def _forget_ranges(editor: Editor, group: Group) -> None:
     for one in group.ops:
         old = editor.producer(one.name)
         if old is not None and old.result.range is not None:

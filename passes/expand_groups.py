@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.rewrite import Editor, rewrite
+from akc.passes.rewrite import Editor, Floats, rewrite
 
 
 @frozen
@@ -33,13 +33,19 @@ def _expand(editor: Editor, op: Op) -> bool:
     if not isinstance(op, nn.Conv) or op.groups == 1:
         return False
     grouped = editor.array(op.weight)
-    filters, k0, k1, inputs = grouped.shape
-    if inputs == 1 and filters == op.groups:
+    if grouped.shape[3] == 1 and len(grouped) == op.groups:
         return False
-    full = np.zeros((filters, k0, k1, inputs * op.groups))
-    per_group = filters // op.groups
-    for group in range(op.groups):
-        rows = slice(group * per_group, (group + 1) * per_group)
-        full[rows, :, :, group * inputs : (group + 1) * inputs] = grouped[rows]
+    full = ungrouped(grouped, op.groups)
     editor.replace((op,), evolve(op, weight=editor.weight(op.weight, full, op), groups=1))
     return True
+
+
+def ungrouped(weight: Floats, groups: int) -> Floats:
+    """The weights of a grouped convolution as those of a full one, 0 between groups."""
+    filters, k0, k1, inputs = weight.shape
+    full = np.zeros((filters, k0, k1, inputs * groups))
+    per_group = filters // groups
+    for group in range(groups):
+        rows = slice(group * per_group, (group + 1) * per_group)
+        full[rows, :, :, group * inputs : (group + 1) * inputs] = weight[rows]
+    return full

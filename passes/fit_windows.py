@@ -73,7 +73,8 @@ def _refit(editor: Editor, group: Group, fit: Fit) -> None:
     assert isinstance(core, nn.Conv)
     weight = editor.array(core.weight)
     chip_sizes = tuple(axis.chip for axis in fit.before)
-    changed = evolve(core, pad=same_sides(chip_sizes, (fit.kernel, fit.kernel), core.stride))
+    stride = (fit.stride, fit.stride)
+    changed = evolve(core, pad=same_sides(chip_sizes, (fit.kernel, fit.kernel), stride), stride=stride)
     if weight.shape[1:3] != (fit.kernel, fit.kernel):
         wide = np.zeros((len(weight), fit.kernel, fit.kernel, weight.shape[3]))
         rows, columns = (slice(s, s + k) for s, k in zip(fit.shift, weight.shape[1:3]))

@@ -32,7 +32,8 @@ class FoldLayout:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module with layout folded."""
-        return rewrite(module, _sink, _sink_below_mean, _drop_idle, _join, _absorb, _flatten_dense, _dense_as_conv)
+        rules = (_sink, _sink_below_mean, _drop_idle, _join, _absorb, _flatten_dense, _dense_as_conv, _mean_of_rows)
+        return rewrite(module, *rules)
 
 
 def _sink(editor: Editor, op: Op) -> bool:
@@ -81,16 +82,27 @@ def gathered(editor: Editor, chain: tuple[Op, ...]) -> Indices:
 
 
 def _join(editor: Editor, op: Op) -> bool:
-    """Two layout ops that together keep the row-major order are one reshape."""
-    behind = editor.user(op.name) if isinstance(op, Layout) else None
-    if behind is None or not isinstance(behind, Layout):
-        return False
-    indices = gathered(editor, (op, behind))
-    if not (indices.ravel() == np.arange(indices.size)).all():
-        return _join_permutes(editor, op, behind)
-    shape = behind.type.shape
-    editor.replace((op, behind), editor.make(nn.Reshape, behind.name, (op, behind), x=op.operands[0], shape=shape))
-    return True
+    """Layout ops in a row that together keep the row-major order are one reshape."""
+    chain = _layout_from(editor, op)
+    for length in range(len(chain), 1, -1):
+        part = chain[:length]
+        indices = gathered(editor, part)
+        if (indices.ravel() == np.arange(indices.size)).all():
+            last = part[-1]
+            one = editor.make(nn.Reshape, last.name, part, x=op.operands[0], shape=last.type.shape)
+            editor.replace(part, one)
+            return True
+    return len(chain) > 1 and _join_permutes(editor, op, chain[1])
+
+
+def _layout_from(editor: Editor, op: Op) -> tuple[Op, ...]:
+    """A layout op and those behind it, as long as nobody else reads what is in between."""
+    chain: list[Op] = []
+    here: Op | None = op
+    while isinstance(here, Layout):
+        chain.append(here)
+        here = editor.user(here.name)
+    return tuple(chain)
 
 
 def _join_permutes(editor: Editor, op: Op, behind: Op) -> bool:
@@ -153,9 +165,31 @@ def _flatten_dense(editor: Editor, op: Op) -> bool:
 
 
 def _dense_as_conv(editor: Editor, op: Op) -> bool:
-    """A dense layer at every position of a map is a 1x1 convolution."""
-    if not isinstance(op, nn.Dense) or len(editor.type_of(op.x).shape) != 3:
+    """A dense layer at every position of a map or of a row of vectors is a 1x1 convolution."""
+    shape = editor.type_of(op.x).shape if isinstance(op, nn.Dense) else ()
+    if not isinstance(op, nn.Dense) or len(shape) not in (2, 3):
         return False
     weight = editor.weight(op.weight, editor.array(op.weight)[:, None, None, :], op)
-    editor.replace((op,), editor.make(nn.Conv, op.name, (op,), x=op.x, weight=weight, bias=op.bias))
+    if len(shape) == 3:
+        editor.replace((op,), editor.make(nn.Conv, op.name, (op,), x=op.x, weight=weight, bias=op.bias))
+        return True
+    rows = editor.make(nn.Reshape, editor.name(f"{op.name}_rows"), (), x=op.x, shape=(1, *shape))
+    conv = editor.make(
+        nn.Conv, editor.name(f"{op.name}_cells"), (op,), x=rows.name, weight=weight, bias=op.bias, after=(rows,)
+    )
+    conv = evolve(conv, result=evolve(conv.result, range=op.result.range))
+    back = editor.make(nn.Reshape, op.name, (), x=conv.name, shape=op.type.shape, after=(rows, conv))
+    editor.replace((op,), rows, conv, back)
+    return True
+
+
+def _mean_of_rows(editor: Editor, op: Op) -> bool:
+    """[1, n, channels] as [n, channels], mean over n -> mean over the map."""
+    behind = editor.user(op.name) if isinstance(op, nn.Reshape) else None
+    if not isinstance(op, nn.Reshape) or not isinstance(behind, nn.Mean) or behind.axes != (0,):
+        return False
+    shape = editor.type_of(op.x).shape
+    if len(shape) != 3 or 1 not in shape[:2] or op.shape != (shape[0] * shape[1], shape[2]):
+        return False
+    editor.replace((op, behind), editor.make(nn.Mean, behind.name, (op, behind), x=op.x, axes=(0, 1)))
     return True

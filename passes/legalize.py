@@ -103,7 +103,7 @@ def _stray(op: Op, chain: Chain, index: int) -> Iterator[Diagnostic]:
     before = any(isinstance(p, Segment) for p in chain.parts[:index])
     behind = any(isinstance(p, Segment) for p in chain.parts[index + 1 :])
     at_border = op.border and not (before and behind)
-    scales_input = isinstance(op, nn.Affine) and not before and op.shift == 0.0
+    scales_input = isinstance(op, nn.Affine) and not before and isinstance(op.shift, float) and op.shift >= 0
     if at_border or scales_input or isinstance(op, host.Quantize | host.Decode | host.Dequantize):
         return
     rule = next((row for row in STRAY if isinstance(op, row.kind)), None)

@@ -20,7 +20,7 @@ from akc.passes.chains import Chain, Group, Segment
 from akc.passes.evaluate import Array, Stream, evaluate_alone, sample_inputs, values
 from akc.passes.geometry import ImagePlan, image_plan
 from akc.passes.legal_chain import legal_chain
-from akc.passes.quantisation import input_levels, quantized
+from akc.passes.quantisation import input_levels, quantized, shifted_levels
 from akc.passes.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
 
 BITS = validators.in_((1, 2, 4))
@@ -188,7 +188,8 @@ class _Lowering:
                 span=conv.span(),
                 origin=conv.origin,
                 help=(
-                    "give the network inputs that are 0 or more",
+                    "-p offset-input in front of the other passes puts zeros there",
+                    "or give the network inputs that are 0 or more",
                     "or use one or three channels and a kernel of 3 to 7, so that the image layer takes them",
                 ),
             )
@@ -215,6 +216,9 @@ class _Lowering:
         x = (self.actual or {}).get(source.name)
         x = self.floats(source.name) if x is None else x
         step, zero, levels = input_levels(low, high, bits, x)
+        shift, steps = self.shift_in_front(source), 0
+        if shift > 0:
+            step, zero, steps, levels = shifted_levels(shift, low, high, bits, x)
         scale, operand, replaced = self.absorbed_scale(source, step)
         shape = (1,) * (3 - len(source.type.shape)) + source.type.shape
         result = Value(self.fresh(f"{operand}_levels"), TensorType(f"u{bits}", shape, source.type.steps))
@@ -223,7 +227,7 @@ class _Lowering:
                 result=result,
                 x=operand,
                 scale=scale,
-                zero_point=zero,
+                zero_point=zero + steps,
                 bits=bits,
                 origin=merged_origin(*replaced),
                 comments=merged_comments(*replaced),
@@ -240,11 +244,21 @@ class _Lowering:
         if len(self.module.net.uses(op.name)) == 1 and op.name not in self.module.net.outputs:
             self.statements = [s for s in self.statements if s is not op]
 
-    def absorbed_scale(self, source: Value, step: float) -> tuple[float | WeightName, str, tuple[Op, ...]]:
-        """Scale and operand of host.quantize: a factor per channel in front of it is taken in."""
+    def affine_in_front(self, source: Value) -> nn.Affine | None:
+        """A scaling that makes the source and that nothing else reads: host.quantize can take it in."""
         before = self.statements[-1] if self.statements else None
         alone = len(self.module.net.uses(source.name)) == 1
-        if not isinstance(before, nn.Affine) or before.name != source.name or before.shift != 0.0 or not alone:
+        return before if isinstance(before, nn.Affine) and before.name == source.name and alone else None
+
+    def shift_in_front(self, source: Value) -> float:
+        """What a scaling in front adds, if it is one number."""
+        before = self.affine_in_front(source)
+        return before.shift if before is not None and isinstance(before.shift, float) else 0.0
+
+    def absorbed_scale(self, source: Value, step: float) -> tuple[float | WeightName, str, tuple[Op, ...]]:
+        """Scale and operand of host.quantize: a factor per channel in front of it is taken in, and what it adds."""
+        before = self.affine_in_front(source)
+        if before is None or not isinstance(before.shift, float) or before.shift < 0:
             return step, source.name, ()
         self.drop(before)
         if isinstance(before.scale, float):

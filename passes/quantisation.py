@@ -106,6 +106,20 @@ def input_levels(low: float, high: float, bits: int, x: npt.NDArray[np.float32] 
     return best[1:]
 
 
+def shifted_levels(
+    shift: float, low: float, high: float, bits: int, x: npt.NDArray[np.float32] | None
+) -> tuple[float, int, int, Levels]:
+    """input_levels for values that are others plus `shift`, a positive number: step, zero point, shift / step, levels.
+
+    shift / step is a whole number, so that what the host rounds are the others.
+    """
+    step, zero, _ = input_levels(low, high, bits, x)
+    values = _typical(low, high) if x is None else _thinned(x)
+    steps = sorted({max(1, int(np.floor(shift / step))), max(1, int(np.ceil(shift / step)))})
+    found = [(shift / count, zero, count, *_fitted(values, shift / count, zero, bits)) for count in steps]
+    return min(found, key=lambda row: row[4])[:4]
+
+
 def _counts(high: float, bits: int, x: npt.NDArray[np.float32] | None) -> bool:
     """Whether values are whole numbers that levels can hold as they are: spikes and their sums."""
     if x is None:

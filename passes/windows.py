@@ -23,6 +23,15 @@ from akc.sim.windows import same_padding
 KERNELS = {1: (1, 3, 5, 7), 2: (3,)}
 """Kernels of a chip convolution by stride."""
 
+LARGEST, STRIDED = max(KERNELS[1]), max(KERNELS[2])
+"""The largest kernels with stride 1 and with stride 2."""
+
+
+def common_stride(conv: nn.Conv) -> int | None:
+    """The stride of both axes, where one with a single output may have any; None where they differ."""
+    strides = {s for s, n in zip(conv.stride, conv.type.shape) if n > 1}
+    return strides.pop() if len(strides) == 1 else None if strides else 1
+
 
 @frozen
 class Axis:
@@ -45,11 +54,12 @@ Map = tuple[Axis, Axis]
 class Fit:
     """What one group becomes.
 
-    kernel: size of its chip kernel; shift: where its own kernel stands in that one, on each axis;
+    kernel, stride: of the chip's layer; shift: where its own kernel stands in that one, on each axis;
     before: its input map; inner: the map between core and pool; after: its result.
     """
 
     kernel: int
+    stride: int
     shift: tuple[int, int]
     before: Map
     inner: Map
@@ -110,30 +120,31 @@ class _Search:
     def spatial(self, group: Group, conv: nn.Conv, before: Map) -> Iterator[tuple[Fit, tuple[Axis, ...]]]:
         """All ways to put one convolution and its pool onto the chip."""
         own = self.module.weights[conv.weight].type.shape[1:3]
-        if conv.stride[0] != conv.stride[1] or conv.dilation != (1, 1):
+        stride = common_stride(conv)
+        if stride is None or conv.dilation != (1, 1):
             return
         smallest = 3 if group.depthwise else 1
-        for kernel in KERNELS.get(conv.stride[0], ()):
+        for kernel in KERNELS.get(stride, ()):
             if kernel < max(*own, smallest):
                 continue
-            ways = [list(_convolved(before[a], conv, a, own[a], kernel)) for a in (0, 1)]
+            ways = [list(_convolved(before[a], conv, a, own[a], kernel, stride)) for a in (0, 1)]
             for (shift0, inner0), (shift1, inner1) in product(*ways):
                 inner = (inner0, inner1)
                 after = _pooled(group, inner)
                 if after is None:
                     continue
                 mean = isinstance(group.pool, nn.Mean)
-                yield Fit(kernel, (shift0, shift1), before, inner, after), () if mean else after
+                yield Fit(kernel, stride, (shift0, shift1), before, inner, after), () if mean else after
 
 
-def _convolved(x: Axis, conv: nn.Conv, a: int, own: int, kernel: int) -> Iterator[tuple[int, Axis]]:
+def _convolved(x: Axis, conv: nn.Conv, a: int, own: int, kernel: int, stride: int) -> Iterator[tuple[int, Axis]]:
     """Shifts of the kernel on one axis, and the result's axis, for a chip kernel of this size.
 
     Output i reads float cells stride * i - pad + t, t < own; the chip's output j reads its cells
     stride * j - border + u, u < kernel. Cells outside the float map are zeros, so they must lie outside the
     chip's map too.
     """
-    stride, pad, outputs = conv.stride[a], conv.pad[a], conv.type.shape[a]
+    pad, outputs = conv.pad[a], conv.type.shape[a]
     if not _zeros_are_zeros(x, -pad, stride * (outputs - 1) - pad + own):
         return
     border, _ = same_padding(x.chip, kernel, stride)

@@ -126,10 +126,11 @@ class Building:
         return Module(net=net, weights=dict(self.weights))
 
 
-def images(module: Module, count: int = 4, seed: int = 1) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Random inputs from 0 to 1."""
+def images(module: Module, count: int = 4, seed: int = 1, low: float = 0.0) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Random inputs from `low` to 1."""
     shape = module.net.inputs[0].type.shape
-    return np.random.default_rng(seed).random((count, *shape), dtype=np.float32)
+    numbers: np.ndarray[Any, np.dtype[np.float32]] = np.random.default_rng(seed).random((count, *shape), np.float32)
+    return numbers * np.float32(1 - low) + np.float32(low)
 
 
 def outputs(module: Module, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -137,9 +138,9 @@ def outputs(module: Module, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return next(iter(run(module, {module.net.inputs[0].name: x}).values()))
 
 
-def assert_same(before: Module, after: Module, tolerance: float = 1e-5) -> None:
-    """Both give the same numbers, every cell of them, to float rounding."""
-    x = images(before)
+def assert_same(before: Module, after: Module, tolerance: float = 1e-5, low: float = 0.0) -> None:
+    """Both give the same numbers, every cell of them, to float rounding; inputs lie between `low` and 1."""
+    x = images(before, low=low)
     want, got = outputs(before, x), outputs(after, x)
     assert got.shape == want.shape
     assert np.abs(want).max() > 0

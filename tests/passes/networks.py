@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from akc.ir.module import Module
 from akc.ir.ops import nn
@@ -40,6 +41,19 @@ REWRITES: dict[str, dict[str, Make]] = {
         ),
         "row-vector": lambda: Building(1, 7).dense(3).relu().dense(2).module(),
         "dense-on-a-map": lambda: Building(4, 5, 3).dense(6).relu().module(),
+        "dense-on-rows": lambda: (
+            Building(7, 5).dense(6).relu().dense(4).relu().add(nn.Mean, axes=(0,)).dense(3).module()
+        ),
+        "rows-and-convolutions": lambda: (
+            Building(7, 5)
+            .dense(6)
+            .relu()
+            .add(nn.Permute, order=(1, 0))
+            .add(nn.Reshape, shape=(6, 1, 7))
+            .add(nn.Permute, order=(1, 2, 0))
+            .conv(4, 1, 3, pad=(0, 1, 0, 1))
+            .module()
+        ),
         "image-flattened": lambda: Building(2, 3, 4).add(nn.Permute, order=(1, 2, 0)).flatten().dense(3).module(),
     },
     "fold-batchnorm": {
@@ -99,6 +113,73 @@ REWRITES: dict[str, dict[str, Make]] = {
             Building(6, 5, 4).conv(4, 3, groups=4, pad=(1, 1, 1, 1)).relu().conv(3, 1).relu().module()
         ),
         "already-separable": lambda: Building(6, 5, 4).conv(4, 3, groups=4).conv(3, 1).relu().module(),
+    },
+    "space-to-depth": {
+        "keyword-kernel": lambda: (
+            Building(13, 8, 1).conv(3, 10, 4, stride=(2, 2), pad=(4, 1, 5, 1)).relu().look().module()
+        ),
+        "one-d": lambda: Building(1, 22, 2).conv(3, 1, 5, stride=(1, 2), pad=(0, 2, 0, 2)).relu().look().module(),
+        "large-and-grouped": lambda: Building(14, 15, 2).conv(4, 9, stride=(3, 2), groups=2).relu().look().module(),
+        "border-on-the-host": lambda: (
+            Building(16, 16, 4).conv(3, 9, stride=(2, 2), pad=(8, 8, 8, 8)).relu().look().module()
+        ),
+        "image-layer-has-it": lambda: Building(12, 12, 3).conv(4, 5, stride=(3, 3)).relu().module(),
+        "mesh-has-it": lambda: Building(9, 9, 4).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().look().module(),
+    },
+    "split-stride": {
+        "five-by-five": lambda: (
+            Building(9, 10, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().conv(2, 5, stride=(2, 2)).relu().look().module()
+        ),
+        "four": lambda: (
+            Building(9, 18, 4)
+            .conv(3, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .conv(2, 3, stride=(4, 4), pad=(1, 1, 1, 1))
+            .add(nn.Clip, low=0.0, high=2.0)
+            .look()
+            .module()
+        ),
+        "pool-in-front-of-relu": lambda: (
+            Building(12, 12, 4)
+            .conv(4, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .conv(4, 5, stride=(2, 2), pad=(2, 2, 2, 2), groups=4)
+            .conv(3, 1)
+            .max_pool()
+            .relu()
+            .look()
+            .module()
+        ),
+        "wrong-phase": lambda: (
+            Building(9, 9, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().conv(2, 3, stride=(2, 2)).relu().look().module()
+        ),
+        "fits-already": lambda: (
+            Building(9, 9, 4)
+            .conv(3, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .conv(2, 3, stride=(2, 2), pad=(1, 1, 1, 1))
+            .relu()
+            .look()
+            .module()
+        ),
+    },
+    "offset-input": {
+        "another-channel": lambda: (
+            Building(7, 6, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().conv(2, 3, pad=(1, 1, 1, 1)).relu().look().module()
+        ),
+        "depthwise": lambda: (
+            (Building(7, 6, 4).conv(4, 3, groups=4, pad=(1, 1, 1, 1)).conv(3, 1).relu().conv(2, 3, pad=(1, 1, 1, 1)))
+            .relu()
+            .look()
+            .module()
+        ),
+        "on-the-host": lambda: Building(7, 6, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().look().module(),
+        "image-layer-has-a-border": lambda: Building(7, 6, 3).conv(3, 3, pad=(1, 1, 1, 1)).relu().look().module(),
+    },
+    "insert-image-layer": {
+        "flattened-picture": lambda: Building(1, 5, 6).flatten().dense(4).relu().dense(3).module(),
+        "vector": lambda: Building(36).dense(4).relu().dense(3).module(),
+        "convolutions-need-none": lambda: Building(6, 6, 1).conv(4, 3).relu().flatten().dense(3).module(),
     },
     "mirror": {
         "inner-stride-on-even": lambda: (
@@ -163,12 +244,23 @@ REWRITES: dict[str, dict[str, Make]] = {
 }
 """By pass and by case."""
 
+CONFIGURED: dict[str, dict[str, Any]] = {"insert-image-layer": {"filters": 3}}
+"""Options of a pass that does nothing without them."""
+
+PROMISED: dict[str, tuple[float, float]] = {"offset-input": (-1.0, 1.0)}
+"""The range of the input, where the pass needs one."""
+
 UNCHANGED = {
     ("fold-batchnorm", "stopped-by-padding"),
     ("fold-average", "sticks-out"),
     ("expand-groups", "depthwise-stays"),
     ("expand-dilation", "too-large"),
     ("separate-depthwise", "already-separable"),
+    ("space-to-depth", "image-layer-has-it"),
+    ("space-to-depth", "mesh-has-it"),
+    ("split-stride", "fits-already"),
+    ("offset-input", "image-layer-has-a-border"),
+    ("insert-image-layer", "convolutions-need-none"),
     ("mirror", "fits-already"),
     ("pad-input", "stays"),
     ("insert-identity", "image-layer-needs-none"),

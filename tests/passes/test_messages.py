@@ -70,7 +70,12 @@ FAULTS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
         LEGALISE,
         {},
     ),
-    "AKC0427": (lambda: Building(5, 9).dense(5).relu().flatten().dense(3).module(), LEGALISE, {}),
+    "AKC0416": (lambda: Building(4, 13).flatten().dense(3).module(), "insert-image-layer{filters=1}", {}),
+    "AKC0427": (
+        lambda: Building(5, 6, 4).conv(3, 1).relu().add(nn.Permute, order=(1, 0, 2)).conv(3, 1).relu().module(),
+        LEGALISE,
+        {},
+    ),
     "AKC0431": (lambda: recurrent(nn.Gru, "last", 5, 6), "drop-lstm{by=mean}", {}),
 }
 
@@ -79,7 +84,7 @@ WARNINGS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
     "AKC0411-promised": (dense, LOWER, {"input_range": (-1.0, 2.0)}),
     "AKC0415": (
         lambda: Building(6, 6, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().module(),
-        LOWER,
+        LOWER.replace("offset-input,", ""),
         {"samples": {"image": np.linspace(-1, 1, 8 * 144, dtype=np.float32).reshape(8, 6, 6, 4)}},
     ),
     "AKC0430": (lambda: recurrent(nn.Rnn, "all"), "drop-lstm{by=mean}", {}),
