@@ -142,7 +142,21 @@ BATCH = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Verbs(click.Group):
+    """The verbs. click would turn Ctrl-C into its own exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; Ctrl-C ends with exit code 130."""
+        from akc.session import INTERRUPTED, say
+
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise SystemExit(INTERRUPTED) from None
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="akc")
 def cli() -> None:
     """akc: trained networks to BrainChip Akida programs, through a text that you can read and edit.

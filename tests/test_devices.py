@@ -24,6 +24,7 @@ from akc.kit import make_kit, run_kit
 from akc.targets.akd1000.driver import errors
 from akc.targets.akd1000.emulator.bus import EmulatorBus
 from akc.verification import verify
+from tests.targets.akd1000.driver.fake_kernel import Kernel, install
 from tests.targets.akd1000.driver.networks import networks
 
 TWO_SEQUENCES = """akir 1.0
@@ -137,11 +138,85 @@ def test_predict_gives_what_the_simulator_gives(two: akc.Program) -> None:
         np.testing.assert_array_equal(device.predict(samples()), two.run(samples()))
 
 
+def test_two_devices_at_once(two: akc.Program) -> None:
+    built = networks()["dense-levels"]
+    with open_device() as first, open_device() as second:
+        first.program(two)
+        second.program(built.program)
+        np.testing.assert_array_equal(first.predict(samples()), two.run(samples()))
+        np.testing.assert_array_equal(second.predict(built.inputs), built.expected)
+        np.testing.assert_array_equal(first.predict(samples()), two.run(samples()))
+
+
 def test_bytes_of_one_sequence_take_levels() -> None:
     built = networks()["dense-levels"]
     with open_device() as device:
         device.program(built.program.bytes)
         np.testing.assert_array_equal(device.predict(built.inputs), built.expected)
+
+
+def test_a_path_is_a_program_too(two: akc.Program, tmp_path: Path) -> None:
+    two.save(tmp_path / "net.akd")
+    for path in (tmp_path / "net.akd", str(tmp_path / "net.akd")):
+        with akc.open_device("emulator") as device:
+            device.program(path)
+            np.testing.assert_array_equal(device.predict(samples()), two.run(samples()))
+    with akc.open_device("emulator") as device, pytest.raises(DiagnosticError, match="AKC09"):
+        device.program(tmp_path / "missing.akd")
+
+
+@pytest.mark.parametrize("thing", [parse(TWO_SEQUENCES), None, 5, ["a", "b"]], ids=lambda t: type(t).__name__)
+def test_what_is_no_program(thing: Any) -> None:
+    with akc.open_device("emulator") as device, pytest.raises(errors.WrongProgram, match="is no program"):
+        device.program(thing)
+
+
+def test_predict_without_a_program(two: akc.Program) -> None:
+    with akc.open_device("emulator") as device:
+        with pytest.raises(errors.WrongState, match="no program is on the device"):
+            device.predict(samples())
+        device.program(two)
+        with pytest.raises(DiagnosticError, match="AKC0703"):
+            device.predict(samples()[:, :5])
+        np.testing.assert_array_equal(device.predict(samples()), two.run(samples()))
+
+
+def test_the_device_is_let_go_of_whatever_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kernel = Kernel()
+    install(kernel, monkeypatch, tmp_path)
+    for fault in (KeyboardInterrupt, ValueError, SystemExit):
+        with pytest.raises(fault), akc.open_device("/dev/akida0"):
+            raise fault
+        assert not kernel.files
+    kernel.card.chip.chip.identification = 0xBCA10306
+    with pytest.raises(errors.WrongIdentification):
+        akc.open_device("/dev/akida0")
+    assert not kernel.files, "also where it was never really open"
+    kernel.card.chip.chip.identification = 0
+    akc.open_device("/dev/akida0").close()
+
+
+def test_a_network_works_again_after_a_fault(two: akc.Program) -> None:
+    """The device comes back reset; the next predict puts the program on it again."""
+    bus = EmulatorBus()
+    device = OpenDevice(bus)
+    device.program(two)
+    bus.cut_reads = True
+    with pytest.raises(errors.ShortTransfer):
+        device.predict(samples())
+    assert not device.programmed
+    bus.cut_reads = False
+    np.testing.assert_array_equal(device.predict(samples()), two.run(samples()))
+
+
+def test_another_network_in_between(two: akc.Program) -> None:
+    """What is on the chip is known, also when somebody else used it."""
+    other = networks()["conv-levels"]
+    with open_device() as device:
+        device.program(two)
+        device.predict(samples())
+        assert verify(device, other.program, other.inputs).equal
+        np.testing.assert_array_equal(device.predict(samples()), two.run(samples()))
 
 
 def test_a_sequence_is_programmed_once_a_batch(two: akc.Program) -> None:
