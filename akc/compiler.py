@@ -51,7 +51,11 @@ def lower(
     (akc.frontends.spiking.SpikingOptions).
     Raises DiagnosticError with every fault.
     """
+    from akc.passes.spikes import is_spiking
+
     context = context or Context()
+    if input_range is not None and not (np.isfinite(input_range).all() and input_range[0] < input_range[1]):
+        raise error("AKC0905", f"{input_range} is no input range", help="two finite numbers, the smaller first: (0, 1)")
     module = read_source(source, Options(example=_example(example), spiking=spiking, warn=context.warn))
     context.target_name, context.host = target, host
     context.input_range = input_range or context.input_range
@@ -59,6 +63,9 @@ def lower(
     if calibrate is not None:
         samples = _samples(calibrate, module)
         context.samples, context.labels = samples.inputs, samples.labels
+    if spikes is not None and (pipeline is not None or not is_spiking(module)):
+        what = "a network without spiking neurons" if pipeline is None else "a pipeline of your own"
+        context.warn(Diagnostic(code="AKC0911", message=f"--spikes says nothing about {what}", help="leave it out"))
     lowered = run_pipeline(
         module,
         configured(pipeline if pipeline is not None else default_pipeline(module, context, spikes), options),
@@ -92,10 +99,10 @@ def configured(pipeline: str, options: PassOptions | None) -> list[Pass]:
     passes = parse_pipeline(pipeline)
     for name in options or {}:
         if all(p.name != name for p in passes):
-            close = get_close_matches(name, [p.name for p in passes], n=1)
-            raise error(
-                "AKC0402", f"the pipeline has no pass {name}", help=f"did you mean {close[0]}?" if close else ()
-            )
+            names = [p.name for p in passes]
+            close = get_close_matches(name, names, n=1, cutoff=0.8)
+            help = f"did you mean {close[0]}?" if close else f"it runs {', '.join(names)}"
+            raise error("AKC0402", f"the pipeline has no pass {name}", help=help)
     return [attrs.evolve(p, **(options or {}).get(p.name, {})) for p in passes]  # type: ignore[misc]
 
 

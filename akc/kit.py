@@ -21,7 +21,7 @@ from attrs import frozen
 import akc
 from akc.devices import open_device
 from akc.diagnostics import DiagnosticError, error
-from akc.files import write_bytes
+from akc.files import make_folder, write_bytes
 from akc.ir.module import Module, Net, Op, Sequence, Value
 from akc.ir.ops import akida
 from akc.ir.signature import Types
@@ -66,8 +66,7 @@ def make_kit(folder: str | os.PathLike[str], programs: Mapping[str, tuple[Progra
     cases = dict(default_networks()) if programs is None else programs
     root = Path(folder)
     for name, (program, inputs) in cases.items():
-        place = root / "networks" / name
-        place.mkdir(parents=True, exist_ok=True)
+        place = make_folder(root / "networks" / name)
         program.save(place / "net.akd")
         np.save(place / "inputs.npy", np.asarray(inputs))
         np.save(place / "expected.npy", np.asarray(program.run(inputs, raw=True)))

@@ -16,7 +16,7 @@ from attrs import define, field
 from lark import Token
 
 from akc.diagnostics import Diagnostic, DiagnosticError, Source, Span, error
-from akc.files import write_text
+from akc.files import make_folder, write_text
 from akc.grammar import parse_tree
 from akc.ir.levels import first_obstacle, level_of, reaches
 from akc.ir.module import Module
@@ -120,8 +120,16 @@ def _read_option(
         pass_class(**{key: value})
         values[str(key)] = value
     except (ValueError, TypeError) as fault:
-        detail = str(fault.args[0] if fault.args else fault)
-        faults.append(Diagnostic(code="AKC0404", message=f"{key}={text}: {detail}", span=_token_span(text, source)))
+        message = f"{key}={text}: {_limit(fault)}"
+        faults.append(Diagnostic(code="AKC0404", message=message, span=_token_span(text, source)))
+
+
+def _limit(fault: Exception) -> str:
+    """What a value must be, in words; validators of attrs that list values name them third."""
+    if len(fault.args) > 2 and isinstance(fault.args[2], tuple):
+        *others, last = (_option_text(value) for value in fault.args[2])
+        return f"{', '.join(others)} or {last} is needed"
+    return str(fault.args[0] if fault.args else fault)
 
 
 def _convert(text: str, hint: Any) -> Any:
@@ -176,8 +184,7 @@ def run_pipeline(module: Module, pipeline: str | list[Pass], context: Context) -
     """
     passes = parse_pipeline(pipeline) if isinstance(pipeline, str) else pipeline
     if context.dump_dir is not None:
-        context.dump_dir.mkdir(parents=True, exist_ok=True)
-        write_text(context.dump_dir / "00-input.akir", print_module(module))
+        write_text(make_folder(context.dump_dir) / "00-input.akir", print_module(module))
     done: list[str] = []
     for number, one in enumerate(passes, 1):
         module = _run_pass(one, module, context, done, number)

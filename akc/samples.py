@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,6 +44,7 @@ def match_samples(arrays: dict[str, Array], entries: Sequence[Value], where: str
     from akc.sim.run import bind_inputs
 
     labels = arrays.get("labels")
+    note = Note(message=f"the samples are those of {where}")
     inputs = {name: array for name, array in arrays.items() if name != "labels"}
     if len(inputs) == len(entries) == 1:
         inputs = {entries[0].name: next(iter(inputs.values()))}
@@ -49,22 +52,42 @@ def match_samples(arrays: dict[str, Array], entries: Sequence[Value], where: str
         if value.name in inputs and inputs[value.name].shape == value.type.full_shape:
             inputs[value.name] = inputs[value.name][None]
     try:
-        return SampleSet(bind_inputs(entries, inputs), labels)
+        samples = SampleSet(bind_inputs(entries, inputs), labels)
     except DiagnosticError as fault:
-        note = Note(message=f"the samples are those of {where}")
-        raise DiagnosticError([evolve(d, notes=(*d.notes, note)) for d in fault.diagnostics]) from None
+        help = f"numpy.savez('samples.npz', {'=..., '.join(v.name for v in entries)}=...) names them"
+        raise DiagnosticError(
+            [
+                evolve(d, notes=(*d.notes, note), help=d.help or (help if d.code == "AKC0702" else ()))
+                for d in fault.diagnostics
+            ]
+        ) from None
+    if labels is not None and labels.shape != (samples.count,):
+        found = "x".join(map(str, labels.shape)) or "one"
+        raise error(
+            "AKC0703",
+            f"there are {samples.count} samples and {found} labels",
+            notes=(note,),
+            help="labels are the class of each sample, one whole number a sample",
+        )
+    return samples
 
 
 def _read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     data = read_bytes(path)
+    shown = "<stdin>" if str(path) == "-" else path
+    if not data.startswith(_ARRAY_FILES):
+        raise error("AKC0701", f"{shown} is no .npy or .npz file{'' if data else ': it is empty'}", help=_SAVE_ONE)
     try:
         loaded = np.load(io.BytesIO(data), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, KeyError) as fault:
-        raise error(
-            "AKC0701",
-            f"{path} is no .npy or .npz file: {str(fault).splitlines()[0]}",
-            help="save one with numpy.save or numpy.savez; arrays of Python objects are not read",
-        ) from None
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as fault:
+        reason = "an array holds Python objects" if "allow_pickle" in str(fault) else str(fault).splitlines()[0]
+        raise error("AKC0701", f"{shown} cannot be read: {reason}", help=_SAVE_ONE) from None
+
+
+_ARRAY_FILES = (b"\x93NUMPY", b"PK")
+"""How .npy and .npz files begin."""
+
+_SAVE_ONE = "save one with numpy.save or numpy.savez; arrays of Python objects are not read"

@@ -30,6 +30,17 @@ class Options:
     spiking: Mapping[str, Any] = field(factory=dict)
     warn: Callable[[Diagnostic], None] = lambda warning: None
 
+    def warn_of_unread(self, name: str, read: frozenset[str]) -> None:
+        """Warn of every option that was given and that the reader of this source does not look at."""
+        given = [key for key, value in self.spiking.items() if value] + (["example"] if self.example != () else [])
+        unread = [f"--{key}" for key in given if key not in read]
+        if unread:
+            verb = "says" if len(unread) == 1 else "say"
+            message = f"{' and '.join(unread)} {verb} nothing about {name}"
+            self.warn(
+                Diagnostic(code="AKC0911", message=message, help=f"leave {'it' if verb == 'says' else 'them'} out")
+            )
+
     def for_spikes(self) -> SpikingOptions:
         """The options as the spiking frontends take them."""
         from akc.frontends.spiking import SpikingOptions
@@ -83,6 +94,7 @@ def _read_torch(module: Any, example: Any, options: Options) -> Module:
         return options.noting(lambda spiking: read_norse(module, example, spiking))
     from akc.frontends.torch_export import read_torch
 
+    options.warn_of_unread("a network without spiking neurons", frozenset({"example"}))
     return read_torch(module, example)
 
 
@@ -124,21 +136,40 @@ def _read_akd(path: str, options: Options) -> Module:
 
 @frozen(kw_only=True)
 class SourceKind:
-    """A row: the ending that marks the kind, what to call it, who reads it."""
+    """A row: the ending that marks the kind, what to call it, who reads it, which options it looks at."""
 
     suffix: str
     what: str
     read: Callable[[str, Options], Module] = field(repr=False)
+    options: frozenset[str] = frozenset()
+
+
+_SPIKING = frozenset({"steps", "dt", "coding", "readout", "reset", "accept"})
 
 
 SOURCES: tuple[SourceKind, ...] = (
     SourceKind(suffix=".akir", what="akc's own text, at any level", read=_read_akir),
     SourceKind(suffix=".onnx", what="ONNX, opset 11 and later", read=_read_onnx),
-    SourceKind(suffix=".py:", what="PyTorch, file.py:factory, with --example SHAPE", read=_read_factory),
-    SourceKind(suffix=".pt", what="snnTorch weights, with --topology; BindsNET networks", read=_read_statedict),
-    SourceKind(suffix=".safetensors", what="snnTorch weights, with --topology", read=_read_statedict),
-    SourceKind(suffix=".nir", what="a NIR graph", read=_read_nir),
-    SourceKind(suffix=".net", what="a network of lava-dl (netx)", read=_read_lava),
+    SourceKind(
+        suffix=".py:",
+        what="PyTorch, file.py:factory, with --example SHAPE",
+        read=_read_factory,
+        options=_SPIKING | {"example"},
+    ),
+    SourceKind(
+        suffix=".pt",
+        what="snnTorch weights, with --topology; BindsNET networks",
+        read=_read_statedict,
+        options=_SPIKING | {"topology"},
+    ),
+    SourceKind(
+        suffix=".safetensors",
+        what="snnTorch weights, with --topology",
+        read=_read_statedict,
+        options=_SPIKING | {"topology"},
+    ),
+    SourceKind(suffix=".nir", what="a NIR graph", read=_read_nir, options=_SPIKING | {"producer"}),
+    SourceKind(suffix=".net", what="a network of lava-dl (netx)", read=_read_lava, options=_SPIKING),
     SourceKind(suffix=".fbz", what="the vendor's model file", read=_read_fbz),
     SourceKind(suffix=".akd", what="a network that akc built", read=_read_akd),
     SourceKind(suffix=".bin", what="an AKD1000 program, info and data in one file", read=_read_program),
@@ -155,8 +186,8 @@ def find_kind(name: str) -> SourceKind:
             return kind
         if lowered.endswith(kind.suffix):
             return kind
-    known = "; ".join(f"{kind.suffix.rstrip(':')} ({kind.what})" for kind in SOURCES)
-    help = [f"akc reads {known}"]
+    known = ", ".join(kind.suffix.replace(".py:", "file.py:factory") for kind in SOURCES)
+    help = [f"akc reads {known}; `akc lower --help` says more"]
     if lowered.endswith(".py"):
         help.insert(0, f"name the function that makes the model: {name}:make_model --example 1,1,28,28")
     raise error("AKC0904", f"{name}: the ending {Path(name).suffix or '(none)'} is not known", help=help)
@@ -171,7 +202,9 @@ def read_source(source: Any, options: Options | None = None) -> Module:
     if isinstance(source, Module):
         return source
     if isinstance(source, str | Path):
-        return find_kind(str(source)).read(str(source), options)
+        kind = find_kind(str(source))
+        options.warn_of_unread(str(source), kind.options)
+        return kind.read(str(source), options)
     if type(source).__module__.startswith("onnx"):
         from akc.frontends.onnx import read_onnx
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from difflib import get_close_matches
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from akc import compiler
 from akc.codes import CODES
 from akc.diagnostics import Diagnostic, DiagnosticError, error, render
-from akc.files import read_bytes, read_text, write_bytes, write_text
+from akc.files import check_outputs, read_bytes, read_text, write_bytes, write_text
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Array, Module
 from akc.ir.parser import parse
@@ -25,13 +26,14 @@ from akc.passmanager import Context
 from akc.program import Program, from_bytes
 from akc.samples import load_samples
 from akc.session import progress_bar, say
-from akc.sources import Options, read_source
+from akc.sources import SOURCES, Options, read_source
 
 
 def lower(
     source: str, *, weights: str, output: str, timings: bool, window: int | None, accept: Any, **options: Any
 ) -> None:
     """A source to quantised text."""
+    _check_outputs(source, [output], ".akir")
     context = Context(progress=progress_bar())
     if window is not None:
         options["options"] = {"rate": {"window": window}}
@@ -43,6 +45,7 @@ def lower(
 
 def opt(file: str, *, pipeline: str, output: str, timings: bool, **options: Any) -> None:
     """Passes on a text."""
+    _check_outputs(file, [output], ".akir")
     context = Context()
     module = read_source(file)
     module = _talking(context, timings, lambda: compiler.lower(module, pipeline=pipeline, context=context, **options))
@@ -121,6 +124,8 @@ def build(
     **options: Any,
 ) -> None:
     """A text to a program; nothing is written unless everything worked."""
+    _check_outputs(file, [output], ".akd")
+    _check_outputs(file, [program, program_info, program_data, fbz, byte_map])
     context = Context()
     module = read_source(file)
     options["cut"] = _cut(file, cut)
@@ -161,6 +166,8 @@ def _summary(built: Program) -> str:
 
 def run(file: str, *, inputs: str, output: str | None, raw: bool, on: str, batch: int, clock: bool) -> None:
     """A network on samples, on the simulator or on a device."""
+    _check_outputs(file, [output])
+    _check_outputs(inputs, [output])
     if on == "simulator":
         results = _simulated(file, inputs, raw)
     else:
@@ -255,7 +262,24 @@ def _programs(file: str) -> list[tuple[str, bytes]]:
     data = read_bytes(file)
     if data[:2] == b"PK":
         return [(s.sequence, s.bytes) for s in from_bytes(data, _shown(file)).sequences]
+    if not data:
+        raise error("AKC0909", f"{_shown(file)} is empty", help=_BUILD_ONE)
+    other = next((k for k in SOURCES if k.suffix not in (".akd", ".bin") and file.endswith(k.suffix)), None)
+    if other is not None:
+        raise error("AKC0909", f"{file} is {other.what}, not a program", help=_BUILD_ONE)
     return [("", data)]
+
+
+_BUILD_ONE = "akc build net.akir -o net.akd, or --program net.bin, writes a program"
+
+
+def _check_outputs(source: str, outputs: list[str | None], suffix: str = "") -> None:
+    """Refuse what cannot be written, and products with another ending than `suffix` in the place of the source."""
+    check_outputs(outputs)
+    for output in outputs:
+        same = output is not None and os.path.realpath(output) == os.path.realpath(source)
+        if same and output != "-" and not (suffix and source.endswith(suffix)):
+            raise error("AKC0903", f"{output} is the source, which would be lost", help="give the product another name")
 
 
 def _talking(context: Context, timings: bool, work: Any) -> Any:

@@ -192,7 +192,7 @@ def test_the_same_network_gives_the_same_file(net: Path) -> None:
 
 
 def test_text_where_a_program_is_needed(net: Path) -> None:
-    refused(akc("disasm", "net.akir", folder=net.parent), "AKC06")
+    refused(akc("disasm", "net.akir", folder=net.parent), "AKC0909", "net.akir", "akc build")
 
 
 def test_a_program_where_text_is_needed(net: Path) -> None:
