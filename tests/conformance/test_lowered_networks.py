@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import akida
 import numpy as np
 import pytest
 
+from akc.compiler import build
 from akc.ir.module import Module
+from akc.ir.ops.akida import InputConvolutional
 from akc.ir.ops.host import Quantize
 from akc.passes import LOWER
-from akc.passmanager import run_pipeline
+from akc.passmanager import Context, run_pipeline
 from akc.sim.run import run
+from akc.targets import fbz
 from tests.conformance import vendor
 from tests.passes.building import images, sampled
 from tests.passes.networks import REWRITES
@@ -35,6 +40,14 @@ LEGAL = {
         ("fold-global-average", "large"),
         ("separate-depthwise", "with-activation"),
         ("expand-groups", "two-groups"),
+        ("fold-layout", "dense-on-rows"),
+        ("space-to-depth", "keyword-kernel"),
+        ("space-to-depth", "one-d"),
+        ("space-to-depth", "large-and-grouped"),
+        ("split-stride", "five-by-five"),
+        ("split-stride", "four"),
+        ("split-stride", "pool-in-front-of-relu"),
+        ("split-stride", "wrong-phase"),
     )
 }
 MAPS = {f"map-{case}": (lambda case=case: SPATIAL[case](9, 12).module()) for case in SPATIAL if case != "mesh-strided"}
@@ -48,13 +61,48 @@ def _chip_input(module: Module, x: np.ndarray) -> np.ndarray:
     return levels
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_same_integers(name: str) -> None:
-    """The SDK's software backend gives what akc's simulator gives, and its mapper takes the network."""
-    source = NETWORKS[name]()
-    module = run_pipeline(source, LOWER, sampled(source))
-    levels = _chip_input(module, images(source, 8))
-    model = vendor.to_akida(module)
+def _agree(module: Module, x: np.ndarray, folder: Path) -> None:
+    """The SDK, given the .fbz, computes the same integers, and maps it onto an AKD1000 with the same program."""
+    levels = _chip_input(module, x)
+    file = folder / "net.fbz"
+    file.write_bytes(fbz.write(module))
+    model = akida.Model(str(file))
     (got,) = run(module, levels, raw=True).values()
     np.testing.assert_array_equal(got.reshape(len(got), -1), model.forward(levels).reshape(len(got), -1))
-    model.map(akida.AKD1000(), hw_only=True)
+    vendor.map_on_akd1000(model)
+    assert [(s.info, s.data) for s in build(module).sequences] == vendor.programs(model)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_same_integers(name: str, tmp_path: Path) -> None:
+    """The SDK's software backend gives what akc's simulator gives, and its mapper the same program."""
+    source = NETWORKS[name]()
+    _agree(run_pipeline(source, LOWER, sampled(source)), images(source, 8), tmp_path)
+
+
+@pytest.mark.parametrize("case", ["another-channel", "depthwise", "on-the-host"])
+def test_signed_inputs(case: str, tmp_path: Path) -> None:
+    """A border of zeros around a signed input, in the SDK."""
+    source = REWRITES["offset-input"][case]()
+    x = images(source, 64, low=-1.0)
+    _agree(run_pipeline(source, LOWER, Context(samples={"image": x})), x[:8], tmp_path)
+
+
+@pytest.mark.parametrize("filters", [1, 3, 17])
+@pytest.mark.parametrize("case", ["flattened-picture", "vector"])
+def test_pictures_of_8_bits_into_dense_layers(case: str, filters: int, tmp_path: Path) -> None:
+    """The image layer in front of a dense network reads 8 bits; with 17 filters the dense layer sees them all."""
+    source = REWRITES["insert-image-layer"][case]()
+    pipeline = LOWER.replace("insert-image-layer", f"insert-image-layer{{filters={filters}}}")
+    x = np.rint(images(source, 64) * 255).astype(np.float32)
+    x[:, ..., 0] = 255
+    module = run_pipeline(source, pipeline, Context(samples={"image": x}))
+    _agree(module, x[:8], tmp_path)
+    values = run(module, {"image": x[:8]}, keep=True)
+    quantize, image = (next(op for op in module.net.ops if isinstance(op, k)) for k in (Quantize, InputConvolutional))
+    assert quantize.type.dtype == "u8" and image.act_bits == 4
+    pixels, levels = values[quantize.name].astype(int), values[image.name].astype(int)
+    if filters == 17:
+        np.testing.assert_array_equal(levels.sum(axis=3), pixels[..., 0])
+    else:
+        assert np.abs(levels.sum(axis=3) * 255 / (15 * filters) - pixels[..., 0]).max() <= 255 / (15 * filters) * 0.75

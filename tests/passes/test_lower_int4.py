@@ -3,18 +3,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from akc.diagnostics import DiagnosticError
 from akc.ir.module import Module
-from akc.ir.ops import nn
+from akc.ir.ops import akida, nn
 from akc.ir.weights import Weight
 from akc.passes import LEGALISE, LOWER
 from akc.passmanager import Context, parse_pipeline, run_pipeline
 from akc.sim.run import run
 from tests.passes.building import Building, context, images, outputs, sampled
+from tests.passes.networks import REWRITES
 
 
 def mlp() -> Module:
@@ -98,6 +101,23 @@ def test_identity_keeps_levels() -> None:
     layers = [op for op in lowered.net.ops if op.mnemonic == "akida.convolutional"]
     assert len(layers) == 2
     np.testing.assert_array_equal(values[layers[0].name], values[layers[1].name])
+
+
+@pytest.mark.parametrize("samples", [True, False])
+@pytest.mark.parametrize("case", ["five-by-five", "four", "wrong-phase"])
+def test_strides_by_identities_keep_levels(case: str, samples: bool) -> None:
+    """split-stride is exact in integers: behind the identity stand the levels of every second cell in front of it."""
+    module = REWRITES["split-stride"][case]()
+    lowered = run_pipeline(module, LOWER, sampled(module, 128) if samples else context())
+    values = run(lowered, {"image": images(module, 8)}, keep=True)
+    layers = [op for op in lowered.net.ops if isinstance(op, akida.Convolutional)]
+    halves = [(a, b) for a, b in pairwise(layers) if b.stride == (2, 2)]
+    assert len(halves) == (2 if case == "four" else 1)
+    for whole, half in halves:
+        d0, d1, _ = half.type.shape
+        bordered = np.pad(values[whole.name], ((0, 0), (1, 3), (1, 3), (0, 0)))
+        ways = [bordered[:, i::2, j::2][:, :d0, :d1] for i in range(4) for j in range(4)]
+        assert any((way == values[half.name]).all() for way in ways)
 
 
 @pytest.mark.parametrize("samples", [True, False])
