@@ -193,6 +193,15 @@ SPIKING = option_group(
         help="Spiking: one pass a window, a step, or neurons on the host.",
     ),
     click.option("--window", type=click.IntRange(1), metavar="K", help="Spiking: number of windows of --spikes=rate."),
+    click.option("--fit", is_flag=True, help="Spiking: fit the rates of unusual neurons to the samples."),
+)
+PASS_OPTIONS = click.option(
+    "-O",
+    "--option",
+    "pass_options",
+    multiple=True,
+    metavar="PASS{KEY=VALUE}",
+    help="Options for passes of the pipeline, such as 'drop-lstm{by=mean}'; `akc passes PASS` lists them.",
 )
 
 
@@ -210,6 +219,7 @@ SPIKING = option_group(
 @CALIBRATE
 @HOST
 @PIPELINE
+@PASS_OPTIONS
 @DUMP
 @TIMINGS
 @click.option(

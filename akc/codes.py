@@ -261,7 +261,7 @@ CODES: dict[str, Code] = {
     "AKC0391": Code(
         "the compiled network does not answer like its source",
         "On samples that calibration did not see, too many answers differ. A program that is known to be wrong"
-        " is not made; --allow-bad makes it all the same.",
+        " is not made; -O 'fit-rate{least=0}' (or lower-int4{least=0}) makes it all the same.",
     ),
     "AKC0392": Code(
         "this way of running spikes does not suit the network",
@@ -627,7 +627,8 @@ CODES: dict[str, Code] = {
     "AKC0910": Code(
         "akc chose how a spiking network runs",
         "rate: one pass of the chip for each window of the time axis. step: one pass for each time step."
-        " hybrid: the chip computes potentials, the host the neurons. `--spikes` chooses.",
+        " hybrid: the chip computes potentials, the host the neurons. `--spikes` chooses. split-counts turns neurons"
+        " with uneven counts into several of one bit.",
     ),
     "AKC0905": Code("an input range is no range", "Two finite numbers, the smaller first, such as (0, 1)."),
     "AKC0909": Code("a program is needed", "Programs are .akd files and bare programs, both written by `akc build`."),

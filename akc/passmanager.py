@@ -234,6 +234,16 @@ def require_level(module: Module, needed: str, what: str) -> None:
     )
 
 
+def changed_options(pipeline: str) -> dict[str, dict[str, Any]]:
+    """The options of a pipeline string that differ from their defaults, by pass; "" gives none."""
+    changed: dict[str, dict[str, Any]] = {}
+    for one in parse_pipeline(pipeline) if pipeline else ():
+        fields = attrs.fields(type(one))  # type: ignore[arg-type]
+        found = {f.name: getattr(one, f.name) for f in fields if getattr(one, f.name) != f.default}
+        changed.setdefault(one.name, {}).update(found)
+    return changed
+
+
 def describe(one: Pass) -> str:
     """A pass as it stands in a pipeline string, options that differ from their default included."""
     changed = [

@@ -22,7 +22,7 @@ from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.verifier import verify, verify_numbers
 from akc.pass_reference import describe_pass, summary
-from akc.passmanager import Context
+from akc.passmanager import Context, changed_options
 from akc.program import Program, from_bytes
 from akc.samples import load_samples
 from akc.session import progress_bar, say
@@ -30,13 +30,25 @@ from akc.sources import SOURCES, Options, read_source
 
 
 def lower(
-    source: str, *, weights: str, output: str, timings: bool, window: int | None, accept: Any, **options: Any
+    source: str,
+    *,
+    weights: str,
+    output: str,
+    timings: bool,
+    window: int | None,
+    fit: bool,
+    pass_options: Any,
+    accept: Any,
+    **options: Any,
 ) -> None:
     """A source to quantised text."""
     _check_outputs(source, [output], ".akir")
     context = Context(progress=progress_bar())
-    if window is not None:
-        options["options"] = {"rate": {"window": window}}
+    changed = changed_options(",".join(pass_options))
+    for key, value in (("window", window), ("fit", fit)):
+        if value:
+            changed.setdefault("rate", {})[key] = value
+    options["options"] = changed
     module = _talking(
         context, timings, lambda: compiler.lower(source, accept=tuple(accept), context=context, **options)
     )

@@ -31,11 +31,13 @@ from akc.passes.rate import Rate
 from akc.passes.separate_depthwise import SeparateDepthwise
 from akc.passes.space_to_depth import SpaceToDepth
 from akc.passes.split_stride import SplitStride
+from akc.passes.split_counts import SplitCounts
 from akc.passes.step import Step
 
 PASSES: dict[str, type[Any]] = {
     one.name: one
     for one in (
+        SplitCounts,
         Rate,
         Step,
         Hybrid,
@@ -84,7 +86,7 @@ LOWER = f"{LEGALISE},equalize,calibrate,lower-int4,{MERGE}"
 """From imported to quantised."""
 
 SPIKING = {
-    "rate": f"{DROP},rate,{REWRITES},calibrate,lower-int4,fit-rate,{MERGE}",
+    "rate": f"{DROP},split-counts,rate,{REWRITES},calibrate,lower-int4,fit-rate,{MERGE}",
     "hybrid": f"{DROP},hybrid,{REWRITES},calibrate,lower-int4,{MERGE}",
     "step": f"{DROP},step,{REWRITES},calibrate,lower-int4{{activations=1 input=1}},{MERGE}",
 }

@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 
 from akc.diagnostics import error
 from akc.ir.module import Module, Net, Value, merged_comments, merged_origin
-from akc.ir.ops import akida, nn
+from akc.ir.ops import akida, nn, snn
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
@@ -107,7 +107,15 @@ class Layer:
         if activation is not None:
             low = activation.low if isinstance(activation, nn.Clip) else 0.0
             high = min(high, activation.high) if isinstance(activation, nn.Clip) else high
-        return Levels.spanning(low, high, self.choices.activations)
+        return Levels.spanning(low, high, self.act_bits)
+
+    @property
+    def act_bits(self) -> int:
+        """Bits of a level of the result; whole levels (snn.levels) say themselves how many there are."""
+        activation = self.group.activation
+        if isinstance(activation, snn.Levels) and activation.high in (1.0, 3.0, 15.0):
+            return int(activation.high).bit_length()
+        return self.choices.activations
 
     @property
     def border(self) -> int:
@@ -355,7 +363,7 @@ def chip_layer(layer: Layer, numbers: Numbers, name: str, weights: dict[str, str
         result=Value(name, TensorType("f32", ())),
         x=layer.x.value.name,
         activation=not layer.decoded,
-        act_bits=1 if layer.decoded else layer.choices.activations,
+        act_bits=1 if layer.decoded else layer.act_bits,
         origin=merged_origin(*layer.group.ops),
         comments=merged_comments(*layer.group.ops),
         **fields,

@@ -53,30 +53,37 @@ class Rate:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module without spiking neurons; raises DiagnosticError AKC0370 to AKC0373, AKC0392, AKC0412."""
-        if not any(isinstance(op, snn.Neuron) for op in module.net.ops):
+        if not any(isinstance(op, snn.Neuron) or _is_split(op) for op in module.net.ops):
             return module
         _refuse(module, self.fit, context.samples is not None)
-        rewritten, plan = self.chosen(module, context)
+        source = context.notes.get("split-counts", module)
+        rewritten, plan = self.chosen(module, context, source)
+        plan.source = source
         context.notes["rate"] = plan
         if context.samples is None:
             context.warn(_no_samples(plan))
         return rewritten
 
-    def chosen(self, module: Module, context: Any) -> tuple[Module, Plan]:
-        """The rewriting with the number of windows asked for, or the best."""
+    def chosen(self, module: Module, context: Any, before: Module) -> tuple[Module, Plan]:
+        """The rewriting with the number of windows asked for, or the one that answers most like `before`."""
         steps = module.net.inputs[0].type.steps
         if steps is None:
             return _Rewriting(module, 1, self.bits).run()
         if self.window or context.samples is None:
             return _Rewriting(module, self.window or usual_windows(steps), self.bits).run()
         inputs = sample_inputs(module, context.samples, self.samples)
-        source = outputs(module, inputs).argmax(axis=1)
+        source = outputs(before, inputs).argmax(axis=1)
         counts = sorted({k for k in (*CANDIDATES, usual_windows(steps)) if 1 <= k <= steps})
         made = [_Rewriting(module, k, self.bits).run() for k in counts]
         scores = [(outputs(new, inputs).argmax(axis=1) == source).mean() for new, _ in made]
         best = int(np.argmax(scores))
         made[best][1].tried.update(zip(counts, (float(s) for s in scores)))
         return made[best]
+
+
+def _is_split(op: Op) -> bool:
+    """Whether these are one-bit neurons over time that split-counts made."""
+    return isinstance(op, snn.Levels) and op.type.steps is not None
 
 
 def encoders(module: Module) -> list[Op]:
@@ -184,7 +191,10 @@ def _no_samples(plan: Plan) -> Diagnostic:
         code="AKC0387",
         message="no calibration samples: thresholds and steps are taken from the neurons' own staircases"
         f" (largest mean error {worst:.2f} levels, {plan.windows} passes an input)",
-        help="--calibrate samples.npz fits them to the network",
+        help=(
+            "--calibrate samples.npz fits them to the network",
+            *(("-O 'split-counts{when=uneven}' makes uneven counts exact, with more neurons",) if worst > 1 else ()),
+        ),
     )
 
 
