@@ -22,6 +22,7 @@ from akc.passes.geometry import ImagePlan, image_plan
 from akc.passes.legal_chain import legal_chain
 from akc.passes.quantisation import input_levels, quantized, shifted_levels
 from akc.passes.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
+from akc.passes.split_signs import with_split_signs
 
 BITS = validators.in_((1, 2, 4))
 
@@ -71,8 +72,9 @@ class LowerInt4:
                     help=("give --calibrate samples.npz", "use rounding=nearest"),
                 )
             )
+        _check_ranges(legal_chain(module), module)
+        module = with_split_signs(module) if context.host == "allow" else module
         chain = legal_chain(module)
-        _check_ranges(chain, module)
         return _Lowering(self, module, chain, context).run()
 
 
