@@ -2,7 +2,8 @@
 """The four Akida layers in numpy, exactly as docs/akd1000/arithmetic.md states them.
 
 Matrix products run in float32 or float64, whichever holds every partial sum as a whole number, so
-they are exact; everything after them is int64.
+they are exact. Where no number can leave 24 bits the level is one float32 division, rounded up, which is
+exact there; elsewhere it is worked out in int64.
 """
 
 from __future__ import annotations
@@ -88,8 +89,14 @@ def exact_float(bound: int) -> np.dtype[np.floating]:
 
 
 def clip20(potentials: Array) -> Array:
-    """Cut to 20 bits."""
-    return np.clip(potentials, POTENTIAL_MIN, POTENTIAL_MAX)
+    """Cut to 20 bits, in place."""
+    return np.clip(potentials, POTENTIAL_MIN, POTENTIAL_MAX, out=potentials)
+
+
+def float_levels_are_exact(numbers: LayerNumbers, bound: int) -> bool:
+    """Whether no difference leaves 24 bits and no step 20, so that float32 gives the exact level."""
+    largest = bound + int(np.abs(numbers.threshold).max(initial=0))
+    return largest < 2**24 and int(numbers.steps.max(initial=0)) < 2**20
 
 
 def wrap32(numbers: Array) -> Array:
@@ -103,6 +110,32 @@ def activate(potentials: Array, numbers: LayerNumbers) -> Array:
     scaled = (difference * numbers.levels - 1) % 2**LEVEL_BITS
     level = np.minimum(scaled // numbers.steps + 1, numbers.levels - 1)
     return np.where(difference > 0, level, 0).astype(np.uint8)
+
+
+Finisher = Callable[[Array], Array]
+
+
+def finisher(op: akida.Layer, numbers: LayerNumbers, bound: int) -> Finisher:
+    """From potentials, whole numbers in a float array that it may overwrite, to the layer's result.
+
+    bound: the largest magnitude of a potential that gets here.
+    """
+    if not op.activation:
+        return lambda potentials: potentials.astype(np.int64).astype(np.int32)
+    if not float_levels_are_exact(numbers, bound):
+        return lambda potentials: activate(potentials.astype(np.int64), numbers)
+    threshold = numbers.threshold.astype(np.float32)
+    step = (numbers.steps / numbers.levels).astype(np.float32)
+    top = np.float32(numbers.levels - 1)
+
+    def levels(potentials: Array) -> Array:
+        potentials -= threshold
+        potentials /= step
+        np.ceil(potentials, out=potentials)
+        np.clip(potentials, np.float32(0), top, out=potentials)
+        return potentials.astype(np.uint8)
+
+    return levels
 
 
 # -- potentials ------------------------------------------------------------------------------------
@@ -136,10 +169,12 @@ def _fully_connected(op: akida.FullyConnected, module: Module) -> Kernel:
     numbers = layer_numbers(op, module)
     kind = exact_float(numbers.bound)
     matrix = np.ascontiguousarray(module.array(op.weights).T.astype(kind))
+    clips = numbers.bound > POTENTIAL_MAX
+    finish = finisher(op, numbers, min(numbers.bound, -POTENTIAL_MIN))
 
     def kernel(x: Array) -> Array:
-        sums = (x.reshape(len(x), -1).astype(kind) @ matrix).astype(np.int64)
-        return _finish(op, numbers, clip20(sums).reshape(len(x), 1, 1, -1))
+        sums = x.reshape(len(x), -1).astype(kind) @ matrix
+        return finish(clip20(sums) if clips else sums).reshape(len(x), 1, 1, -1)
 
     return kernel
 
@@ -151,11 +186,11 @@ def _convolutional(op: akida.InputConvolutional | akida.Convolutional, module: M
     weights = module.array(op.weights)
     size = (weights.shape[1], weights.shape[2])
     matrix = np.ascontiguousarray(weights.reshape(len(weights), -1).T.astype(kind))
-    outside = getattr(op, "padding_value", 0)
+    outside, end = getattr(op, "padding_value", 0), pool_and_finish(op, numbers)
 
     def kernel(x: Array) -> Array:
         rows, shape = flat_windows(pad_input(op, x.astype(kind), size, outside), size, op.stride)
-        return _finish(op, numbers, pool(op, (rows @ matrix).astype(np.int64).reshape(*shape, -1)))
+        return end((rows @ matrix).reshape(*shape, -1))
 
     return in_chunks(kernel, unrolled_bytes(op, module, size, kind.itemsize))
 
@@ -167,17 +202,18 @@ def _separable(op: akida.SeparableConvolutional, module: Module) -> Kernel:
     depthwise, pointwise = module.array(op.weights).astype(kind), module.array(op.pointwise)
     size = (depthwise.shape[1], depthwise.shape[2])
     matrix = np.ascontiguousarray(pointwise.T.astype(kind))
+    kernels = np.ascontiguousarray(np.moveaxis(depthwise, 0, 2))
+    end = pool_and_finish(op, numbers)
 
     def kernel(x: Array) -> Array:
         view = windows(pad_input(op, x.astype(kind), size), size, op.stride)
-        sums = sum(view[:, :, :, u, v] * depthwise[:, u, v] for u in range(size[0]) for v in range(size[1]))
-        return _finish(op, numbers, pool(op, (sums @ matrix).astype(np.int64)))
+        sums = np.zeros((*view.shape[:3], view.shape[5]), kind)
+        product = np.empty_like(sums)
+        for u, v in np.ndindex(*size):
+            sums += np.multiply(view[:, :, :, u, v], kernels[u, v], out=product)
+        return end(sums @ matrix)
 
     return in_chunks(kernel, unrolled_bytes(op, module, (1, 1), 4 * kind.itemsize))
-
-
-def _finish(op: akida.Layer, numbers: LayerNumbers, potentials: Array) -> Array:
-    return activate(potentials, numbers) if op.activation else potentials.astype(np.int32)
 
 
 # -- pooling ---------------------------------------------------------------------------------------
@@ -188,28 +224,43 @@ def pools(op: akida._Spatial) -> bool:
     return op.pool == "average" or (op.pool == "max" and tuple(op.pool_size) != (1, 1))
 
 
-def pool(op: akida._Spatial, potentials: Array) -> Array:
-    """Pooled int64 potentials [n, d0, d1, filters]."""
-    return _POOLS[op.pool](op, potentials) if pools(op) else potentials
+def pooled_bound(op: akida._Spatial, bound: int) -> int:
+    """The largest potential behind the pool, from the largest in front of it."""
+    if not pools(op):
+        return bound
+    return min(bound, -POTENTIAL_MIN) if op.pool == "max" else -POTENTIAL_MIN
+
+
+def pool_and_finish(op: akida._Spatial, numbers: LayerNumbers) -> Finisher:
+    """From potentials [n, d0, d1, filters], whole numbers in a float array, to the layer's result."""
+    finish = finisher(op, numbers, pooled_bound(op, numbers.bound))
+    if not pools(op):
+        return finish
+    pool = _max_pool if op.pool == "max" else sum_pool
+    return lambda potentials: finish(pool(op, potentials))
 
 
 def _max_pool(op: akida._Spatial, potentials: Array) -> Array:
     sizes = (potentials.shape[1], potentials.shape[2])
     before, after = spatial_padding(op, sizes, op.pool_size, op.pool_stride)
-    around = padded(potentials, before, after, np.iinfo(np.int64).min)
-    return clip20(windows(around, op.pool_size, op.pool_stride).max(axis=(3, 4)))
+    view = windows(padded(potentials, before, after, -np.inf), op.pool_size, op.pool_stride)
+    largest: Array = view[:, :, :, 0, 0].copy()
+    for u, v in np.ndindex(*op.pool_size):
+        np.maximum(largest, view[:, :, :, u, v], out=largest)
+    return clip20(largest)
 
 
-def _sum_pool(op: akida._Spatial, potentials: Array) -> Array:
+def sum_pool(op: akida._Spatial, potentials: Array) -> Array:
     """Global sum over d0 and d1 (d1 runs fastest) that saturates at 20 bits after every cell."""
-    n, d0, d1, filters = potentials.shape
-    total = np.zeros((n, filters), np.int64)
-    for cell in range(d0 * d1):
-        total = clip20(total + potentials[:, cell // d1, cell % d1])
+    n, _, _, filters = potentials.shape
+    cells = potentials.reshape(n, -1, filters)
+    largest: float = np.abs(cells).sum(axis=1).max(initial=0)
+    if largest <= POTENTIAL_MAX:
+        return cells.sum(axis=1).reshape(n, 1, 1, filters)
+    total = np.zeros((n, filters), potentials.dtype)
+    for cell in range(cells.shape[1]):
+        total = clip20(total + cells[:, cell])
     return total.reshape(n, 1, 1, filters)
-
-
-_POOLS: dict[str, Callable[[akida._Spatial, Array], Array]] = {"max": _max_pool, "average": _sum_pool}
 
 
 def run_layer(op: akida.Layer, x: Array, module: Module) -> Array:

@@ -53,12 +53,6 @@ def _product(weights: Array, bound: int, largest_input: int) -> Product:
     return lambda rows: rows.to(kind) @ wide
 
 
-def _simple(numbers: LayerNumbers, bound: int) -> bool:
-    """Whether no difference leaves 24 bits and no step 20, so that float32 gives the exact level."""
-    largest = bound + int(np.abs(numbers.threshold).max(initial=0))
-    return largest < 2**24 and int(numbers.steps.max(initial=0)) < 2**20
-
-
 def _finisher(op: akida.Layer, numbers: LayerNumbers, bound: int) -> Callable[[Tensor], Array]:
     """From pooled potentials to the layer's result; `bound` is the largest of them."""
     import torch
@@ -81,7 +75,7 @@ def _finisher(op: akida.Layer, numbers: LayerNumbers, bound: int) -> Callable[[T
 
     if not op.activation:
         return potentials_out
-    return float_levels if _simple(numbers, bound) else exact_levels
+    return float_levels if integer.float_levels_are_exact(numbers, bound) else exact_levels
 
 
 def _clip20(potentials: Tensor) -> Tensor:
@@ -165,7 +159,7 @@ def _products_are_cut() -> bool:
 def _pool_and_finish(op: akida._Spatial, numbers: LayerNumbers) -> Callable[[Tensor], Array]:
     if not integer.pools(op):
         return _finisher(op, numbers, numbers.bound)
-    finish = _finisher(op, numbers, min(numbers.bound, -integer.POTENTIAL_MIN) if op.pool == "max" else 2**19)
+    finish = _finisher(op, numbers, integer.pooled_bound(op, numbers.bound))
     pool = _max_pool if op.pool == "max" else _sum_pool
     return lambda potentials: finish(pool(op, potentials, numbers.bound))
 
@@ -184,7 +178,7 @@ def _sum_pool(op: akida._Spatial, potentials: Tensor, bound: int) -> Tensor:
     """One sum where nothing can saturate, else numpy's cell by cell."""
     if bound * potentials.shape[1] * potentials.shape[2] < integer.POTENTIAL_MAX:
         return potentials.sum(dim=(1, 2), keepdim=True)
-    return _tensor(integer.pool(op, potentials.numpy().astype(np.int64)))
+    return _tensor(integer.sum_pool(op, potentials.numpy()))
 
 
 TORCH_RULES: dict[type[Op], Prepare] = {

@@ -11,8 +11,8 @@ from akc.sim.registry import Array, Kernel
 
 Pair = tuple[int, ...]
 
-UNROLLED_BYTES = 1 << 26
-"""Windows are unrolled for as many samples at a time as fit this."""
+UNROLLED_BYTES = 1 << 22
+"""Windows are unrolled for as many samples at a time as fit this, about what a processor's cache holds."""
 
 
 def same_padding(size: int, window: int, stride: int) -> tuple[int, int]:

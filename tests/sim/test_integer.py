@@ -11,7 +11,7 @@ from akc.diagnostics import DiagnosticError
 from akc.ir.module import Array, Module
 from akc.ir.ops.akida import Layer
 from akc.ir.weights import Weight
-from akc.sim.integer import run_layer
+from akc.sim.integer import LayerNumbers, activate, finisher, float_levels_are_exact, run_layer
 from akc.sim.run import run
 from tests.conformance import random_networks
 from tests.sim.texts import dense, net, numbers
@@ -150,6 +150,22 @@ def test_steps_that_cannot_be_run(step: float) -> None:
     weights = {**module.weights, "s": Weight.of(np.array([1, step], np.float32), "f32")}
     with pytest.raises(DiagnosticError, match="AKC0706"):
         run(evolve(module, weights=weights), np.zeros((1, 1, 1, 3), np.uint8))
+
+
+@pytest.mark.parametrize("levels", [2, 4, 16])
+def test_float_levels_are_those_of_whole_numbers(levels: int) -> None:
+    """Steps of a sixteenth up to the largest, and potentials on both sides of each level."""
+    random = np.random.default_rng(levels)
+    steps = np.concatenate([np.arange(1, 65), random.integers(65, 2**20, 64)])
+    threshold = random.integers(-(2**22), 2**22, len(steps))
+    layer = next(op for op in dense().net.ops if isinstance(op, Layer))
+    numbers = LayerNumbers(threshold=threshold, steps=steps, bound=2**23, levels=levels)
+    assert float_levels_are_exact(numbers, numbers.bound)
+    edges = threshold + steps * np.arange(levels + 1)[:, None] // levels
+    near = (edges[:, None] + np.arange(-2, 3)[:, None]).reshape(-1, len(steps))
+    potentials = np.concatenate([near, random.integers(-(2**23), 2**23, (500, len(steps)))]).clip(-(2**23), 2**23)
+    found = finisher(layer, numbers, numbers.bound)(potentials.astype(np.float32))
+    np.testing.assert_array_equal(found, activate(potentials, numbers))
 
 
 def _layers(module: Module) -> list[Layer]:
