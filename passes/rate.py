@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve, field, frozen, validators
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.diagnostics import Diagnostic, DiagnosticError, error
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Statement, Value, fresh_name
 from akc.ir.ops import host, nn, snn
@@ -16,10 +16,16 @@ from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes.evaluate import Array, sample_inputs
+from akc.passes.latency import TABLES, first_neuron, once_at_most, tables
 from akc.passes.staircase import respond, staircase, width
 from akc.sim.run import Runner
 
 READOUTS = (host.Sum, host.Mean, host.Max, host.Last)
+FOR_TABLES = 5
+"""How many times more samples tables are fitted and tried on: spikes that come once say less."""
+
+CODINGS = ("auto", *TABLES, "fitted")
+
 CANDIDATES = (1, 3, 5, 10, 30)
 """Numbers of windows that window=0 tries on samples."""
 
@@ -45,8 +51,13 @@ class Rate:
     bits: int = field(default=4, validator=validators.in_((1, 2, 4)))
     """Bits of a level; lower-int4 must get the same."""
 
+    coding: str = field(default="auto", validator=validators.in_(CODINGS))
+    """What an input spike is worth by its step, where the whole time is one window: count, all alike; linear,
+    (T - t) / T; decay, beta to the power t; fitted, by regression on samples; auto: where samples show that no
+    element spikes twice (a code by the time of the first spike), the one with the best same-answer rate, else count."""
+
     samples: int = field(default=100, validator=validators.gt(0))
-    """How many samples window=0 tries the candidates on."""
+    """How many samples the candidates for window=0 and coding=auto are tried and fitted on."""
 
     fit: bool = False
     """Whether neurons that are no leaky sums (snn.alpha, snn.lsnn) are approximated, by fit-rate, on samples."""
@@ -65,20 +76,47 @@ class Rate:
         return rewritten
 
     def chosen(self, module: Module, context: Any, before: Module) -> tuple[Module, Plan]:
-        """The rewriting with the number of windows asked for, or the one that answers most like `before`."""
+        """The rewriting with the windows and the table asked for, or the one that answers most like `before`."""
         steps = module.net.inputs[0].type.steps
         if steps is None:
             return _Rewriting(module, 1, self.bits).run()
-        if self.window or context.samples is None:
-            return _Rewriting(module, self.window or usual_windows(steps), self.bits).run()
-        inputs = sample_inputs(module, context.samples, self.samples)
+        inputs = None if context.samples is None else sample_inputs(module, context.samples, self.samples)
+        if inputs is not None and once_at_most(inputs):
+            inputs = sample_inputs(module, context.samples, FOR_TABLES * self.samples)
+        made = [_Rewriting(module, count, self.bits).run() for count in self.windows(steps, inputs)]
+        made += [_Rewriting(module, 1, self.bits, *one).run() for one in self.tables(before, inputs)]
+        if self.coding in (*TABLES[1:], "fitted"):
+            made = [one for one in made if one[1].coding == self.coding]
+        if not made:
+            raise error(
+                "AKC0412", f"coding={self.coding} is fitted to samples", help="--calibrate samples.npz, or more of them"
+            )
+        if len(made) == 1 or inputs is None:
+            return made[0]
         source = outputs(before, inputs).argmax(axis=1)
-        counts = sorted({k for k in (*CANDIDATES, usual_windows(steps)) if 1 <= k <= steps})
-        made = [_Rewriting(module, k, self.bits).run() for k in counts]
-        scores = [(outputs(new, inputs).argmax(axis=1) == source).mean() for new, _ in made]
-        best = int(np.argmax(scores))
-        made[best][1].tried.update(zip(counts, (float(s) for s in scores)))
-        return made[best]
+        scores = [float((outputs(new, inputs).argmax(axis=1) == source).mean()) for new, _ in made]
+        best = made[int(np.argmax(scores))]
+        for (_, plan), score in zip(made, scores):
+            tried = best[1].tried if plan.coding == "count" else best[1].tables
+            tried[plan.windows if plan.coding == "count" else plan.coding] = score
+        return best
+
+    def windows(self, steps: int, inputs: dict[str, Array] | None) -> list[int]:
+        """Numbers of windows to try."""
+        if self.coding not in ("auto", "count"):
+            return [1]
+        if self.window or inputs is None:
+            return [self.window or usual_windows(steps)]
+        return sorted({k for k in (*CANDIDATES, usual_windows(steps)) if 1 <= k <= steps})
+
+    def tables(self, module: Module, inputs: dict[str, Array] | None) -> list[tuple[str, Array]]:
+        """Tables to try, by name."""
+        neuron = first_neuron(module, encoders(module))
+        wanted = self.coding != "auto" or (inputs is not None and once_at_most(inputs))
+        if self.coding == "count" or not wanted or neuron is None or self.window > 1:
+            return []
+        found = tables(module, neuron, inputs, int(2**self.bits - 1))
+        return [(name, table) for name, table in found.items() if self.coding in ("auto", name)]
 
 
 def _is_split(op: Op) -> bool:
@@ -119,13 +157,19 @@ class NeuronPlan:
 
 @define
 class Plan:
-    """What `rate` did, for fit-rate and for reports; tried: same-answer rate by number of windows."""
+    """What `rate` did, for fit-rate and for reports.
+
+    tried: same-answer rate by number of windows; coding: what an input spike is worth; tables: same-answer
+    rate by table, with one window.
+    """
 
     source: Module
     windows: int
     top: int
     neurons: dict[str, NeuronPlan] = field(factory=dict)
     tried: dict[int, float] = field(factory=dict)
+    coding: str = "count"
+    tables: dict[str, float] = field(factory=dict)
 
 
 def outputs(module: Module, inputs: dict[str, Array]) -> Array:
@@ -205,6 +249,8 @@ class _Rewriting:
     module: Module
     windows: int
     bits: int
+    coding: str = "count"
+    table: Array | None = None
     types: dict[str, TensorType] = field(factory=dict)
     statements: list[Statement] = field(factory=list)
     weights: dict[str, Weight] = field(factory=dict)
@@ -224,7 +270,7 @@ class _Rewriting:
     def run(self) -> tuple[Module, Plan]:
         """The new module and what was done."""
         net = self.module.net
-        self.plan = Plan(source=self.module, windows=self.windows, top=self.top)
+        self.plan = Plan(source=self.module, windows=self.windows, top=self.top, coding=self.coding)
         self.types = {v.name: v.type for v in net.inputs}
         self.weights = dict(self.module.weights)
         front = encoders(self.module)
@@ -249,6 +295,11 @@ class _Rewriting:
         length = (timed.steps or 1) / self.windows
         name = fresh_name(f"{spikes}_counts", self.module.net.values)
         kind = evolve(timed, steps=self.steps)
+        if self.table is not None and spikes in {v.name for v in self.module.net.inputs}:
+            weight = fresh_name(f"{spikes}.table", self.weights)
+            self.weights[weight] = Weight.of(self.table, "f32")
+            self.renamed[spikes] = self.append(host.Sum(result=Value(name, kind), x=spikes, weights=weight))
+            return
         if self.windows == 1:
             self.append(host.Sum(result=Value(name, kind), x=spikes))
         else:
