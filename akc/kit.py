@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import asdict, frozen
 
 import akc
-from akc.devices import open_device
+from akc.devices import OpenDevice, list_devices, open_device
 from akc.diagnostics import DiagnosticError, error
 from akc.files import make_folder, write_bytes
 from akc.ir.module import Module, Net, Op, Sequence, Value
@@ -27,9 +27,10 @@ from akc.ir.ops import akida
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
+from akc.learned import learning_layer
 from akc.program import Program, load
 from akc.sim.registry import Array
-from akc.targets.akd1000.driver.driver import Device, Progress
+from akc.targets.akd1000.driver.driver import Progress
 
 README = """# Conformance kit of akc {version}
 
@@ -41,7 +42,11 @@ On a machine with a chip and akc installed:
     akc verify --kit . --on /dev/akida0
 
 That writes `answers/`: what the chip gave for each network, and a log of every register and memory
-access with the answer to it. Please send that folder back; differences and faults are just as welcome.
+access with the answer to it. A network that learns then learns from its inputs, one by one; what it holds
+afterwards is in `NAME-learned.akd`. Please send that folder back; differences and faults are just as welcome.
+
+`report.json` sums it up. No sudo is needed where the node's mode allows (`akc devices` says), nothing is
+written to the card's flash, and Ctrl-C is safe at any time.
 """
 SAMPLES = 8
 
@@ -54,6 +59,8 @@ class KitResult:
     equal: bool
     differing: int = 0
     values: int = 0
+    cycles: int = 0
+    """Clock cycles that the device counted for the last input."""
     fault: str = ""
 
 
@@ -96,23 +103,36 @@ def run_kit(folder: str | os.PathLike[str], on: str, progress: Progress | None =
         "akc": akc.__version__,
         "device": on,
         "machine": platform.platform(),
-        "networks": [{a: getattr(r, a) for a in ("network", "equal", "differing", "values", "fault")} for r in results],
+        "devices": [asdict(row) for row in list_devices()],
+        "networks": [asdict(result) for result in results],
     }
     (answers / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     return results
 
 
-def _run_one(device: Device, place: Path, answers: Path) -> KitResult:
+def _run_one(device: OpenDevice, place: Path, answers: Path) -> KitResult:
     program, inputs, expected = load(place / "net.akd"), np.load(place / "inputs.npy"), np.load(place / "expected.npy")
     try:
         device.set_clock_counter(True)
-        Device.program(device, program.bytes)
+        device.program(program.bytes)
         found = device.forward(inputs)
+        np.save(answers / f"{place.name}.npy", found)
+        cycles = device.read_clock_counter()
+        if learning_layer(program.module) is not None:
+            _learn(device, program, inputs).save(answers / f"{place.name}-learned.akd")
     except DiagnosticError as fault:
         return KitResult(network=place.name, equal=False, values=expected.size, fault=str(fault))
-    np.save(answers / f"{place.name}.npy", found)
     differing = int((found != expected).sum())
-    return KitResult(network=place.name, equal=not differing, differing=differing, values=expected.size)
+    return KitResult(network=place.name, equal=not differing, differing=differing, values=expected.size, cycles=cycles)
+
+
+def _learn(device: OpenDevice, program: Program, inputs: Array) -> Program:
+    """One pass of edge learning over the inputs, their classes in turn."""
+    found = learning_layer(program.module)
+    assert found is not None and found[1].learning is not None
+    device.program(program, learning=True)
+    device.fit(inputs, np.arange(len(inputs)) % found[1].learning.num_classes)
+    return device.learned()
 
 
 # -- default networks ------------------------------------------------------------------------------
@@ -151,6 +171,14 @@ PLANS: dict[str, Plan] = {
     ),
     "conv-tiled": Plan((70, 20, 6), "u4", ((_CONV, 16, 3, "i4", {"act_bits": 2}),)),
     "separable": Plan((12, 12, 8), "u4", ((_SEP, 16, 3, "i4", {"act_bits": 4}), (_SEP, 6, 5, "i2", _POTENTIALS))),
+    "learning": Plan(
+        (1, 1, 64),
+        "u1",
+        (
+            (_DENSE, 40, 1, "i2", {}),
+            (_DENSE, 12, 1, "u1", {**_POTENTIALS, "learning": akida.Learning(num_weights=10, num_classes=4)}),
+        ),
+    ),
     "image-alone": Plan((20, 18, 3), "u8", ((_IMAGE, 8, 3, "i8", {"act_bits": 4, "stride": (2, 2)}),)),
     "image-conv-dense": Plan(
         (28, 28, 1),
@@ -183,6 +211,8 @@ def draw_module(name: str, plan: Plan, random: np.random.Generator) -> Module:
     ops: list[Op] = []
     for number, (layer, filters, kernel, dtype, fields) in enumerate(plan.layers):
         names = _weights(f"layer{number}", layer, filters, kernel, dtype, value.type, random, weights)
+        if "learning" in fields:
+            weights[names["weights"]] = _ones(filters, value.type.size, fields["learning"].num_weights, random)
         draft = layer(result=Value(f"layer{number}", value.type), x=value.name, **names, **fields)
         types = Types({value.name: value.type}, {n: w.type for n, w in weights.items()})
         value = Value(draft.name, draft.infer(types))
@@ -195,6 +225,11 @@ def draw_module(name: str, plan: Plan, random: np.random.Generator) -> Module:
         output_types=(value.type,),
     )
     return Module(net=net, weights=weights)
+
+
+def _ones(units: int, inputs: int, count: int, random: np.random.Generator) -> Weight:
+    """Weights of a layer that learns: `count` ones in each unit."""
+    return Weight.of((random.random((units, inputs)).argsort(axis=1) < count).astype(np.uint8), "u1")
 
 
 def _weights(

@@ -309,14 +309,18 @@ def test_the_first_layer_that_differs_is_named(two: akc.Program) -> None:
 
 def test_a_kit_that_is_written_and_run(tmp_path: Path) -> None:
     built = networks()
-    names = make_kit(tmp_path, {n: (built[n].program, built[n].inputs) for n in ("dense-levels", "image-alone")})
-    assert names == ["dense-levels", "image-alone"]
+    chosen = ("dense-levels", "image-alone", "learning")
+    assert make_kit(tmp_path, {n: (built[n].program, built[n].inputs) for n in chosen}) == list(chosen)
     assert "akc verify --kit . --on /dev/akida0" in (tmp_path / "README.md").read_text()
     results = run_kit(tmp_path, "emulator")
     assert all(r.equal and not r.fault for r in results)
     report = json.loads((tmp_path / "answers" / "report.json").read_text())
-    assert [n["equal"] for n in report["networks"]] == [True, True]
+    assert [n["equal"] for n in report["networks"]] == [True, True, True]
+    assert all(n["cycles"] > 0 for n in report["networks"])
+    assert report["devices"][0]["on"] == "emulator"
     log = gzip.decompress((tmp_path / "answers" / "accesses.txt.gz").read_bytes()).decode().splitlines()
+    learned = akc.load(tmp_path / "answers" / "learning-learned.akd")
+    assert (learned.module.array("layer1.weights") != built["learning"].program.module.array("layer1.weights")).any()
     assert "# dense-levels" in log and sum(line.startswith("RR") for line in log) > 100
 
 

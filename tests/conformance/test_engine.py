@@ -23,6 +23,7 @@ from akc.sim.run import run
 from akc.targets.akd1000.driver.bus import RecordingBus
 from akc.targets.akd1000.driver.driver import Device
 from akc.targets.akd1000.driver.errors import BadInput, ChipFault
+from akc.targets.akd1000.driver.events import CNP, DENSE, FNP, HRC
 from akc.targets.akd1000.driver.plan import read_info
 from akc.targets.akd1000.emulator.bus import EmulatorBus
 from tests.conformance import random_networks, vendor
@@ -30,7 +31,17 @@ from tests.conformance.engine import Engine, EngineFault, build
 
 pytestmark = pytest.mark.conformance
 
-COUNTS = {"dense": 40, "conv": 25, "separable": 25, "mixed": 25, "image": 35, "near_capacity": 10}
+COUNTS = {"dense": 40, "conv": 25, "separable": 25, "mixed": 25, "image": 35, "near_capacity": 10, "wide": 8}
+FORMATS = {
+    "dense": {(FNP, FNP, True), (FNP, FNP, False), (CNP, FNP, True), (CNP, FNP, False)},
+    "conv": {(CNP, CNP, True), (CNP, CNP, False)},
+    "separable": {(CNP, CNP, True), (CNP, CNP, False)},
+    "mixed": {(CNP, FNP, False)},
+    "image": {(DENSE, HRC, True), (DENSE, CNP, True), (DENSE, FNP, False)},
+    "near_capacity": set(),
+    "wide": {(CNP, CNP, True)},
+}
+"""(input_type, output_type, activation) that a kind must have shown at least once."""
 SEED = 5000
 
 
@@ -138,6 +149,7 @@ def both(engine_library: Path) -> Iterator[Both]:
 def test_same_accesses_and_the_simulators_outputs(kind: str, both: Both, capsys: pytest.CaptureFixture[str]) -> None:
     """One pair of devices runs every network in turn, with batches and the clock counter drawn."""
     programs = inputs = 0
+    formats: set[tuple[int, int, bool]] = set()
     for case in cases(kind, COUNTS[kind]):
         rng = np.random.default_rng(programs)
         clock, batch = bool(rng.random() < 0.5), int(rng.integers(1, 41))
@@ -151,7 +163,9 @@ def test_same_accesses_and_the_simulators_outputs(kind: str, both: Both, capsys:
         np.testing.assert_array_equal(ours, theirs, case.name)
         np.testing.assert_array_equal(ours, case.expected, case.name)
         both.lines()
+        formats.add((both.ours.info.input_type, both.ours.info.output_type, both.ours.info.activation))
         programs, inputs = programs + 1, inputs + len(case.inputs)
+    assert formats >= FORMATS[kind], f"{kind} never showed {FORMATS[kind] - formats}"
     with capsys.disabled():
         print(f" {kind}: {programs} programs, {inputs} inputs, {both.lines()} accesses equal", end="", flush=True)
 
@@ -189,9 +203,35 @@ def test_program_data_that_is_in_device_memory_already(both: Both) -> None:
         both.lines()
 
 
-def test_rescaled_potentials(both: Both) -> None:
+def test_sequences_one_after_the_other(both: Both) -> None:
+    """25 dense layers are two programs: each is put on the chip in turn, the second gets what the first gave."""
+    for seed in range(2):
+        net = random_networks.NetBuilder(np.random.default_rng(seed), (1, 1, 40), "u2")
+        for index in range(25):
+            net.dense(20, "i2", activation=index < 24, act_bits=2)
+        module = net.module()
+        model = vendor.to_akida(module)
+        vendor.map_on_akd1000(model, hw_only=False)
+        programs = vendor.programs(model)
+        assert len(programs) == 2
+        values = draw_inputs(module, seed)
+        expected = next(iter(run(module, values, raw=True).values()))
+        for info, data in programs:
+            batch = min(5, len(values))
+            for device in (both.ours, both.theirs):
+                device.program(info + data)
+                device.set_batch_size(batch)
+            ours, theirs = both.ours.forward(values, batch), both.theirs.forward(values)
+            np.testing.assert_array_equal(ours, theirs)
+            both.lines()
+            values = ours.astype(np.uint8) if both.ours.info.activation else ours
+        np.testing.assert_array_equal(values, expected)
+
+
+@pytest.mark.parametrize("kind", ["dense", "conv", "separable"])
+def test_rescaled_potentials(both: Both, kind: str) -> None:
     seen = 0
-    for case in cases("dense", 12, SEED + 300):
+    for case in cases(kind, 12, SEED + 300):
         both.ours.program(case.info + case.data)
         both.theirs.program(case.info + case.data)
         if both.ours.info.activation:

@@ -62,8 +62,8 @@ class Bus(ABC):
 class RecordingBus(Bus):
     """A bus that passes everything on and notes each access as a line of text.
 
-    RR/WR register read/write, RM/WM memory read/write, SL a sleep in milliseconds. Blocks of more
-    than 64 bytes are noted by length and the first 16 digits of their SHA-256.
+    RR/WR register read/write, RM/WM memory read/write, SL a sleep in milliseconds. Long blocks, of more
+    than 64 bytes written or 4096 bytes read, are noted by length and the first 16 digits of their SHA-256.
     """
 
     def __init__(self, bus: Bus, note: Callable[[str], None] | None = None) -> None:
@@ -88,12 +88,12 @@ class RecordingBus(Bus):
     def read(self, address: int, size: int) -> bytes:
         """Pass on and note."""
         data = self.bus.read(address, size)
-        self.note(f"RM {address:08x} {_shown(data)}")
+        self.note(f"RM {address:08x} {_shown(data, 4096)}")
         return data
 
     def write(self, address: int, data: bytes) -> None:
         """Pass on and note."""
-        self.note(f"WM {address:08x} {_shown(data)}")
+        self.note(f"WM {address:08x} {_shown(data, 64)}")
         self.bus.write(address, data)
 
     def sleep(self, seconds: float) -> None:
@@ -110,7 +110,7 @@ class RecordingBus(Bus):
         self.bus.close()
 
 
-def _shown(data: bytes) -> str:
-    if len(data) <= 64:
+def _shown(data: bytes, most: int) -> str:
+    if len(data) <= most:
         return f"{len(data)} {data.hex()}"
     return f"{len(data)} sha256:{hashlib.sha256(data).hexdigest()[:16]}"
