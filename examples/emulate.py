@@ -5,7 +5,7 @@
     python examples/emulate.py mnist_snn             # one of them
     python examples/emulate.py mnist_snn --count 20  # its first 20 test samples
 
-Leaves net.akd, x.npy and y.npy in build/examples/<name>. `akc verify` compares every integer that a sequence gives
+Leaves net.akd, x.npy and y.npy in examples/<name>/build. `akc verify` compares every integer that a sequence gives
 with the simulator's; `akc run` gives the network's outputs, which are compared with the simulator's too.
 """
 
@@ -25,9 +25,7 @@ import akc
 from examples import roads
 from examples.accuracy import percent
 from examples.data import Floats
-from examples.networks import NETWORKS
-
-FOLDER = Path(__file__).resolve().parents[1] / "build" / "examples"
+from examples.networks import NETWORKS, folder_of
 
 
 def write(program: akc.Program, inputs: Floats, folder: Path) -> None:
@@ -79,7 +77,7 @@ def main() -> None:
     if unknown := set(chosen.names) - set(NETWORKS):
         arguments.error(f"no network {', '.join(sorted(unknown))}")
     for name in chosen.names or NETWORKS:
-        print(emulate(name, chosen.count, FOLDER / name), flush=True)
+        print(emulate(name, chosen.count, folder_of(name, "build")), flush=True)
 
 
 if __name__ == "__main__":

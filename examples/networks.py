@@ -29,7 +29,7 @@ NETWORKS: dict[str, Callable[..., Case]] = {
 """Folder (and network in it) to a function of the number of test samples; all of them without one."""
 
 
-def stages_folder(name: str) -> Path:
-    """Where the texts of a network's stages are kept."""
+def folder_of(name: str, kind: str) -> Path:
+    """Where a network's files of one kind are: its stages ("akir"), or what emulate.py makes ("build")."""
     folder, _, network = name.partition("/")
-    return Path(__file__).parent / folder / "akir" / network
+    return Path(__file__).parent / folder / kind / network

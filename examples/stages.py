@@ -13,9 +13,9 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from examples import roads
-from examples.networks import NETWORKS, stages_folder
+from examples.networks import NETWORKS, folder_of
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NETWORKS:
-        roads.compile_case(NETWORKS[name](1), roads.CALIBRATED, stages_folder(name))
+        roads.compile_case(NETWORKS[name](1), roads.CALIBRATED, folder_of(name, "akir"))
         print(name, flush=True)

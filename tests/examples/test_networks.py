@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 import akc
 from examples import emulate, roads
 from examples.accuracy import percent, table
-from examples.networks import NETWORKS, stages_folder
+from examples.networks import NETWORKS, folder_of
 
 pytestmark = pytest.mark.example
 ON_EMULATOR = 8
@@ -96,6 +96,6 @@ def structure(folder: Path) -> dict[str, str]:
 
 
 def test_stages_are_what_the_compiler_prints(network: Compiled) -> None:
-    kept, printed = structure(stages_folder(network.name)), structure(network.stages)
+    kept, printed = structure(folder_of(network.name, "akir")), structure(network.stages)
     assert kept == printed, f"run: python examples/stages.py {network.name}"
     assert "place.akir" in kept and "input.akir" in kept
