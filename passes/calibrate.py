@@ -10,7 +10,7 @@ import numpy as np
 from attrs import evolve, field, frozen, validators
 
 from akc.ir.module import Module, Op, Value
-from akc.ir.ops import host, nn, snn
+from akc.ir.ops import host, nn, nn_host, snn
 from akc.passes.evaluate import Array, sample_inputs, values
 from akc.passes.identities import with_kept_ranges
 from akc.passes.propagate import input_ranges, moments, warn_assumed
@@ -90,11 +90,18 @@ class Calibrate:
         return least_error_top(positive, 2**self.bits - 1)
 
 
+PASS_ON = (
+    nn.MaxPool, nn.AveragePool, nn.Mean, nn.Reshape, nn.Permute, nn.Flip, nn_host.Slice, nn_host.Resize, nn_host.Concat,
+    nn_host.Add, nn_host.Mul,
+)  # fmt: skip
+"""What makes values of 0 or more of nothing but such values."""
+
+
 def activations(module: Module) -> set[str]:
-    """Values that are 0 or more: results of activations, and what pools and layout make of them."""
+    """Values that are 0 or more: results of activations, and what pools, layout and joins make of them."""
     found: set[str] = set()
     for op in module.net.ops:
-        passes_on = isinstance(op, nn.MaxPool | nn.Reshape | nn.Permute) and op.x in found
+        passes_on = isinstance(op, PASS_ON) and all(name in found for name in op.operands)
         if passes_on or isinstance(op, nn.Relu) or (isinstance(op, nn.Clip) and op.low >= 0):
             found.add(op.name)
     return found

@@ -4,21 +4,16 @@
 from __future__ import annotations
 
 from math import erf, exp, pi, sqrt
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from attrs import frozen
 
 from akc.diagnostics import Diagnostic
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op
 from akc.ir.ops import host, nn
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-SPREAD = 3.0
-"""A value is taken to lie within this many standard deviations of its mean."""
+from akc.passes.moments import Floats, Moments, spread_over
+from akc.passes.propagate_host import through_host
 
 NEIGHBOURS = 0.5
 """Correlation that neighbouring cells of a channel are taken to have, as in pictures. Measured without samples on
@@ -30,43 +25,12 @@ BYTE_SCALE = 1 / 16
 
 Ranges = dict[str, tuple[float, float]]
 
-QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 64) for i in range(64)])
-
-
-@frozen(eq=False)
-class Moments:
-    """Mean and variance of a value, per channel or unit (last axis); its range is never left."""
-
-    mean: Floats
-    variance: Floats
-    low: float
-    high: float
-
-    @property
-    def channel_tops(self) -> Floats:
-        """The largest value that each channel reaches."""
-        return np.minimum(self.mean + SPREAD * np.sqrt(self.variance), self.high)
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Where the values lie, cut at what is possible at all."""
-        low = float((self.mean - SPREAD * np.sqrt(self.variance)).min())
-        top = float(self.channel_tops.max())
-        return min(max(low, self.low), top), top
-
-    @property
-    def typical(self) -> Floats:
-        """Values as they may occur: each channel's normal quantiles, cut at what is possible."""
-        drawn = self.mean[:, None] + np.sqrt(self.variance)[:, None] * QUANTILES
-        return np.asarray(np.clip(drawn, self.low, self.high).ravel())
-
 
 def moments(module: Module, ranges: Ranges) -> dict[str, Moments]:
     """Moments of all float values of a net whose inputs have these ranges.
 
     Inputs are taken to be spread evenly over their range, neighbouring cells to be half correlated and all else
-    to be independent. A range that the
-    text records for a layer (from batch-norm statistics) is believed.
+    to be independent. A range that the text records for a layer (from batch-norm statistics) is believed.
     """
     known: dict[str, Moments] = {}
     for value in module.net.inputs:
@@ -75,8 +39,11 @@ def moments(module: Module, ranges: Ranges) -> dict[str, Moments]:
         mean, variance = np.full(channels, (low + high) / 2), np.full(channels, (high - low) ** 2 / 12)
         known[value.name] = Moments(mean, variance, low, high)
     for op in module.net.ops:
-        if op.type.dtype == "f32" and op.operands and op.operands[0] in known:
-            known[op.name] = _believed(op, _through(op, known[op.operands[0]], module))
+        if op.type.dtype != "f32" or not op.operands or op.operands[0] not in known:
+            continue
+        operands = tuple(known[name] for name in op.operands if name in known)
+        found = through_host(op, operands, module) if len(operands) == len(op.operands) else None
+        known[op.name] = _believed(op, found or _through(op, operands[0], module))
     return known
 
 
@@ -133,8 +100,8 @@ def _through(op: Op, x: Moments, module: Module) -> Moments:
     if isinstance(op, host.Sum | host.Window):
         return _summed(op, x, module)
     if isinstance(op, nn.Reshape) and op.type.shape[-1:] != (len(x.mean),):
-        return _spread(x, op.type.shape[-1] if op.type.shape else 1)
-    return x if op.type.shape[-1:] == (len(x.mean),) else _spread(x, op.type.shape[-1] if op.type.shape else 1)
+        return spread_over(x, op.type.shape[-1] if op.type.shape else 1)
+    return x if op.type.shape[-1:] == (len(x.mean),) else spread_over(x, op.type.shape[-1] if op.type.shape else 1)
 
 
 def _summed(op: host.Sum | host.Window, x: Moments, module: Module) -> Moments:
@@ -150,15 +117,6 @@ def _summed(op: host.Sum | host.Window, x: Moments, module: Module) -> Moments:
 
 def _number(value: float | WeightName, module: Module) -> Floats:
     return np.asarray(module.array(value) if isinstance(value, WeightName) else value, np.float64)
-
-
-def _spread(x: Moments, size: int) -> Moments:
-    """After a flatten: channels run fastest, so their moments repeat; else the average for all."""
-    if size % len(x.mean) == 0:
-        repeats = size // len(x.mean)
-        return Moments(np.tile(x.mean, repeats), np.tile(x.variance, repeats), x.low, x.high)
-    whole = x.variance.mean() + x.mean.var()
-    return Moments(np.full(size, x.mean.mean()), np.full(size, whole), x.low, x.high)
 
 
 def _layer(op: nn.Dense | nn.Conv, x: Moments, module: Module) -> Moments:
