@@ -3,7 +3,7 @@
 
 Each sequence gets the simulator's own inputs, so that one fault does not hide the next. A program
 gives only its last layer's output; to find the layer at fault, the sequence is cut short layer by
-layer, assembled again, and run.
+layer, assembled again, and run. Samples go through in pieces, since every value between the layers is kept.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from attrs import evolve, frozen
 
 from akc.diagnostics import DiagnosticError
 from akc.ir.module import Module, Op, Sequence
+from akc.ir.ops.akida import Layer
 from akc.program import Program
 from akc.sim.registry import Array
-from akc.sim.run import Runner
+from akc.sim.run import Runner, bind_inputs
 from akc.targets import load_target
 from akc.targets.akd1000.driver.driver import LARGEST_BATCH, Device
 from akc.targets.akd1000.driver.errors import DeviceError
@@ -26,7 +27,11 @@ from akc.targets.akd1000.driver.errors import DeviceError
 
 @frozen(kw_only=True)
 class Difference:
-    """The first value that differs: sample, layer (value and source nodes), place [d0, d1, channel], both numbers."""
+    """The first value that differs: sample, layer (value and source nodes), place [d0, d1, channel], both numbers.
+
+    count, total: of the layer's values that differ, and that were compared, among the samples around that one;
+    processors: where the layer's filter is computed.
+    """
 
     sample: int
     layer: str
@@ -35,13 +40,15 @@ class Difference:
     found: int
     expected: int
     count: int
+    total: int
+    processors: str
 
     def __str__(self) -> str:
         where = ", ".join(str(n) for n in self.place)
         source = f" (from {', '.join(self.origin)})" if self.origin else ""
         return (
-            f"%{self.layer}{source} differs in {self.count} values, first in sample {self.sample} at [{where}]:"
-            f" device {self.found}, simulator {self.expected}"
+            f"%{self.layer}{source} differs in {self.count} of {self.total} values,"
+            f" first in sample {self.sample} at [{where}]: device {self.found}, simulator {self.expected}"
         )
 
 
@@ -68,7 +75,11 @@ class Verification:
 
     def check(self) -> None:
         """Raise DeviceError AKC0812 with every sequence that differs."""
-        faults = [Different(f"@{s.sequence}: {s.difference}") for s in self.sequences if s.difference is not None]
+        faults = [
+            Different(f"@{s.sequence}: {s.difference}", f"that neuron is on {s.difference.processors}")
+            for s in self.sequences
+            if s.difference is not None
+        ]
         if faults:
             raise DiagnosticError([d for fault in faults for d in fault.diagnostics])
 
@@ -84,15 +95,28 @@ def verify(device: Device, program: Program, inputs: Any, batch: int = LARGEST_B
 
     inputs: an array, or arrays by input name, in the source network's units, batch axis first.
     """
-    values = Runner(program.module).run(inputs if isinstance(inputs, dict) else np.asarray(inputs), keep=True)
+    runner = Runner(program.module)
+    arrays = bind_inputs(program.module.net.inputs, inputs if isinstance(inputs, dict) else np.asarray(inputs))
     bytes_of = {s.sequence: s.bytes for s in program.sequences}
-    return Verification(
-        sequences=tuple(
-            _verify_sequence(device, program, sequence, bytes_of[sequence.name], values, batch)
-            for sequence in program.module.net.sequences
-            if sequence.name in bytes_of
-        )
-    )
+    sequences = [s for s in program.module.net.sequences if s.name in bytes_of]
+    results = {s.name: SequenceResult(sequence=s.name, samples=0, values=0) for s in sequences}
+    for first in range(0, len(next(iter(arrays.values()))), runner.piece):
+        part = {name: array[first : first + runner.piece] for name, array in arrays.items()}
+        values = runner.run(part, keep=True)
+        for sequence in sequences:
+            if results[sequence.name].difference is None:
+                found = _verify_sequence(device, program, sequence, bytes_of[sequence.name], values, batch)
+                results[sequence.name] = _joined(results[sequence.name], found)
+    return Verification(sequences=tuple(results.values()))
+
+
+def _joined(before: SequenceResult, piece: SequenceResult) -> SequenceResult:
+    """The results of the samples so far and of the next ones."""
+    difference = piece.difference
+    if difference is not None:
+        difference = evolve(difference, sample=difference.sample + before.samples)
+    samples, values = before.samples + piece.samples, before.values + piece.values
+    return evolve(before, samples=samples, values=values, difference=difference)
 
 
 def _verify_sequence(
@@ -132,7 +156,16 @@ def _compare(found: Array, expected: Array, op: Op) -> Difference | None:
         found=int(found[at]),
         expected=int(expected[at]),
         count=len(wrong),
+        total=expected.size,
+        processors=_processors(op, place[-1]),
     )
+
+
+def _processors(op: Op, channel: int) -> str:
+    """The processors that compute a filter; its tiles, if it has several."""
+    places = op.at if isinstance(op, Layer) else ()
+    holders = [p for p in places if p.filters is None or p.filters.start <= channel < p.filters.stop]
+    return ", ".join(map(str, holders)) or "the image front end"
 
 
 def _first_layer(

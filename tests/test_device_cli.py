@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,7 @@ import pytest
 
 from akc import device_verbs, devices
 from akc.devices import DeviceRow
+from akc.sim.run import Runner
 from akc.targets.akd1000.driver.registers import INTERRUPT_ENABLE
 from akc.targets.akd1000.emulator.bus import EmulatorBus
 from tests.cli.runner import akc
@@ -95,11 +97,18 @@ def test_verification_names_the_first_layer_and_neuron(folder: Path, monkeypatch
     assert outcome.code == 1 and outcome.stdout == ""
     start = "error[AKC0812]: @s0: %layer1 differs in "
     assert outcome.stderr.startswith(start), outcome.stderr
-    said = outcome.stderr.removeprefix(start).splitlines()[0]
-    words = said.replace("[", "").replace("]", "").replace(",", "").replace(":", "").split()
-    sample, channel = int(words[5]), int(words[9])
-    assert 0 <= sample < 8 and place.filters.start <= channel < place.filters.stop
-    assert said.split(": device ")[1].split(", simulator ")[0] != said.split(", simulator ")[1]
+    found = re.match(
+        r"(\d+) of 9216 values, first in sample (\d) at \[(\d+), (\d+), (\d)\]: device (\d+), simulator (\d+)\n"
+        r"  = help: that neuron is on (.*)\n",
+        outcome.stderr.removeprefix(start),
+    )
+    assert found is not None, outcome.stderr
+    *numbers, processor = found.groups()
+    count, sample, d0, d1, channel, device, simulator = map(int, numbers)
+    assert 0 < count <= 9216 // 8 and channel == 0 and processor == str(place)
+    inputs = networks()[NETWORK].inputs
+    values = Runner(networks()[NETWORK].program.module).run(inputs, keep=True)["layer1"]
+    assert values[sample, d0, d1, channel] == simulator != device
 
 
 FAULTS: dict[str, tuple[tuple[str, ...], str, str]] = {

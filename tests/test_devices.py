@@ -21,6 +21,7 @@ from akc.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.ir.parser import parse
 from akc.kit import make_kit, run_kit
+from akc.sim import run
 from akc.targets.akd1000.driver import errors
 from akc.targets.akd1000.emulator.bus import EmulatorBus
 from akc.verification import verify
@@ -274,6 +275,31 @@ def test_a_device_that_agrees(two: akc.Program) -> None:
     assert [(s.sequence, s.samples, s.values) for s in result.sequences] == [("s0", 40, 200), ("s1", 40, 160)]
 
 
+def test_samples_go_through_in_pieces(two: akc.Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All samples count, and a difference keeps its number in the whole set."""
+    monkeypatch.setattr(run, "CHUNK", 16)
+    with open_device() as device:
+        result = verify(device, two, samples())
+    assert [(s.samples, s.values) for s in result.sequences] == [(40, 200), (40, 160)] and result.equal
+
+    class Late(OpenDevice):
+        forwards = 0
+
+        def forward(self, inputs: Any, batch: int = 16) -> Any:
+            Late.forwards += 1
+            return (
+                super().forward(inputs, batch)
+                + (Late.forwards == 5) * (np.arange(len(inputs)) == 3)[:, None, None, None]
+            )
+
+    with Late(EmulatorBus()) as device:
+        result = verify(device, two, samples())
+    first, second = result.sequences
+    assert first.difference is not None and second.difference is None
+    assert (first.difference.sample, first.difference.count, first.difference.total) == (35, 5, 40)
+    assert first.samples == second.samples == 40
+
+
 class Flaky(EmulatorBus):
     """A chip whose memory at one NP loses a bit: weights of the unit at `place` are read wrong."""
 
@@ -300,7 +326,7 @@ def test_the_first_layer_that_differs_is_named(two: akc.Program) -> None:
         difference = result.sequences[0].difference
         assert difference is not None and difference.layer == layer
         assert difference.place[2] < 5 and difference.found != difference.expected
-        with pytest.raises(DiagnosticError, match=rf"AKC0812.*@s0: %{layer} differs in \d+ values, first in sample"):
+        with pytest.raises(DiagnosticError, match=rf"AKC0812.*@s0: %{layer} differs in \d+ of \d+ values, first in sample"):
             result.check()
 
 
