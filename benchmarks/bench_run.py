@@ -5,8 +5,8 @@
     python benchmarks/bench_run.py --quick    # fewer repeats, for a test
 
 Batch 1 hands over one sample after the other, batch 64 all at once. Each number of threads gets a
-process of its own, since numerical libraries read it when they start. Numbers are of akc alone: an
-emulator says nothing about a chip's speed.
+process of its own, since numerical libraries read it when they start. A number is the fastest of fifteen
+rounds. Numbers are of akc alone: an emulator says nothing about a chip's speed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from timing import medians
+from timing import fastest
 
 THREADS, BATCHES = (1, 2), (1, 64)
 SAMPLES = 64
@@ -84,7 +84,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
             for batch in BATCHES
         }
         named = {f"{engine} {batch}": task for (engine, batch), task in tasks.items()}
-        seconds = medians(named, 1 if quick else 7)
+        seconds = fastest(named, 1 if quick else 15)
         for engine, batch in tasks:
             rate = SAMPLES / seconds[f"{engine} {batch}"]
             rows.append({"network": name, "engine": engine, "batch": batch, "rate": rate})

@@ -8,16 +8,26 @@ from collections.abc import Callable, Mapping
 
 
 def medians(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each task; the tasks take turns, so that a busy moment hits them all."""
+    """Median seconds of each task."""
+    return {name: sorted(found)[len(found) // 2] for name, found in times(tasks, rounds).items()}
+
+
+def fastest(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Least seconds of each task, which a busy machine disturbs least."""
+    return {name: min(found) for name, found in times(tasks, rounds).items()}
+
+
+def times(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each task in each round; the tasks take turns, so that a busy moment hits them all."""
     for task in tasks.values():
         task()
-    times: dict[str, list[float]] = {name: [] for name in tasks}
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
             start = time.perf_counter()
             task()
-            times[name].append(time.perf_counter() - start)
-    return {name: sorted(found)[len(found) // 2] for name, found in times.items()}
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
 
 
 def table(found: Mapping[str, float], against: str) -> str:
