@@ -4,6 +4,7 @@
     module = akc.lower("model.onnx", calibrate="samples.npz")    # or a live torch.nn.Module, example=x
     module = akc.parse(open("net.akir").read())                  # text, at any level
     module = akc.dense_network([w1, w2], [b1, b2], (784,))       # from plain matrices
+    module = akc.train_readout(reservoir, x, labels)             # a read-out by ridge regression (echo states)
     print(akc.print_module(module))                              # the text, ready to edit
     program = akc.build(module)                                  # place and assemble
     program.info, program.data, program.bytes                    # what the chip takes
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from akc.ir.printer import print_module
     from akc.passmanager import Context, run_pipeline
     from akc.program import Program, load
+    from akc.reservoirs import echo_state_network, train_readout
 
 _HOMES = {
     "build": "akc.compiler",
@@ -38,6 +40,7 @@ _HOMES = {
     "Diagnostic": "akc.diagnostics",
     "DiagnosticError": "akc.diagnostics",
     "load": "akc.program",
+    "echo_state_network": "akc.reservoirs",
     "lower": "akc.compiler",
     "Module": "akc.ir.module",
     "open_device": "akc.devices",
@@ -45,6 +48,7 @@ _HOMES = {
     "print_module": "akc.ir.printer",
     "Program": "akc.program",
     "run_pipeline": "akc.passmanager",
+    "train_readout": "akc.reservoirs",
 }
 """Where each public name lives: they load on first use, so that `akc --help` stays fast."""
 
@@ -56,12 +60,14 @@ __all__ = [
     "Program",
     "build",
     "dense_network",
+    "echo_state_network",
     "load",
     "lower",
     "open_device",
     "parse",
     "print_module",
     "run_pipeline",
+    "train_readout",
 ]
 
 __version__ = "0.1.0"

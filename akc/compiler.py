@@ -61,7 +61,7 @@ def lower(
     context.input_range = input_range or context.input_range
     context.dump_dir = Path(dump_dir) if dump_dir is not None else context.dump_dir
     if calibrate is not None:
-        samples = _samples(calibrate, module)
+        samples = samples_for(calibrate, module)
         context.samples, context.labels = samples.inputs, samples.labels
     if spikes is not None and (pipeline is not None or not is_spiking(module)):
         what = "a network without spiking neurons" if pipeline is None else "a pipeline of your own"
@@ -165,7 +165,8 @@ def refuse_elided(module: Module) -> None:
         )
 
 
-def _samples(calibrate: Any, module: Module) -> SampleSet:
+def samples_for(calibrate: Any, module: Module) -> SampleSet:
+    """Samples given as a file, an array, a dict by input name or a SampleSet, as those of the module's inputs."""
     if isinstance(calibrate, SampleSet):
         return calibrate
     if isinstance(calibrate, str | os.PathLike):

@@ -294,14 +294,19 @@ def _check_outputs(source: str, outputs: list[str | None], suffix: str = "") -> 
             raise error("AKC0903", f"{output} is the source, which would be lost", help="give the product another name")
 
 
+REPORTING = ("train-readout", "lower-int4", "fit-rate")
+"""Passes whose notes are told."""
+
+
 def _talking(context: Context, timings: bool, work: Any) -> Any:
     """Do the work, then print its warnings, faults or not, and its timings."""
     try:
         return work()
     finally:
         _print_warnings(context.warnings)
-        if "fit-rate" in context.notes:
-            say(f"fit-rate: {context.notes['fit-rate']}")
+        for name in REPORTING:
+            if name in context.notes:
+                say(f"{name}: {context.notes[name]}")
         if timings:
             for name, seconds in context.timings:
                 say(f"{seconds * 1000:9.1f} ms  {name}")

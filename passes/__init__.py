@@ -33,6 +33,7 @@ from akc.passes.space_to_depth import SpaceToDepth
 from akc.passes.split_stride import SplitStride
 from akc.passes.split_counts import SplitCounts
 from akc.passes.step import Step
+from akc.passes.train_readout import TrainReadout
 
 PASSES: dict[str, type[Any]] = {
     one.name: one
@@ -42,6 +43,7 @@ PASSES: dict[str, type[Any]] = {
         Step,
         Hybrid,
         DropLstm,
+        TrainReadout,
         FoldLayout,
         FoldBatchnorm,
         FoldInput,
