@@ -72,6 +72,8 @@ def infer(r: Reader, node: Any) -> bool:
             message = f"{node.op_type} does not fit its operands with a batch of one"
             r.fault("AKC0311", message, node, label=reason, help=_ONE_SAMPLE)
             return False
+    noted = {name: t for name in node.output if name not in found and (t := _noted(r, name)) is not None}
+    found |= noted or _as_operand(r, node, found)
     missing = [name for name in node.output if name and name not in found]
     if missing:
         _fault_missing(r, node, missing[0], schema is not None)
@@ -79,6 +81,15 @@ def infer(r: Reader, node: Any) -> bool:
         r.graph.types.update(found)
         return True
     return False
+
+
+KEEPS_SHAPE = ("GroupNormalization",)
+"""Operators whose result has the type of their operand, which onnx does not infer."""
+
+
+def _as_operand(r: Reader, node: Any, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    missing = node.op_type in KEEPS_SHAPE and node.output[0] not in found
+    return {node.output[0]: r.graph.types[r.value(node.input[0])]} if missing else {}
 
 
 def _schema(r: Reader, node: Any) -> Any:
