@@ -104,7 +104,7 @@ def _split(editor: Editor, group: Group) -> None:
     made: list[Op] = []
     for op in inner:
         name = editor.name(f"{op.name}_all") if op is last else op.name
-        fields: dict[str, Any] = {"stride": (1, 1)} if op is conv else {}
+        fields: dict[str, Any] = {"stride": _every_cell(conv)} if op is conv else {}
         moved = evolve(op, result=evolve(op.result, name=name), **fields)
         made.append(editor.retyped(moved.renamed({last.name: name}), *made))
     made += [_relu(editor, f"{last.name}_all_relu", last, made)] if pooled_first else []
@@ -116,6 +116,11 @@ def _split(editor: Editor, group: Group) -> None:
         if not (final and pooled_first):
             made.append(_relu(editor, last.name if final else f"{conv_name}_relu", last, made, final))
     editor.replace(inner, *made)
+
+
+def _every_cell(conv: nn.Conv) -> tuple[int, ...]:
+    """Stride 1, save for an axis with a single output, which keeps its own and with it the single output."""
+    return tuple(1 if n > 1 else s for s, n in zip(conv.stride, conv.type.shape))
 
 
 def _relu(editor: Editor, name: str, last: Op, made: list[Op], final: bool = False) -> nn.Relu:
@@ -132,7 +137,7 @@ def _every_second(editor: Editor, conv: nn.Conv, name: str, last: Op, made: list
         (),
         x=made[-1].name,
         weight=editor.weight(f"{last.name}.identity", np.eye(channels)[:, None, None, :]),
-        stride=tuple(2 if s > 1 else 1 for s in conv.stride),
+        stride=tuple(2 if s > 1 and n > 1 else 1 for s, n in zip(conv.stride, conv.type.shape)),
         after=tuple(made),
     )
     return evolve(identity, origin=last.origin, result=evolve(identity.result, range=last.result.range))

@@ -84,6 +84,9 @@ def emit_max_pool(b: Builder, node: Node) -> None:
 def emit_average_pool(b: Builder, node: Node) -> None:
     """The mean of each window; over the whole map it is nn.mean."""
     spatial = b.shape(node.inputs[0])[2:]
+    if any(d != 1 for d in node["dilation"]):
+        b.opaque(node, "dilated average pooling")
+        return
     if spatial == tuple(node["size"]) and not any((*node["before"], *node["after"])):
         emit_mean(b, node, axes=tuple(range(2, 2 + len(spatial))), keep=True)
         return

@@ -157,7 +157,10 @@ OPAQUE_KINDS: dict[str, OpaqueKind] = {
     ),
     "convolution with computed weights": OpaqueKind("the chip's weights are fixed", "use stored weights"),
     "deformable convolution": OpaqueKind("its taps move at run time", "use an ordinary convolution"),
-    "dilated max pooling": OpaqueKind("pooling windows of the chip have no gaps", "use dilation 1"),
+    **{
+        f"dilated {kind} pooling": OpaqueKind("pooling windows of the chip have no gaps", "use dilation 1")
+        for kind in ("max", "average")
+    },
     "adaptive pooling with windows of several sizes": OpaqueKind(
         "its windows differ in size", "choose an output size that divides the map, or 1"
     ),
