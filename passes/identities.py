@@ -22,14 +22,15 @@ def is_identity(op: Op | None, module: Module) -> bool:
 
 
 def with_kept_ranges(module: Module, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """The ranges in which identities, and the ReLUs behind them, have the range of what they hand on.
+    """The ranges in which identities on values of 0 or more, and the ReLUs behind them, have their input's range.
 
-    Levels then go through them unchanged.
+    Levels then go through them unchanged. Where the input has a sign, as between the halves of a separable layer,
+    the ReLU behind changes it.
     """
     kept = dict(ranges)
     for op in module.net.ops:
         before = module.net.producer(op.operands[0]) if op.operands else None
         behind_one = isinstance(op, nn.Relu) and is_identity(before, module)
-        if (is_identity(op, module) or behind_one) and op.operands[0] in kept:
+        if (is_identity(op, module) or behind_one) and kept.get(op.operands[0], (-1.0, 0.0))[0] >= 0:
             kept[op.name] = kept[op.operands[0]]
     return kept

@@ -284,6 +284,17 @@ def test_place_fills_every_layer() -> None:
     assert all(op.at for s in placed.net.sequences for op in s.ops)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("samples", [True, False])
+def test_calibrate_keeps_no_sign_behind_the_relu_between_the_halves_of_a_separable_layer(samples: bool) -> None:
+    """The identity there hands on numbers below 0, which the ReLU takes away."""
+    built = Building(6, 6, 3).conv(3, 3, groups=3, pad=(1, 1, 1, 1)).relu().conv(4, 1).relu().module()
+    split = run_pipeline(built, LEGALISE, context())
+    after = Calibrate().run(split, sampled(split) if samples else context())
+    relus = [op for op in after.net.ops if isinstance(op, nn.Relu)]
+    assert len(relus) == 2
+    assert all(op.result.range is not None and op.result.range[0] == 0 for op in relus)
+
+
 def test_calibrate_without_samples_where_a_clip_is_always_reached() -> None:
     """Means estimated above a clip are cut to it, so that no range ends before it starts."""
     x = Value("x", TensorType("f32", (4,)))
