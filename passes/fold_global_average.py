@@ -27,7 +27,8 @@ class FoldGlobalAverage:
 
     mean, dense -> flatten, dense with the weights repeated over the map and divided by its size, while that
     fits into one dense processor; else a 1x1 convolution and then the mean, which the chip computes as
-    a sum of potentials. Either way the mean is not rounded to levels. A mean of a mean is first made one. Exact.
+    a sum of potentials. Either way the mean is not rounded to levels. A mean of a mean is first made one, and the mean
+    along a map that is one cell wide is one over the whole map. Exact.
     """
 
     name = "fold-global-average"
@@ -36,7 +37,17 @@ class FoldGlobalAverage:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module with means folded."""
-        return rewrite(module, _merge_means, _fold)
+        return rewrite(module, _whole_row, _merge_means, _fold)
+
+
+def _whole_row(editor: Editor, op: Op) -> bool:
+    """Rule: the mean along a map that is one cell wide -> the mean over the whole map."""
+    shape = editor.type_of(op.x).shape if isinstance(op, nn.Mean) else ()
+    if not isinstance(op, nn.Mean) or len(shape) != 3 or op.axes not in ((0,), (1,)) or shape[1 - op.axes[0]] != 1:
+        return False
+    mean = editor.make(nn.Mean, editor.name(f"{op.name}_whole"), (op,), x=op.x, axes=(0, 1))
+    editor.replace((op,), mean, editor.make(nn.Reshape, op.name, (), x=mean.name, shape=op.type.shape, after=(mean,)))
+    return True
 
 
 def _merge_means(editor: Editor, op: Op) -> bool:

@@ -93,6 +93,9 @@ REWRITES: dict[str, dict[str, Make]] = {
         "one-axis-and-then-the-other": lambda: (
             Building(6, 5, 2).conv(3, 3).relu().add(nn.Mean, axes=(1,)).add(nn.Mean, axes=(0,)).dense(4).module()
         ),
+        "along-a-row": lambda: (
+            Building(1, 20, 4).conv(6, 1, 3).relu().add(nn.Mean, axes=(1,)).flatten().dense(3).module()
+        ),
         "small": lambda: Building(5, 6, 2).conv(3, 3).relu().add(nn.Mean, axes=(0, 1)).dense(4).module(),
         "large": lambda: (
             Building(9, 10, 2).conv(32, 3).relu().add(nn.Mean, axes=(0, 1)).dense(40).relu().dense(3).module()
