@@ -29,7 +29,9 @@ VENDOR = "0x1e7c"
 PRODUCTS = {"0xbca1": "AKD1000", "0xa500": "AKD1500"}
 """PCI device ids of BrainChip's cards."""
 KERNEL_DRIVER, VFIO_DRIVER = "akida", "vfio-pci"
-MODULE_HELP = "build and load the vendor's open kernel module: https://github.com/Brainchip-Inc/akida_dw_edma"
+MODULE_HELP = (
+    "build and load the vendor's open kernel module (Linux 5.4 to 6.8): https://github.com/Brainchip-Inc/akida_dw_edma"
+)
 
 
 class OpenDevice(Device):
