@@ -149,11 +149,12 @@ class Builder:
         """A node that the language has no operation for: one nn.opaque per result that is read."""
         read = [v for v in (node.inputs if inputs is None else inputs) if v in self.held]
         operands = tuple(self.in_source_order(v, node.source) for v in read)
+        steps = next((self.types[o].steps for o in operands if self.types[o].steps is not None), None)
         for output in node.outputs:
             if output in self.users or output in self.graph.outputs:
                 self.batch[output] = self.batch_of(node, output)
                 axes, tensor = self.source_axes(output), self.graph.types[output]
-                kind = TensorType(ELEMENT_NAMES.get(tensor.dtype, "f32"), tuple(tensor.shape[a] for a in axes))
+                kind = TensorType(ELEMENT_NAMES.get(tensor.dtype, "f32"), tuple(tensor.shape[a] for a in axes), steps)
                 name = fresh_name(text_name(node.name), self.types)
                 self.ops.append(nn.Opaque(result=Value(name, kind), inputs=operands, op=what, origin=node.source))
                 self.types[name] = kind

@@ -178,21 +178,20 @@ def _append_dense(chain: Chain, name: str, layer: Layer) -> None:
 
 def _append_conv(chain: Chain, name: str, layer: Layer) -> None:
     weight = np.asarray(layer["weight"], np.float32)
-    weight = weight.reshape(weight.shape[:4])
-    _conv(chain, name, layer, weight / 64 if _neuron_type(layer) == "SDNN" else weight, int(layer.get("groups", 1)))
+    _conv(chain, name, layer, weight.reshape(weight.shape[:4]), int(layer.get("groups", 1)))
 
 
 def _append_pool(chain: Chain, name: str, layer: Layer) -> None:
     """One kernel for every channel by itself."""
     channels = chain.shape[1]
     kernel = np.asarray(layer["weight"], np.float32).reshape(1, 1, *pair(layer["kernelSize"]))
-    kernel = kernel / 64 if _neuron_type(layer) == "SDNN" else kernel
     _conv(chain, name, layer, np.repeat(kernel, channels, axis=0), channels)
 
 
 def _conv(chain: Chain, name: str, layer: Layer, weight: Any, groups: int) -> None:
-    numbers = [pair(layer.get(key, default)) for key, default in (("stride", 1), ("padding", 0), ("dilation", 1))]
-    chain.conv(name, weight, _value_bias(layer), *numbers, groups)
+    stride, padding, dilation = (layer.get(key, n) for key, n in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    scale = 64 if _neuron_type(layer) == "SDNN" else 1
+    chain.conv(name, weight / scale, _value_bias(layer), stride, padding, dilation, groups)
 
 
 def _append_average(chain: Chain, name: str, layer: Layer) -> None:

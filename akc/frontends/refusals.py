@@ -54,11 +54,17 @@ def explained(fault: DiagnosticError) -> DiagnosticError:
 
 
 REFUSALS: dict[str, Refusal] = {
+    "own-forward": Refusal(
+        code="AKC0386",
+        message="layer '{layer}': {kind} has a forward of its own; akc knows only the framework's",
+        help=("use the framework's class as it is, and put what is special into the module around it",),
+    ),
     "lstm": Refusal(
         code="AKC0370",
         message="layer '{layer}' ({kind}) has LSTM gates inside each step; AKD1000 layers keep no state",
         help=(
-            "keep the layers in front of it and let the host do the rest",
+            "drop-lstm{{by=mean}} leaves it out, drop-lstm{{by=cut}} ends the network in front of it",
+            "--host=allow with --spikes hybrid keeps it on the host",
             "or put snn.Leaky in its place and retrain",
         ),
     ),
@@ -70,11 +76,6 @@ REFUSALS: dict[str, Refusal] = {
             "or drop the recurrence and train the read-out again",
         ),
     ),
-    "recurrent-current": Refusal(
-        code="AKC0371",
-        message="layer '{layer}' ({kind}) feeds its own spikes back into a synaptic current; akc has no such neuron",
-        help=("snn.RLeaky runs with --host=allow", "or drop the recurrence and train the read-out again"),
-    ),
     "back-edge": Refusal(
         code="AKC0371",
         message="layer '{layer}' ({kind}) leads back to an earlier layer; a pass through AKD1000 goes forward only",
@@ -82,6 +83,11 @@ REFUSALS: dict[str, Refusal] = {
             "one layer on a neuron's own spikes runs with --host=allow, a longer way round does not",
             "or drop the recurrence and train the read-out again",
         ),
+    ),
+    "full-matrix": Refusal(
+        code="AKC0371",
+        message="layer '{layer}' ({kind}) feeds the membranes of other neurons back",
+        help=("make it with weight_hh_enable=False, so that each neuron keeps its own membrane, and retrain",),
     ),
     "neuron-model": Refusal(
         code="AKC0372",
@@ -170,6 +176,11 @@ REFUSALS: dict[str, Refusal] = {
         code="AKC0372",
         message="layer '{layer}': {kind} send numbers as spikes (gradedSpike)",
         help=("train with spikes of height 1",),
+    ),
+    "graded-layer": Refusal(
+        code="AKC0386",
+        message="layer '{layer}' ({kind}) multiplies [batch, n] by [n, 1]: its factors belong to samples, not neurons",
+        help=("give the neurons their heights: graded_spikes_factor=torch.tensor([...])",),
     ),
     "no-such-conv": Refusal(
         code="AKC0386",

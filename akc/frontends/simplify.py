@@ -33,11 +33,16 @@ def simplify(graph: Graph, statistics: bool = False) -> None:
     graph.drop_dead()
     if statistics:
         graph.rewrite(_with_promised_range)
-    graph.rewrite(lambda node: _as_affine(graph, node))
+    join_constants(graph)
     _select_last_steps(graph)
     changed = True
     while changed:
         changed = sum(_merge(graph, rule) for rule in MERGES) > 0
+
+
+def join_constants(graph: Graph) -> None:
+    """Let arithmetic with constants be factors and summands, in place; nothing is merged, nothing rounds anew."""
+    graph.rewrite(lambda node: _as_affine(graph, node))
 
 
 Rule = Callable[[Graph, Node, Node], Node | None]

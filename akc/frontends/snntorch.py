@@ -6,14 +6,16 @@ The equations are those of snnTorch 1.0.0 (snntorch/_neurons).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from akc.diagnostics import DiagnosticError
 from akc.frontends.graph import Node
 from akc.frontends.refusals import REFUSALS
-from akc.frontends.spiking import NeuronSpec, SpikingOptions
+from akc.frontends.spiking import NeuronSpec, SpikingOptions, pair
 from akc.frontends.timeloop import NeuronRow, read_loop
 from akc.ir.module import Module
 from akc.ir.ops import snn
@@ -92,16 +94,14 @@ def _lapicque(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
     )
 
 
-def _rleaky(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
-    plain = _spec(snn.RLeaky, "beta")(module, options, path)
-    layer = module.recurrent
-    return NeuronSpec(
-        kind=plain.kind,
-        parameters=plain.parameters,
-        settings=plain.settings,
-        factor=plain.factor,
-        feedback=recurrent_node(layer),
-    )
+def _recurrent(kind: type[snn.Neuron], *parameters: str) -> Any:
+    """A reader of neurons that feed their own spikes back."""
+
+    def read(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+        plain: NeuronSpec = _spec(kind, *parameters)(module, options, path)
+        return evolve(plain, feedback=recurrent_node(module.recurrent))
+
+    return read
 
 
 def recurrent_node(layer: Any) -> Node:
@@ -133,15 +133,57 @@ def recurrent_node(layer: Any) -> Node:
     )
 
 
-def _parallel(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
-    weight = numbers(module.rnn.weight_hh_l0)
+def _gated(kind: type[snn.Gated], weights: Callable[[Any], dict[str, Any]]) -> Any:
+    """A reader of layers with LSTM gates: their weights, and how they fire."""
+
+    def read(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+        plain: NeuronSpec = _spec(kind, delay=False)(module, options, path)
+        found = weights(module)
+        settings = dict(plain.settings)
+        settings.update({key: found.pop(key) for key in ("forgets", "pool", "size") if key in found})
+        return evolve(plain, settings=settings, weights=found)
+
+    return read
+
+
+def _lstm_weights(module: Any) -> dict[str, Any]:
+    cell = module.lstm_cell
+    names = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih", "b_hh": "bias_hh"}
+    found = {key: numbers(value) for key, name in names.items() if (value := getattr(cell, name)) is not None}
+    return {**found, "forgets": cell.input_size != cell.hidden_size}
+
+
+def _conv_lstm_weights(module: Any) -> dict[str, Any]:
+    weights = {"weight": numbers(module.conv.weight).transpose(0, 2, 3, 1)}
+    if module.conv.bias is not None:
+        weights["bias"] = numbers(module.conv.bias)
+    pool = "max" if module.max_pool else "average" if module.avg_pool else "none"
+    return {**weights, "pool": pool, "size": pair(module.max_pool or module.avg_pool or 1)}
+
+
+def _conv_lstm_sizes(module: Any, shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    window = pair(module.max_pool or module.avg_pool or 1)
+    places = tuple(n // w for n, w in zip(shape[2:], window))
+    return (shape[0], module.out_channels, *places), (shape[0], module.out_channels, *shape[2:])
+
+
+def diagonal(weight: Any, path: str) -> Any:
+    """The decays of snn.LeakyParallel; a full matrix feeds spikes of others back and is refused."""
     if np.any(weight - np.diag(np.diag(weight))):
-        raise DiagnosticError(REFUSALS["recurrent"].diagnostic(path, "LeakyParallel with a full weight_hh"))
+        raise DiagnosticError(REFUSALS["full-matrix"].diagnostic(path, "LeakyParallel with a full weight_hh"))
+    return np.diag(weight).copy()
+
+
+def _parallel(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
     bias = numbers(module.rnn.bias_hh_l0) if module.rnn.bias else 0.0
     return NeuronSpec(
         kind=snn.LeakyParallel,
         factor=numbers(module.graded_spikes_factor),
-        parameters={"beta": np.diag(weight).copy(), "bias": bias, "threshold": numbers(module.threshold)},
+        parameters={
+            "beta": diagonal(numbers(module.rnn.weight_hh_l0), path),
+            "bias": bias,
+            "threshold": numbers(module.threshold),
+        },
     )
 
 
@@ -166,14 +208,21 @@ def _plain_result(module: Any, spikes: Any, membrane: Any) -> Any:
     return (spikes, membrane) if module.output or not module.init_hidden else spikes
 
 
+def _alpha_result(module: Any, spikes: Any, membrane: Any) -> Any:
+    states = (membrane * 0, membrane * 0, membrane)
+    return (spikes, *states) if module.output or not module.init_hidden else spikes
+
+
 def _synaptic_result(module: Any, spikes: Any, membrane: Any) -> Any:
     return (spikes, membrane * 0, membrane) if module.output or not module.init_hidden else spikes
 
 
-def _refused(name: str, reason: str) -> NeuronRow:
-    return NeuronRow(name=name, verdict="refused", refusal=reason)
+def _refused(name: str, reason: str, **fields: Any) -> NeuronRow:
+    return NeuronRow(name=name, verdict="refused", refusal=reason, **fields)
 
 
+_HOST = "potentials on the chip, neuron and feedback on the host"
+_GATES = "layers around it on the chip, gates and neuron on the host;"
 _BY_RATE = "by rate, fitted to the neuron's simulated staircase"
 
 ROWS: dict[str, NeuronRow] = {
@@ -197,9 +246,32 @@ ROWS: dict[str, NeuronRow] = {
         NeuronRow(
             name="RLeaky",
             verdict="host",
-            how="potentials on the chip, neuron and feedback on the host",
-            read=_rleaky,
+            how=_HOST,
+            read=_recurrent(snn.RLeaky, "beta"),
             result=_plain_result,
+        ),
+        NeuronRow(
+            name="RSynaptic",
+            verdict="host",
+            how=_HOST,
+            read=_recurrent(snn.Synaptic, "alpha", "beta"),
+            result=_synaptic_result,
+        ),
+        NeuronRow(
+            name="SLSTM",
+            verdict="host",
+            how=f"{_GATES} or dropped by drop-lstm",
+            read=_gated(snn.Lstm, _lstm_weights),
+            sizes=lambda module, shape: ((shape[0], module.hidden_size),) * 2,
+            result=_synaptic_result,
+        ),
+        NeuronRow(
+            name="SConv2dLSTM",
+            verdict="host",
+            how=f"{_GATES} or dropped by drop-lstm",
+            read=_gated(snn.ConvLstm, _conv_lstm_weights),
+            sizes=_conv_lstm_sizes,
+            result=_synaptic_result,
         ),
         NeuronRow(
             name="LeakyParallel",
@@ -227,10 +299,14 @@ ROWS: dict[str, NeuronRow] = {
             before=lambda module, x: module.linear(x),
             result=lambda module, spikes, membrane: (spikes, membrane) if module.output else membrane,
         ),
-        _refused("Alpha", "neuron-model"),
-        _refused("RSynaptic", "recurrent-current"),
-        _refused("SLSTM", "lstm"),
-        _refused("SConv2dLSTM", "lstm"),
+        NeuronRow(
+            name="Alpha",
+            verdict="approximate",
+            how="by rate, with --fit and samples only, which reports the error",
+            read=_spec(snn.Alpha, "alpha", "beta", delay=False),
+            result=_alpha_result,
+        ),
+        _refused("GradedSpikes", "graded-layer", applies=lambda module: module.size > 1),
         _refused("LeakyKernel", "kernel-memory"),
         _refused("DeltaLeaky", "change-detector"),
         _refused("AssociativeLeaky", "kernel-memory"),

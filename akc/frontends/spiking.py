@@ -71,7 +71,7 @@ class NeuronSpec:
     kind: the operation; parameters: its number_or_weight fields, as numbers or arrays that broadcast
     against the source shape without its batch axis; settings: its other fields; gain: factor on the
     input current; factor: height of a spike (snnTorch's graded_spikes_factor); feedback: a node whose
-    operand is the neuron's own spikes, or None.
+    operand is the neuron's own spikes, or None; weights: of layers with gates, in the order of the text.
     """
 
     kind: type[snn.Neuron]
@@ -80,18 +80,28 @@ class NeuronSpec:
     gain: Any = 1.0
     factor: Any = 1.0
     feedback: Node | None = None
+    weights: dict[str, Array] = field(factory=dict)
 
 
-def add_neuron(graph: Graph, spec: NeuronSpec, x: str, name: str, source: tuple[str, ...] = ()) -> tuple[str, str]:
-    """Append a neuron to a graph; gives the names of its spikes and of its membrane."""
+Shape = tuple[int, ...]
+
+
+def add_neuron(
+    graph: Graph,
+    spec: NeuronSpec,
+    x: str,
+    name: str,
+    source: tuple[str, ...] = (),
+    shapes: tuple[Shape, Shape] | None = None,
+) -> tuple[str, str]:
+    """Append a neuron to a graph; gives the names of its spikes and of its membrane, which have these shapes."""
     outputs = (f"{name}:spikes", f"{name}:membrane")
-    kind = graph.types[x]
+    kinds = [Tensor("float32", shape) for shape in shapes or (graph.shape(x),) * 2]
     graph.add(
         Node(
             kind="neuron", inputs=(x,), outputs=outputs, attributes={"spec": spec}, name=name, source=source or (name,)
         ),
-        kind,
-        kind,
+        *kinds,
     )
     return outputs
 
@@ -191,10 +201,12 @@ def emit_neuron(b: Builder, node: Node) -> None:
     x = node.inputs[0]
     axes = _neuron_axes(b, x, spec)
     current = b.arranged(x, axes, node.source)
+    b.batch |= dict.fromkeys(node.outputs, b.batch[x])
     if np.any(np.asarray(spec.gain) != 1):
         current = _scaled(b, node, current, x, axes, spec.gain, "gain")
-    numbers = {key: _number(b, node, x, axes, key, value) for key, value in spec.parameters.items()}
-    fields = {"x": current, **numbers, **spec.settings}
+    numbers = {key: _number(b, node, node.outputs[1], axes, key, value) for key, value in spec.parameters.items()}
+    weights = {key: b.weight(node.name, key, array) for key, array in spec.weights.items()}
+    fields = {"x": current, **numbers, **weights, **spec.settings}
     if spec.feedback is not None:
         back = _feedback(b, node, spec, axes)
         if hasattr(spec.kind, "feedback"):
@@ -212,7 +224,7 @@ def _emit_output(b: Builder, node: Node, spec: NeuronSpec, fields: dict[str, Any
     if spec.feedback is not None and output == "spikes":
         _close_loop(b, node, name)
     if output == "spikes" and np.any(np.asarray(spec.factor) != 1):
-        name = _scaled(b, node, name, x, axes, spec.factor, "graded")
+        name = _scaled(b, node, name, node.outputs[0], axes, spec.factor, "graded")
     b.hold(node.outputs[0 if output == "spikes" else 1], name, axes, b.batch[x])
 
 
@@ -221,8 +233,10 @@ def _is_read(b: Builder, value: str) -> bool:
 
 
 def _neuron_axes(b: Builder, x: str, spec: NeuronSpec) -> Axes:
-    """Channels last for maps, so that parameters of channels are vectors."""
+    """Channels last for maps, so that parameters of channels are vectors; always for layers with weights."""
     usual = CHANNELS_LAST.get(len(b.shape(x)))
+    if spec.weights:
+        return usual or (1,)
     if (
         usual is None
         or b.batch[x] != 0
@@ -412,9 +426,11 @@ class Chain:
         constants = {"scale": np.asarray(factor, np.float32), "shift": np.zeros((), np.float32)}
         self.add("affine", name, self.shape, constants)
 
-    def neuron(self, name: str, spec: NeuronSpec, membrane: bool = False) -> None:
+    def neuron(
+        self, name: str, spec: NeuronSpec, membrane: bool = False, shapes: tuple[Shape, Shape] | None = None
+    ) -> None:
         """A neuron; its spikes go on, or its membrane."""
-        spikes, potential = add_neuron(self.graph, spec, self.last[0], name)
+        spikes, potential = add_neuron(self.graph, spec, self.last[0], name, shapes=shapes)
         self.last[0] = potential if membrane else spikes
 
     def finish(self) -> Graph:

@@ -8,10 +8,12 @@ order of the graph, strides and pools.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from attrs import field, frozen
 
 from akc.diagnostics import Diagnostic, DiagnosticError, error
 from akc.files import read_bytes
@@ -19,8 +21,8 @@ from akc.frontends.bindsnet import is_bindsnet_state, read_bindsnet, read_bindsn
 from akc.frontends.graph import Node
 from akc.frontends.pickles import read_weights
 from akc.frontends.refusals import REFUSALS
-from akc.frontends.snntorch import RESET_NAMES
-from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain
+from akc.frontends.snntorch import RESET_NAMES, diagonal
+from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
 from akc.frontends.topology import LayerEntry, Topology, read_topology
 from akc.ir.module import Module
 from akc.ir.ops import snn
@@ -45,7 +47,7 @@ def read_statedict(path: str, options: SpikingOptions | None = None) -> Module:
         return read_bindsnet_state(arrays, Path(path).stem, options)
     groups = grouped(arrays)
     topology = read_topology(options.topology) if options.topology else Topology()
-    _refuse(groups)
+    _refuse(groups, bool(topology.layers))
     entries = list(topology.layers) or _infer(groups, topology, Path(path).name)
     chain = Chain.start(Path(path).stem, topology.input or (_first_inputs(groups),))
     for entry in entries:
@@ -85,7 +87,7 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 def grouped(arrays: dict[str, Any]) -> dict[str, Group]:
     """The arrays by module; recurrent, lstm_cell and rnn stay with the neuron that owns them."""
-    neurons = {k.rpartition(".")[0] for k in arrays if k.endswith("reset_mechanism_val")}
+    neurons = {k.rpartition(".")[0] for k in arrays if k.rpartition(".")[2] in ("reset_mechanism_val", "tau")}
     groups: dict[str, Group] = {}
     for key, array in arrays.items():
         owner = next((n for n in neurons if n and key.startswith(f"{n}.")), None)
@@ -104,30 +106,50 @@ def grouped(arrays: dict[str, Any]) -> dict[str, Group]:
 
 def is_neuron(group: Group) -> bool:
     """Whether a group of arrays is a spiking neuron."""
-    return "reset_mechanism_val" in group or "rnn.weight_ih_l0" in group or "tau" in group
+    return kind_of(group) != ""
 
 
-def _refuse(groups: dict[str, Group]) -> None:
-    """Neurons that cannot run, all of them at once."""
+def kind_of(group: Group) -> str:
+    """The class of a neuron, told by its keys; snn.Alpha has those of snn.Synaptic. "" for other groups."""
+    recurrent = any(k.startswith("recurrent") or k == "V" for k in group)
+    for kind, found in (
+        ("SLSTM", "lstm_cell.weight_ih" in group),
+        ("SConv2dLSTM", "conv.weight" in group and "reset_mechanism_val" in group),
+        ("LeakyParallel", "rnn.weight_ih_l0" in group),
+        ("LinearLeaky", "tau" in group and "linear.weight" in group),
+        ("StateLeaky", "tau" in group),
+        ("Lapicque", {"R", "C", "time_step"} <= set(group)),
+        ("RSynaptic", recurrent and "alpha" in group),
+        ("RLeaky", recurrent and "beta" in group),
+        ("Synaptic", "alpha" in group and "beta" in group),
+        ("Leaky", "reset_mechanism_val" in group),
+    ):
+        if found:
+            return kind
+    return ""
+
+
+def _refuse(groups: dict[str, Group], described: bool) -> None:
+    """Recurrent layers of torch, and layers with gates whose place no topology says; all of them at once."""
     faults: list[Diagnostic] = []
     for name, group in groups.items():
-        recurrent = any(k.startswith("recurrent") for k in group)
-        if any(k.startswith("lstm_cell.") for k in group):
-            faults.append(REFUSALS["lstm"].diagnostic(name, "SLSTM"))
-        elif "conv.weight" in group and "reset_mechanism_val" in group:
-            faults.append(REFUSALS["lstm"].diagnostic(name, "SConv2dLSTM"))
-        elif recurrent and "alpha" in group:
-            faults.append(REFUSALS["recurrent-current"].diagnostic(name, "RSynaptic"))
-        elif any("weight_hh" in k or "weight_ih" in k for k in group) and "rnn.weight_ih_l0" not in group:
+        kind = kind_of(group)
+        if kind in ("SLSTM", "SConv2dLSTM") and not described:
+            faults.append(REFUSALS["lstm"].diagnostic(name, kind))
+        elif not kind and any("weight_hh" in k or "weight_ih" in k for k in group):
             faults.append(REFUSALS["lstm"].diagnostic(name, "LSTM, GRU or RNN"))
     if faults:
         raise DiagnosticError(faults)
 
 
+WITH_LAYERS = ("LeakyParallel", "LinearLeaky")
+"""Neurons that hold the dense layer in front of them."""
+
+
 def _infer(groups: dict[str, Group], topology: Topology, file: str) -> list[LayerEntry]:
     """A chain of dense layers, each with the neuron of the same rank behind it."""
     layers = [n for n, g in groups.items() if not is_neuron(g) and getattr(g.get("weight"), "ndim", 0) >= 2]
-    neurons = [n for n, g in groups.items() if is_neuron(g) and "rnn.weight_ih_l0" not in g]
+    neurons = [n for n, g in groups.items() if is_neuron(g) and kind_of(g) not in WITH_LAYERS]
     spatial = [n for n in layers if groups[n]["weight"].ndim > 2]
     if spatial:
         raise error(
@@ -135,7 +157,8 @@ def _infer(groups: dict[str, Group], topology: Topology, file: str) -> list[Laye
             f"{file} has convolutions ({', '.join(spatial)}); strides, padding and pools are not in it",
             help="describe them in a TOML file: --topology net.toml",
         )
-    if len(layers) != len(neurons) and not any("rnn.weight_ih_l0" in g for g in groups.values()):
+    whole = [n for n, g in groups.items() if kind_of(g) in WITH_LAYERS]
+    if len(layers) != len(neurons) or (layers and whole):
         raise error(
             "AKC0385",
             f"{file} has {len(layers)} layers and {len(neurons)} neurons; which follows which is not clear",
@@ -155,7 +178,7 @@ def _infer(groups: dict[str, Group], topology: Topology, file: str) -> list[Laye
 
 def _first_inputs(groups: dict[str, Group]) -> int:
     for group in groups.values():
-        weight = group.get("weight", group.get("rnn.weight_ih_l0"))
+        weight = group.get("weight", group.get("rnn.weight_ih_l0", group.get("linear.weight")))
         if weight is not None and weight.ndim == 2:
             return int(weight.shape[1])
     raise error(
@@ -192,41 +215,130 @@ def _group(groups: dict[str, Group], entry: LayerEntry) -> Group:
 
 def _append_neuron(chain: Chain, entry: LayerEntry, group: Group, options: SpikingOptions) -> None:
     values = {**{k: np.asarray(v) for k, v in group.items()}, **entry.options}
-    if "rnn.weight_ih_l0" in group:
-        chain.dense(f"{entry.name}.linear", group["rnn.weight_ih_l0"], group.get("rnn.bias_ih_l0"))
-        values["beta"] = np.diag(group["rnn.weight_hh_l0"]).copy()
-    chain.neuron(entry.name, neuron_of(values, entry.name, options))
+    kind = _named_kind(entry, kind_of(group))
+    front = {"LeakyParallel": "rnn.{}_ih_l0", "LinearLeaky": "linear.{}"}.get(kind)
+    if front:
+        chain.dense(f"{entry.name}.linear", group[front.format("weight")], group.get(front.format("bias")))
+    if kind in GATED:
+        _append_gated(chain, entry, values, GATED[kind])
+    else:
+        chain.neuron(entry.name, neuron_of({**values, "kind": kind}, entry.name, options))
+
+
+def _named_kind(entry: LayerEntry, stored: str) -> str:
+    """The class of a neuron: what the topology says, where the file does not contradict it."""
+    wanted = str(entry.options.get("kind", stored or "Leaky"))
+    alike = {stored, "Alpha" if stored == "Synaptic" else stored}
+    if wanted not in NEURONS or (stored and wanted not in alike):
+        what = f"the file holds {stored}" if stored else f"the neurons are {', '.join(NEURONS)}"
+        raise error("AKC0384", f"the topology says that '{entry.name}' is {wanted}", origin=(entry.name,), help=what)
+    return wanted
+
+
+def _append_gated(chain: Chain, entry: LayerEntry, values: dict[str, Any], row: Gate) -> None:
+    """A layer with LSTM gates; what it pools stands in the topology."""
+    weights, settings, shapes = row(values, chain.shape)
+    spec = NeuronSpec(
+        kind=snn.Lstm if "w_ih" in weights else snn.ConvLstm,
+        parameters={"threshold": values.get("threshold", 1.0)},
+        settings={"reset": _stored_reset(values), **settings},
+        factor=values.get("graded_spikes_factor", 1.0),
+        weights={key: np.asarray(array, np.float32) for key, array in weights.items() if array is not None},
+    )
+    chain.neuron(entry.name, spec, shapes=shapes)
+
+
+def _lstm(values: dict[str, Any], shape: tuple[int, ...]) -> Gates:
+    weights = {
+        f"{letter}_{end}": values.get(f"lstm_cell.{name}_{end}")
+        for letter, name in (("w", "weight"), ("b", "bias"))
+        for end in ("ih", "hh")
+    }
+    hidden = int(values["lstm_cell.weight_hh"].shape[1])
+    return weights, {"forgets": values["lstm_cell.weight_ih"].shape[1] != hidden}, ((1, hidden),) * 2
+
+
+def _conv_lstm(values: dict[str, Any], shape: tuple[int, ...]) -> Gates:
+    filters = int(values["conv.weight"].shape[0]) // 4
+    pool = "max" if values.get("max_pool") else "average" if values.get("avg_pool") else "none"
+    size = pair(values.get("max_pool") or values.get("avg_pool") or 1)
+    weights = {"weight": values["conv.weight"].transpose(0, 2, 3, 1), "bias": values.get("conv.bias")}
+    maps = (1, filters, *shape[2:])
+    return weights, {"pool": pool, "size": size}, ((1, filters, *(n // w for n, w in zip(shape[2:], size))), maps)
+
+
+Gates = tuple[dict[str, Any], dict[str, Any], tuple[tuple[int, ...], tuple[int, ...]]]
+"""Weights, settings, shapes of spikes and membrane of a layer with gates."""
+
+Gate = Callable[[dict[str, Any], tuple[int, ...]], Gates]
+
+GATED: dict[str, Gate] = {"SLSTM": _lstm, "SConv2dLSTM": _conv_lstm}
 
 
 def neuron_of(values: dict[str, Any], name: str, options: SpikingOptions) -> NeuronSpec:
-    """The neuron of a group of stored values; raises AKC0384 where beta is missing."""
-    factor = values.get("graded_spikes_factor", 1.0)
-    parameters: dict[str, Any] = {"threshold": values.get("threshold", 1.0)}
-    if "rnn.weight_ih_l0" in values:
-        parameters |= {"beta": values["beta"], "bias": values.get("rnn.bias_hh_l0", 0.0)}
-        return NeuronSpec(kind=snn.LeakyParallel, parameters=parameters, factor=factor)
-    if "tau" in values:
-        return NeuronSpec(kind=snn.StateLeaky, parameters=parameters | {"tau": values["tau"]}, factor=factor)
-    settings: dict[str, Any] = {"reset": options.reset or _stored_reset(values)}
-    if {"R", "C", "time_step"} <= set(values):
-        parameters |= {"resistance": values["R"], "capacitance": values["C"], "time_step": values["time_step"]}
-        return NeuronSpec(kind=snn.Lapicque, parameters=parameters, settings=settings, factor=factor)
-    if "beta" not in values:
+    """The neuron of a group of stored values and its "kind"; raises AKC0384 where beta is missing."""
+    kind = str(values["kind"])
+    row = NEURONS[kind]
+    lacking = [key for key in row.stored if key not in values]
+    if lacking:
         raise error(
-            "AKC0384", f"the file holds no beta for neuron '{name}'", help="give it in the topology: beta = 0.9"
+            "AKC0384",
+            f"the file holds no {' and no '.join(lacking)} for neuron '{name}'",
+            origin=(name,),
+            help=f"check the name, or give it in the topology: {lacking[0]} = 0.9",
         )
-    parameters["beta"] = values["beta"]
-    settings["reset_delay"] = bool(values.get("reset_delay", True))
-    if "reset_delay" not in values:
-        options.note(f"'{name}': reset_delay is not in the file; snnTorch's default (true) is taken", name)
-    if "alpha" in values:
-        options.note(f"'{name}' has alpha and beta: it is read as snn.Synaptic (snn.Alpha has the same keys)", name)
-        return NeuronSpec(
-            kind=snn.Synaptic, parameters=parameters | {"alpha": values["alpha"]}, settings=settings, factor=factor
+    parameters = {row.names.get(key, key): values[key] for key in row.stored}
+    if kind == "LeakyParallel":
+        parameters = {"beta": diagonal(values["rnn.weight_hh_l0"], name), "bias": values.get("rnn.bias_hh_l0", 0.0)}
+    settings: dict[str, Any] = {"reset": options.reset or _stored_reset(values)} if row.resets else {}
+    if row.delays:
+        settings["reset_delay"] = bool(values.get("reset_delay", True))
+        if "reset_delay" not in values:
+            options.note(f"'{name}': reset_delay is not in the file; snnTorch's default (true) is taken", name)
+    if kind == "Synaptic":
+        options.note(
+            f"'{name}' has alpha and beta: it is read as snn.Synaptic; snn.Alpha has the same keys"
+            ' (kind = "Alpha" in the topology)',
+            name,
         )
-    feedback = _feedback(values)
-    kind = snn.Leaky if feedback is None else snn.RLeaky
-    return NeuronSpec(kind=kind, parameters=parameters, settings=settings, factor=factor, feedback=feedback)
+    factor = values.get("graded_spikes_factor", 1.0)
+    return NeuronSpec(
+        kind=row.kind,
+        parameters={**parameters, "threshold": values.get("threshold", 1.0)},
+        settings=settings,
+        factor=factor**2 if kind in ("StateLeaky", "LinearLeaky") else factor,
+        feedback=_feedback(values) if kind.startswith("R") else None,
+    )
+
+
+@frozen(kw_only=True)
+class Stored:
+    """A class of neuron in a weights file: what it becomes, its keys, and whether it resets, with a delay."""
+
+    kind: type[snn.Neuron]
+    stored: tuple[str, ...] = ()
+    names: dict[str, str] = field(factory=dict)
+    resets: bool = True
+    delays: bool = False
+
+
+NEURONS: dict[str, Stored] = {
+    "Leaky": Stored(kind=snn.Leaky, stored=("beta",), delays=True),
+    "Lapicque": Stored(
+        kind=snn.Lapicque,
+        stored=("R", "C", "time_step"),
+        names={"R": "resistance", "C": "capacitance"},
+    ),
+    "Synaptic": Stored(kind=snn.Synaptic, stored=("alpha", "beta"), delays=True),
+    "Alpha": Stored(kind=snn.Alpha, stored=("alpha", "beta")),
+    "RLeaky": Stored(kind=snn.RLeaky, stored=("beta",), delays=True),
+    "RSynaptic": Stored(kind=snn.Synaptic, stored=("alpha", "beta"), delays=True),
+    "LeakyParallel": Stored(kind=snn.LeakyParallel, resets=False),
+    "StateLeaky": Stored(kind=snn.StateLeaky, stored=("tau",), resets=False),
+    "LinearLeaky": Stored(kind=snn.StateLeaky, stored=("tau",), resets=False),
+    "SLSTM": Stored(kind=snn.Lstm),
+    "SConv2dLSTM": Stored(kind=snn.ConvLstm),
+}
 
 
 def _stored_reset(values: dict[str, Any]) -> str:

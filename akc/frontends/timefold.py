@@ -12,7 +12,9 @@ from attrs import define, evolve, field, frozen
 
 from akc.diagnostics import Diagnostic, DiagnosticError, error
 from akc.frontends.graph import Graph, Input, Node, Tensor
+from akc.frontends.recognise import recognise
 from akc.frontends.refusals import REFUSALS
+from akc.frontends.simplify import join_constants
 from akc.frontends.spiking import NeuronSpec, SpikingOptions, ask_for_readout, build_spiking
 from akc.frontends.torch_graph import handle
 from akc.frontends.torch_reader import TorchReader, is_part, states_of
@@ -120,7 +122,7 @@ class Folder:
         def canonical(argument: Any) -> Any:
             if hasattr(argument, "all_input_nodes"):
                 name = self.r.name(argument)
-                return ("constant", id(self.r.tensors[name])) if name in self.r.tensors else ("value", name)
+                return ("constant", self.contents(name)) if name in self.r.tensors else ("value", name)
             if isinstance(argument, list | tuple):
                 return tuple(canonical(a) for a in argument)
             return repr(argument)
@@ -130,6 +132,11 @@ class Folder:
             canonical(node.args),
             tuple((k, canonical(v)) for k, v in sorted(node.kwargs.items())),
         )
+
+    def contents(self, name: str) -> Any:
+        """What a constant holds: copies for each step are the same layer where they hold the same numbers."""
+        array = self.r.graph.constants.get(name)
+        return (array.shape, array.tobytes()) if array is not None else id(self.r.tensors[name])
 
     def part(self, node: Any) -> None:
         """operator.getitem of several results, of the input's steps, or of a maximum over time."""
@@ -159,7 +166,7 @@ class Folder:
             return True
         self.seen[key] = node.name
         self.copies.setdefault(index, []).append(node.name)
-        kind = self.r.graph.types.get(x, Tensor("float32", tuple(node.args[0].meta["val"].shape)))
+        types = [Tensor("float32", tuple(value.shape)) for value in node.meta["val"]]
         outputs = (f"{node.name}:0", f"{node.name}:1")
         path = self.neurons[index][0] or self.name
         self.r.graph.add(
@@ -171,8 +178,7 @@ class Folder:
                 name=path,
                 source=(path,),
             ),
-            kind,
-            kind,
+            *types,
         )
         return True
 
@@ -224,9 +230,10 @@ class Folder:
         """Why a neuron reads something else at another step: its own past, or another layer."""
         producers = self.r.graph.producers()
         read = [producers[f"{n}:0"].inputs[0] for n in names]
-        kinds = {producers[x].kind for x in read if x in producers}
-        if "batch_norm" in kinds:
-            return REFUSALS["per-step-norm"].diagnostic(path, kind)
+        norms = [producers[x] for x in read if x in producers and producers[x].kind == "batch_norm"]
+        if norms:
+            owner = norms[0].source[0].rpartition(".")[0] if norms[0].source else ""
+            return REFUSALS["per-step-norm"].diagnostic(owner or path, "one BatchNorm a step, as in BNTT")
         return Diagnostic(
             code="AKC0383",
             origin=(path,),
@@ -256,6 +263,8 @@ class Folder:
             self.drop_time_axis()
         readout = self.choose_output(options, looped)
         self.r.graph.drop_dead()
+        recognise(self.r.graph)
+        join_constants(self.r.graph)
         return build_spiking(self.r.graph, steps, coding, readout)
 
     def name_input(self) -> None:

@@ -23,22 +23,27 @@ from akc.frontends.torch_export import import_torch
 from akc.frontends.users_code import in_users_code
 from akc.ir.module import Module
 
+Shape = tuple[int, ...]
+
 
 @frozen(kw_only=True)
 class NeuronRow:
     """A class of a spiking framework: what it becomes, or why it is refused.
 
-    verdict: exact, approximate, host or refused; how: a line for the table of compatibility; read: the
-    neuron of a live module; before: what the module does to its input first; result: what its forward
-    gives, made from spikes and membrane; over_time: whether it takes all steps at once, time first.
+    verdict: exact, approximate, host or refused; how: a line for the table of compatibility; applies:
+    whether a refusal holds for this module; read: the neuron of a live module; before: what the module does
+    to its input first; sizes: shapes of its spikes and its membrane, made from that of the input; result: what
+    its forward gives, made from spikes and membrane; over_time: whether it takes all steps at once, time first.
     """
 
     name: str
     verdict: str
     how: str = ""
     refusal: str = ""
+    applies: Callable[[Any], bool] = lambda module: True
     read: Callable[[Any, SpikingOptions, str], NeuronSpec] | None = None
     before: Callable[[Any, Any], Any] = lambda module, x: x
+    sizes: Callable[[Any, Shape], tuple[Shape, Shape]] = lambda module, shape: (shape, shape)
     result: Callable[[Any, Any, Any], Any] = lambda module, spikes, membrane: (spikes, membrane)
     over_time: bool = False
 
@@ -76,13 +81,21 @@ def _neurons(model: Any, rows: Rows) -> list[tuple[str, Any, NeuronRow]]:
     """Every neuron module with its path and row; raises with all that are refused."""
     found = [(path, m, row) for path, m in model.named_modules() if (row := find_row(m, rows)) is not None]
     faults = [
-        REFUSALS[row.refusal].diagnostic(path or type(m).__name__, type(m).__name__)
+        REFUSALS[reason].diagnostic(path or type(m).__name__, type(m).__name__)
         for path, m, row in found
-        if row.refusal
+        if (reason := _refusal(m, row))
     ]
     if faults:
         raise DiagnosticError(faults)
-    return found
+    return [(path, m, row) for path, m, row in found if row.read is not None]
+
+
+def _refusal(module: Any, row: NeuronRow) -> str:
+    """Why a module is refused; a class with a forward of its own is not what its base is."""
+    if row.refusal:
+        return row.refusal if row.applies(module) else ""
+    below = next((c for c in type(module).__mro__ if c.__name__ == row.name or "forward" in vars(c)), None)
+    return "" if below is not None and below.__name__ == row.name else "own-forward"
 
 
 def _example(example: Any, over_time: bool) -> tuple[tuple[Any, ...], int | None]:
@@ -107,15 +120,19 @@ def _example(example: Any, over_time: bool) -> tuple[tuple[Any, ...], int | None
 
 @cache
 def neuron_operator() -> Any:
-    """The operator that stands for a neuron while a module is traced: (spikes, membrane) = akc::neuron(x, index)."""
+    """The operator that stands for a neuron while a module is traced.
+
+    (spikes, membrane) = akc::neuron(x, index, shape of the spikes, shape of the membrane)
+    """
     import torch
 
-    def neuron(x: torch.Tensor, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.zeros_like(x), torch.zeros_like(x)
+    def neuron(x: torch.Tensor, index: int, spikes: list[int], membrane: list[int]) -> Any:
+        return x.new_zeros(spikes), x.new_zeros(membrane)
 
-    neuron.__annotations__ = {"x": torch.Tensor, "index": int, "return": tuple[torch.Tensor, torch.Tensor]}
+    neuron.__annotations__ = {"x": torch.Tensor, "index": int, "spikes": list[int], "membrane": list[int],
+                              "return": tuple[torch.Tensor, torch.Tensor]}  # fmt: skip
     made = torch.library.custom_op("akc::neuron", neuron, mutates_args=())
-    made.register_fake(lambda x, index: (torch.empty_like(x), torch.empty_like(x)))
+    made.register_fake(lambda x, index, spikes, membrane: (x.new_empty(spikes), x.new_empty(membrane)))
     return made
 
 
@@ -125,8 +142,9 @@ def _opaque_neurons(neurons: list[tuple[str, Any, NeuronRow]]) -> Iterator[None]
 
     def forward(module: Any, row: NeuronRow, index: int) -> Callable[..., Any]:
         def run(x: Any, *states: Any, **named: Any) -> Any:
-            spikes, membrane = neuron_operator()(row.before(module, x), index)
-            return row.result(module, spikes, membrane)
+            current = row.before(module, x)
+            sizes = (list(size) for size in row.sizes(module, tuple(current.shape)))
+            return row.result(module, *neuron_operator()(current, index, *sizes))
 
         return run
 

@@ -29,7 +29,21 @@ from akc.frontends.refusals import REFUSALS
 LAYER_TYPES: dict[str, tuple[str, ...]] = {
     "dense": ("name", "type"),
     "conv": ("name", "type", "stride", "padding", "dilation", "groups"),
-    "neuron": ("name", "type", "kind", "beta", "alpha", "threshold", "reset", "reset_delay", "R", "C", "time_step"),
+    "neuron": (
+        "name",
+        "type",
+        "kind",
+        "beta",
+        "alpha",
+        "threshold",
+        "reset",
+        "reset_delay",
+        "R",
+        "C",
+        "time_step",
+        "max_pool",
+        "avg_pool",
+    ),
     "max_pool": ("name", "type", "size", "stride", "padding"),
     "average_pool": ("name", "type", "size", "stride", "padding"),
     "flatten": ("name", "type"),
@@ -39,12 +53,18 @@ LAYER_TYPES: dict[str, tuple[str, ...]] = {
 ALIASES = {
     "linear": "dense", "nn.linear": "dense", "conv2d": "conv", "nn.conv2d": "conv", "maxpool2d": "max_pool",
     "nn.maxpool2d": "max_pool", "avgpool2d": "average_pool", "nn.avgpool2d": "average_pool", "nn.flatten": "flatten",
-    "snn.leaky": "neuron", "leaky": "neuron", "lif": "neuron",
+    "lif": "neuron",
 }  # fmt: skip
 """What people call the types, in lower case."""
 
-MISNAMED = {"snn.conv2d": "no-such-conv", "snn.lstm": "no-such-lstm", "snn.slstm": "lstm", "lstm": "lstm",
-            "snn.sconv2dlstm": "lstm"}  # fmt: skip
+NEURONS = {
+    name.lower(): name
+    for name in ("Leaky", "Lapicque", "Synaptic", "Alpha", "RLeaky", "RSynaptic", "LeakyParallel", "StateLeaky",
+                 "LinearLeaky", "SLSTM", "SConv2dLSTM")
+}  # fmt: skip
+"""Classes of snnTorch that may stand as a type, with or without `snn.`."""
+
+MISNAMED = {"snn.conv2d": "no-such-conv", "snn.lstm": "no-such-lstm", "lstm": "lstm", "nn.lstm": "lstm"}
 """Types that are refused, by the row of the table of refusals."""
 
 
@@ -113,7 +133,10 @@ def _entry(layer: dict[str, Any], index: int, faults: list[Diagnostic]) -> Layer
     if word in MISNAMED:
         faults.append(REFUSALS[MISNAMED[word]].diagnostic(name, written))
         return None
-    kind = ALIASES.get(word, word)
+    neuron = NEURONS.get(word.removeprefix("snn."))
+    if neuron is not None:
+        layer = {**layer, "kind": neuron}
+    kind = "neuron" if neuron else ALIASES.get(word, word)
     if kind not in LAYER_TYPES:
         faults.append(
             Diagnostic(

@@ -14,7 +14,10 @@ from akc.frontends.refusals import REFUSALS
 from akc.sources import Options, read_source
 
 KINDS = {
-    "lstm": "SLSTM", "recurrent": "RLeaky", "recurrent-current": "RSynaptic", "back-edge": "Affine",
+    "lstm": "SLSTM", "recurrent": "RLeaky",
+    "full-matrix": "LeakyParallel with a full weight_hh", "own-forward": "MyLeaky",
+    "graded-layer": "GradedSpikes",
+    "back-edge": "Affine",
     "neuron-model": "IzhikevichCell", "branches": "concat", "upsampling": "convT", "graded-spikes": "CUBA neurons",
     "adaptive-threshold": "LSNNCell", "winner-take-all": "Leaky", "one-spike": "DiehlAndCookNodes",
     "axonal-delay": "dense", "stochastic": "SRM0Nodes", "per-step-norm": "BatchNormTT1d",

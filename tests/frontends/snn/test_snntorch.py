@@ -10,8 +10,10 @@ import pytest
 import snntorch as snn
 import torch
 from snntorch import utils
+from snntorch.functional import quant
 from torch import nn
 
+import akc
 from akc.diagnostics import DiagnosticError
 from akc.frontends.snntorch import ROWS, read_snntorch
 from akc.frontends.spiking import SpikingOptions
@@ -172,10 +174,18 @@ def test_buffer_of_the_reset_is_trusted_and_the_difference_said() -> None:
     assert "bound when it was made" in options.notes[0].message
 
 
+class Own(snn.Leaky):
+    """A neuron that somebody changed."""
+
+    def forward(self, input_: torch.Tensor, mem: Any = None) -> Any:
+        return super().forward(2 * input_, mem)
+
+
 REFUSED = {
-    "slstm": (lambda: snn.SLSTM(20, 20), "AKC0370", "LSTM gates"),
-    "alpha": (lambda: snn.Alpha(alpha=0.9, beta=0.8), "AKC0372", "no threshold on a weighted sum"),
-    "rsynaptic": (lambda: snn.RSynaptic(alpha=0.9, beta=0.8, linear_features=20), "AKC0371", "synaptic current"),
+    "graded layer": (lambda: snn.GradedSpikes(20, 0.5), "AKC0386", "belong to samples, not neurons"),
+    "change": (lambda: snn.DeltaLeaky(beta=0.9), "AKC0372", "spikes on changes"),
+    "own forward": (lambda: Own(beta=0.9), "AKC0386", "Own has a forward of its own"),
+    "parallel": (lambda: snn.LeakyParallel(20, 20, weight_hh_enable=True), "AKC0371", "full weight_hh"),
     "inhibition": (lambda: snn.Leaky(beta=0.9, inhibition=True), "AKC0374", "winner-take-all"),
 }
 
@@ -192,14 +202,16 @@ def test_refused_by_name(kind: str) -> None:
 
 
 class PerStepNorm(nn.Module):
-    """BNTT: another BatchNorm at each step."""
+    """BNTT: another BatchNorm at each step, or copies of one."""
 
-    def __init__(self) -> None:
+    def __init__(self, alike: bool = False) -> None:
         super().__init__()
         self.fc, self.lif = nn.Linear(20, 4), snn.Leaky(beta=0.9)
-        self.norms = nn.ModuleList([nn.BatchNorm1d(4) for _ in range(3)])
+        self.norms = snn.BatchNormTT1d(4, 3)
         for n in self.norms:
             nn.init.uniform_(n.weight)
+            if alike:
+                n.load_state_dict(self.norms[0].state_dict())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         mem = self.lif.init_leaky()
@@ -209,8 +221,36 @@ class PerStepNorm(nn.Module):
 
 
 def test_batch_norm_of_each_step_is_refused() -> None:
-    with pytest.raises(DiagnosticError, match="at each time step"):
+    with pytest.raises(DiagnosticError, match="at each time step") as caught:
         read_snntorch(PerStepNorm(), (1, 20))
+    assert caught.value.diagnostics[0].origin == ("norms",)
+
+
+def test_batch_norm_that_is_alike_at_all_steps() -> None:
+    torch.manual_seed(7)
+    network = PerStepNorm(alike=True).eval()
+    x = inputs(3, 20)
+    np.testing.assert_allclose(answer(read_snntorch(network, (1, 20)), x), network(x).detach().numpy(), rtol=1e-5)
+
+
+def test_one_factor_for_all_spikes_is_a_factor() -> None:
+    torch.manual_seed(8)
+    first, second = (snn.Leaky(beta=0.9, init_hidden=True) for _ in range(2))
+    network = on_grid(nn.Sequential(nn.Linear(20, 16), first, snn.GradedSpikes(1, 1.5), nn.Linear(16, 4), second), 3.0)
+    options = SpikingOptions(readout="count", steps=9)
+    module = read_snntorch(network, (1, 20), options)
+    x = inputs(5, 20, gain=3.0)
+    first.reset_mem()
+    second.reset_mem()
+    expected = sum(network(x) for _ in range(9))
+    np.testing.assert_array_equal(answer(module, x), expected.detach().numpy())
+
+
+def test_quantised_states_are_said_to_run_as_they_are() -> None:
+    lif = snn.Leaky(beta=0.5, state_quant=quant.state_quant(num_bits=8))
+    options = SpikingOptions(readout="count", steps=3)
+    read_snntorch(nn.Sequential(nn.Linear(3, 2), lif), (1, 3), options)
+    assert [n.message for n in options.notes] == ["'1' quantises its state (state_quant); akc runs it unquantised"]
 
 
 class OwnFeedback(nn.Module):
@@ -245,4 +285,12 @@ def test_forward_is_restored() -> None:
 
 def test_every_neuron_of_snntorch_has_a_row() -> None:
     names = {n for n, c in vars(snn).items() if isinstance(c, type) and issubclass(c, nn.Module)}
-    assert names - {"LIF", "LeakyUnroll", "GradedSpikes"} <= set(ROWS) | {"SpikingNeuron"}
+    assert names - {"LIF"} <= set(ROWS)
+
+
+def test_what_is_refused_between_neurons_is_refused_by_name() -> None:
+    cells = [snn.Leaky(beta=0.9, init_hidden=True) for _ in range(2)]
+    network = nn.Sequential(nn.Linear(20, 16), cells[0], nn.Linear(16, 16), nn.Mish(), nn.LayerNorm(16), cells[1])
+    with pytest.raises(DiagnosticError) as caught:
+        akc.lower(network, example=(1, 20), readout="count", steps=5, input_range=(0, 1))
+    assert {word for d in caught.value.diagnostics for word in ("Mish", "LayerNorm") if word in d.message}

@@ -146,7 +146,7 @@ def test_faults_of_weights_and_topology(tmp_path: Path) -> None:
     (lambda: nn.Sequential(nn.Linear(4, 4), snn.SLSTM(4, 4)), "AKC0370", "LSTM gates"),
     (lambda: nn.Sequential(nn.Linear(4, 4), snn.SConv2dLSTM(1, 1, 3)), "AKC0370", "SConv2dLSTM"),
     (lambda: nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4)), "AKC0370", "LSTM"),
-    (lambda: nn.Sequential(nn.Linear(4, 4), snn.RSynaptic(0.9, 0.8, linear_features=4)), "AKC0371", "RSynaptic"),
+    (lambda: nn.Sequential(snn.LeakyParallel(4, 4, weight_hh_enable=True)), "AKC0371", "membranes of other neurons"),
 ])  # fmt: skip
 def test_layers_refused_in_weight_files(network: Any, code: str, words: str, tmp_path: Path) -> None:
     found = fault(saved(tmp_path, network()))
@@ -157,7 +157,7 @@ def test_layers_refused_in_weight_files(network: Any, code: str, words: str, tmp
 @pytest.mark.parametrize(("written", "code", "words"), [
     ("snn.Conv2d", "AKC0386", "torch.nn.Conv2d followed by snn.Leaky"),
     ("snn.LSTM", "AKC0386", "snn.SLSTM and snn.SConv2dLSTM"),
-    ("snn.SLSTM", "AKC0370", "LSTM gates"),
+    ("nn.LSTM", "AKC0370", "LSTM gates"),
     ("gru", "AKC0385", "the type gru"),
 ])  # fmt: skip
 def test_layers_refused_in_topologies(written: str, code: str, words: str, tmp_path: Path) -> None:
