@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from akc.sim.exact import FLOAT_BITS, SUM_BITS, whole
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
@@ -38,11 +40,14 @@ class Evidence:
 
     @classmethod
     def of(cls, x: Array, y: Array) -> Evidence:
-        """From levels [samples, inputs] and float results [samples, rows]."""
-        x_mean, y_mean = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
-        centred = x.astype(np.float32) - x_mean.astype(np.float32)
-        moments = (centred.T @ centred).astype(np.float64) / len(x)
-        cross = ((y - y_mean).astype(np.float32).T @ centred).astype(np.float64) / len(x)
+        """From levels [samples, inputs] and float results [samples, rows]; sums are exact in any order."""
+        count, levels = len(x), x.astype(np.float64)
+        x_mean = levels.mean(axis=0)
+        moments = levels.T @ levels / count - np.outer(x_mean, x_mean)
+        room = SUM_BITS - int(x.max(initial=1)).bit_length() - count.bit_length()
+        y_mean = y.mean(axis=0, dtype=np.float64)
+        missed, power = whole(y - y_mean, min(room, FLOAT_BITS), 0)
+        cross = (missed.T @ levels / count - np.outer(missed.mean(axis=0), x_mean)) * power.T
         return cls(x_mean=x_mean, y_mean=y_mean, moments=moments, cross=cross, count=len(x))
 
     def adjusted(self, matrix: Floats) -> Floats:

@@ -11,6 +11,7 @@ from attrs import evolve
 from akc.ir.fields import WeightName
 from akc.ir.module import Module
 from akc.ir.ops import nn
+from akc.sim.exact import product
 from akc.sim.registry import Array, Kernel, evaluate_op, mapped
 from akc.sim.windows import flat_windows, in_chunks, padded, windows
 
@@ -34,9 +35,9 @@ def bias_of(module: Module, name: str | None, length: int) -> Array:
 
 @mapped(nn.Dense)
 def _dense(op: nn.Dense, module: Module) -> Kernel:
-    weight = np.ascontiguousarray(module.array(op.weight).T)
-    bias = bias_of(module, op.bias, weight.shape[1])
-    return lambda x: (x.reshape(-1, x.shape[-1]) @ weight + bias).reshape(*x.shape[:-1], -1)
+    weight = module.array(op.weight).T
+    bias, multiply = bias_of(module, op.bias, weight.shape[1]), product(weight)
+    return lambda x: (multiply(x.reshape(-1, x.shape[-1])) + bias).reshape(*x.shape[:-1], -1)
 
 
 @mapped(nn.Conv)
@@ -44,14 +45,14 @@ def _conv(op: nn.Conv, module: Module) -> Kernel:
     weight = module.array(op.weight)
     filters, size = weight.shape[0], weight.shape[1:3]
     bias = bias_of(module, op.bias, filters)
-    matrices = [np.ascontiguousarray(part.reshape(len(part), -1).T) for part in np.split(weight, op.groups)]
+    products = [product(part.reshape(len(part), -1).T) for part in np.split(weight, op.groups)]
 
     def kernel(x: Array) -> Array:
         x = padded(x, op.pad[:2], op.pad[2:], 0.0)
         results = []
-        for part, matrix in zip(np.split(x, op.groups, axis=3), matrices):
+        for part, multiply in zip(np.split(x, op.groups, axis=3), products):
             rows, shape = flat_windows(part, size, op.stride, op.dilation)
-            results.append((rows @ matrix).reshape(*shape, -1))
+            results.append(multiply(rows).reshape(*shape, -1))
         return np.concatenate(results, axis=3) + bias
 
     return in_chunks(kernel, 4 * prod(op.type.shape[:2]) * prod(weight.shape[1:]) * op.groups)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matrix products of floats with the same last bit on every machine.
+
+BLAS adds in an order of its own, which depends on the processor and on the number of threads, so the last bits of
+a float product do, too; a weight that is rounded to 4 bits by such a number falls to one side here and to the other
+there. Whole numbers have no such trouble: as long as every partial sum stays below 2**53, doubles add them exactly, in
+any order. So factors become whole numbers times a power of two: 24 bits, as many as a float32 holds, where 24 is
+counted from the largest of a row (of the left factor) or a column (of the right one). The right one is cut into two
+halves of 12 bits where a product in one piece could leave 53 (the splitting of Ozaki et al., Error-free transformations
+of matrix multiplication, 2012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from akc.sim.registry import Array
+
+Doubles = npt.NDArray[np.float64]
+
+SUM_BITS, FLOAT_BITS, HALF_BITS = 53, 24, 12
+
+
+def whole(x: Array, bits: int, axis: int) -> tuple[Doubles, Doubles]:
+    """Whole numbers of at most so many bits, and powers of two, one along `axis`: their product is x, rounded."""
+    largest = np.maximum(x.max(axis=axis, keepdims=True, initial=0.0), -x.min(axis=axis, keepdims=True, initial=0.0))
+    exponent = np.frexp(largest)[1] - bits
+    numbers: Doubles = x * np.ldexp(1.0, -exponent)
+    return np.rint(numbers, out=numbers), np.ldexp(1.0, exponent)
+
+
+def product(matrix: Array) -> Callable[[Array], Array]:
+    """A function from rows [n, inputs] to rows @ matrix as float32 [n, units]; matrix: float32 [inputs, units]."""
+    inputs = max(len(matrix), 1)
+    numbers, power = whole(matrix, FLOAT_BITS, 0)
+    spare = SUM_BITS - FLOAT_BITS - int(inputs - 1).bit_length()
+    pieces = _pieces(numbers, min(HALF_BITS, spare))
+
+    def multiply(rows: Array) -> Array:
+        x, row_power = whole(rows, FLOAT_BITS, 1)
+        total = x @ pieces[0][0] * pieces[0][1]
+        for piece, unit in pieces[1:]:
+            total += x @ piece * unit
+        result: Array = (total * row_power * power).astype(np.float32)
+        return result
+
+    return multiply
+
+
+def _pieces(numbers: Doubles, bits: int) -> list[tuple[Doubles, float]]:
+    """Whole numbers of at most so many bits, and what one of each is worth: added up, `numbers`."""
+    pieces = []
+    rest, unit = numbers, 1.0
+    for _ in range(-(-FLOAT_BITS // bits) - 1):
+        above = np.rint(rest / 2**bits)
+        pieces.append((np.ascontiguousarray(rest - above * 2**bits), unit))
+        rest, unit = above, unit * 2**bits
+    pieces.append((np.ascontiguousarray(rest), unit))
+    return [(piece, unit) for piece, unit in pieces[::-1] if piece.any()] or pieces[:1]
