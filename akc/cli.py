@@ -195,6 +195,12 @@ SPIKING = option_group(
     click.option("--window", type=click.IntRange(1), metavar="K", help="Spiking: number of windows of --spikes=rate."),
     click.option("--fit", is_flag=True, help="Spiking: fit the rates of unusual neurons to the samples."),
 )
+LEAST = click.option(
+    "--least",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Refuse a calibrated network with fewer of its source's answers.  [default: 0.8]",
+)
 PASS_OPTIONS = click.option(
     "-O",
     "--option",
@@ -217,6 +223,7 @@ PASS_OPTIONS = click.option(
     help="Shape of an example input with its batch axis, for PyTorch sources.",
 )
 @CALIBRATE
+@LEAST
 @HOST
 @PIPELINE
 @PASS_OPTIONS

@@ -261,7 +261,7 @@ CODES: dict[str, Code] = {
     "AKC0391": Code(
         "the compiled network does not answer like its source",
         "On samples that calibration did not see, too many answers differ. A program that is known to be wrong"
-        " is not made; -O 'fit-rate{least=0}' (or lower-int4{least=0}) makes it all the same.",
+        " is not made; --least 0 makes it all the same.",
     ),
     "AKC0392": Code(
         "this way of running spikes does not suit the network",

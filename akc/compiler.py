@@ -37,6 +37,7 @@ def lower(
     options: PassOptions | None = None,
     context: Context | None = None,
     spikes: str | None = None,
+    least: float | None = None,
     **spiking: Any,
 ) -> Module:
     """Import a network and lower it to integers.
@@ -45,7 +46,8 @@ def lower(
     (with example: a tensor, or the shape of one with its batch axis), or a Module. calibrate: a .npz or
     .npy file, an array, or a dict of arrays by input name (`labels` optional). input_range: smallest and
     largest input value. pipeline: passes in place of the default ones. options: values for pass options,
-    as {"lower-int4": {"weights": 2}}. context: to collect warnings, notes and timings. spikes: "rate",
+    as {"lower-int4": {"weights": 2}}. least: the smallest share of same answers on samples held out that is
+    not refused (0.8); 0 never refuses. context: to collect warnings, notes and timings. spikes: "rate",
     "step" or "hybrid", the way a spiking network takes. spiking: what a spiking source does not say
     itself: steps, dt, coding, readout, reset, producer, topology, accept
     (akc.frontends.spiking.SpikingOptions).
@@ -66,11 +68,14 @@ def lower(
     if spikes is not None and (pipeline is not None or not is_spiking(module)):
         what = "a network without spiking neurons" if pipeline is None else "a pipeline of your own"
         context.warn(Diagnostic(code="AKC0911", message=f"--spikes says nothing about {what}", help="leave it out"))
-    lowered = run_pipeline(
-        module,
-        configured(pipeline if pipeline is not None else default_pipeline(module, context, spikes), options),
-        context,
-    )
+    passes = configured(pipeline if pipeline is not None else default_pipeline(module, context, spikes), options)
+    if least is not None:
+        passes = [attrs.evolve(p, least=least) if p.name == "fit-rate" else p for p in passes]  # type: ignore[misc]
+    lowered = run_pipeline(module, passes, context)
+    if pipeline is None:
+        from akc.calibration import LEAST, calibrated
+
+        lowered = calibrated(module, lowered, passes, context, LEAST if least is None else least)
     if pipeline is None and host == "refuse":
         _raise_or_warn(context.target.check(lowered), context)
     return lowered

@@ -294,8 +294,8 @@ def _check_outputs(source: str, outputs: list[str | None], suffix: str = "") -> 
             raise error("AKC0903", f"{output} is the source, which would be lost", help="give the product another name")
 
 
-REPORTING = ("train-readout", "lower-int4", "fit-rate")
-"""Passes whose notes are told."""
+REPORTING = ("train-readout", "fit-rate", "calibration")
+"""Notes that are told."""
 
 
 def _talking(context: Context, timings: bool, work: Any) -> Any:

@@ -29,9 +29,10 @@ from akc.passes.pad_input import PadInput
 from akc.passes.place import Place
 from akc.passes.rate import Rate
 from akc.passes.separate_depthwise import SeparateDepthwise
+from akc.passes.separate_pointwise import SeparatePointwise
 from akc.passes.space_to_depth import SpaceToDepth
-from akc.passes.split_stride import SplitStride
 from akc.passes.split_counts import SplitCounts
+from akc.passes.split_stride import SplitStride
 from akc.passes.step import Step
 from akc.passes.train_readout import TrainReadout
 
@@ -54,6 +55,7 @@ PASSES: dict[str, type[Any]] = {
         SpaceToDepth,
         SplitStride,
         FoldGlobalAverage,
+        SeparatePointwise,
         InsertImageLayer,
         OffsetInput,
         Mirror,
@@ -73,8 +75,8 @@ PASSES: dict[str, type[Any]] = {
 
 LEGALISE = (
     "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,expand-groups,expand-dilation,"
-    "separate-depthwise,space-to-depth,split-stride,fold-global-average,insert-image-layer,offset-input,mirror,"
-    "pad-input,insert-identity,fit-windows,legalize"
+    "separate-depthwise,space-to-depth,split-stride,fold-global-average,separate-pointwise,insert-image-layer,"
+    "offset-input,mirror,pad-input,insert-identity,fit-windows,legalize"
 )
 """Rewrites in real numbers: from imported to mappable."""
 

@@ -38,16 +38,27 @@ class Calibrate:
     percentile: float = field(default=99.9, validator=[validators.gt(50), validators.le(100)])
     """The share of values, in percent, that method=percentile keeps inside the range."""
 
-    bits: int = field(default=4, validator=validators.in_((1, 2, 4)))
-    """Bits of a level that method=mse rounds to."""
+    bits: int | None = field(default=None, validator=validators.optional(validators.in_((1, 2, 4))))
+    """Bits of a level that method=mse rounds to; none: the activations of the lower-int4 behind, 4 where none is."""
 
     samples: int = field(default=1024, validator=validators.gt(0))
     """How many of the samples are used, from the first."""
 
     def run(self, module: Module, context: Any) -> Module:
         """The module with ranges; raises DiagnosticError AKC0410 if samples do not fit the inputs."""
-        found = self.estimated(module, context) if context.samples is None else self.measured(module, context.samples)
+        if self.bits is None:
+            return evolve(self, bits=_bits_behind(context)).run(module, context)
+        found = (
+            self.estimated(module, context)
+            if context.samples is None
+            else self.measured(module, context.samples, context.progress)
+        )
         return with_ranges(module, with_kept_ranges(module, found | whole_levels(module)))
+
+    @property
+    def levels(self) -> int:
+        """The highest level."""
+        return int(2 ** (self.bits or 4) - 1)
 
     def estimated(self, module: Module, context: Any) -> Ranges:
         """Ranges of all float values from the range of the input and the weights.
@@ -60,17 +71,18 @@ class Calibrate:
         known = moments(module, ranges)
         for name, found in known.items():
             low, high = found.range
-            if name in before and self.method == "mse" and self.bits < 4:
+            if name in before and self.method == "mse" and self.levels < 15:
                 sums = known[before[name]].typical
-                high = min(high, least_error_top(sums[sums > 0], 2**self.bits - 1)) if (sums > 0).any() else high
+                high = min(high, least_error_top(sums[sums > 0], self.levels)) if (sums > 0).any() else high
             ranges.setdefault(name, (low, high))
         return ranges
 
-    def measured(self, module: Module, samples: Mapping[str, Array]) -> Ranges:
+    def measured(self, module: Module, samples: Mapping[str, Array], progress: Any) -> Ranges:
         """Ranges of all float values on the samples."""
-        tops = activations(module)
+        tops, total = activations(module), len(module.net.values)
         ranges: Ranges = {}
-        for name, array in values(module, sample_inputs(module, samples, self.samples)):
+        for done, (name, array) in enumerate(values(module, sample_inputs(module, samples, self.samples)), 1):
+            progress(min(done, total), total, "calibrate")
             if array.dtype != np.float32:
                 continue
             low, high = float(array.min()), float(array.max())
@@ -87,7 +99,7 @@ class Calibrate:
         positive = array[array > 0]
         if self.method == "percentile":
             return float(np.percentile(positive, self.percentile))
-        return least_error_top(positive, 2**self.bits - 1)
+        return least_error_top(positive, self.levels)
 
 
 PASS_ON = (
@@ -95,6 +107,12 @@ PASS_ON = (
     nn_host.Add, nn_host.Mul,
 )  # fmt: skip
 """What makes values of 0 or more of nothing but such values."""
+
+
+def _bits_behind(context: Any) -> int:
+    """Bits of a level that the next lower-int4 makes."""
+    found = next((one for one in context.coming if one.name == "lower-int4"), None)
+    return 4 if found is None else int(found.activations)
 
 
 def activations(module: Module) -> set[str]:

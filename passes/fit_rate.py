@@ -81,7 +81,7 @@ class FitRate:
             help=(
                 "the layer with the largest level error is where it goes wrong; try another number of windows"
                 " (rate{window=...}), or more samples",
-                "fit-rate{least=0} makes the program all the same",
+                "--least 0 (least=0 in Python) makes the program all the same",
             ),
         )
 

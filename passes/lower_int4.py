@@ -125,6 +125,7 @@ class _Lowering:
         self.weights: dict[str, Weight] = dict(module.weights)
         self.taken = set(module.net.values)
         self.sequences = len(module.net.sequences)
+        self.layers = self.sequences + len(chain.groups)
         self.levels: dict[str, Observed] = {}
         """Float values that are levels already, on the chip's side or on the host's."""
         samples = context.samples
@@ -174,6 +175,7 @@ class _Lowering:
         if image is None:
             self.warn_of_border(segment.groups[0], observed)
         for group in segment.groups:
+            self.context.progress(self.sequences + 1, self.layers, "lower-int4")
             observed = self.layer(group, observed, image, group is segment.groups[-1])
             image = None
         self.have_read(segment.source)

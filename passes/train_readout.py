@@ -49,7 +49,7 @@ class TrainReadout:
     """The name of the new layer."""
 
     def run(self, module: Module, context: Any) -> Module:
-        """The module with its read-out; raises DiagnosticError AKC0412 without labels, AKC0410 where they do not fit."""
+        """The module with its read-out; raises DiagnosticError AKC0412 without labels, AKC0410 if they do not fit."""
         if context.samples is None or context.labels is None:
             raise error(
                 "AKC0412",
