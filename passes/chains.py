@@ -92,6 +92,10 @@ class _Walk:
         self.module, self.net = module, module.net
         self.ops = [s for s in module.net.statements if isinstance(s, Op)]
         self.taken: set[str] = set()
+        self.readers: dict[str, list[Op]] = {}
+        for op in module.net.ops:
+            for name in dict.fromkeys(op.operands):
+                self.readers.setdefault(name, []).append(op)
 
     def parts(self) -> list[Op | Segment]:
         parts: list[Op | Segment] = []
@@ -115,7 +119,7 @@ class _Walk:
         return parts
 
     def user(self, name: str) -> Op | None:
-        readers = self.net.uses(name)
+        readers = self.readers.get(name, [])
         return readers[0] if len(readers) == 1 and name not in self.net.outputs else None
 
     def group(self, op: Op) -> Group | None:
