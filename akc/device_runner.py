@@ -7,6 +7,8 @@ is put on the chip when it is not there already, so once per batch and not once 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,7 @@ class DeviceRunner(Runner):
         """What the learner had learned when it left the chip."""
         self._labels: Array | None = None
         self._fitting = False
+        self._samples = self._done = self._runs = 0
         self.module = condensed(program.module)
         host_rules = self.rules
 
@@ -56,9 +59,30 @@ class DeviceRunner(Runner):
 
         self.rules = {**host_rules, **dict.fromkeys((c for c in host_rules if issubclass(c, Layer)), prepare)}
 
+    def run(self, inputs: Inputs, raw: bool = False, keep: bool = False) -> dict[str, Array]:
+        """As the simulator's runner; the device's progress counts all samples and sequences."""
+        self._samples = len(next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs)
+        self._done = 0
+        return super().run(inputs, raw, keep)
+
+    def _run_piece(self, plan: Any, values: dict[str, Array], keep: bool) -> dict[str, Array]:
+        count = len(next(iter(values.values())))
+        self._runs = 0
+        with share(self.device, self._done / self._samples, (self._done + count) / self._samples):
+            result = super()._run_piece(plan, values, keep)
+        self._done += count
+        return result
+
     def _kernel(self, sequence: str) -> Kernel:
         def kernel(x: Array) -> Array:
-            self.load(sequence)
+            run, runs = self._runs, len(self.programs)
+            self._runs += 1
+            with share(self.device, run / runs, run / runs):
+                self.load(sequence)
+            with share(self.device, run / runs, (run + 1) / runs):
+                return compute(x)
+
+        def compute(x: Array) -> Array:
             if not self._fitting or sequence != self.learner:
                 return self.device.forward(x, self.batch)
             labels = self._labels
@@ -109,6 +133,24 @@ class DeviceRunner(Runner):
         finally:
             self._fitting, self._labels = False, None
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+PROGRESS_STEPS = 1000
+
+
+@contextmanager
+def share(device: Device, start: float, stop: float) -> Iterator[None]:
+    """Inside, the device's progress from nothing to all is told as from `start` to `stop`, of one."""
+    tell = device.progress
+
+    def told(done: int, total: int) -> None:
+        tell(round(PROGRESS_STEPS * (start + (stop - start) * done / max(total, 1))), PROGRESS_STEPS)
+
+    device.progress = told
+    try:
+        yield
+    finally:
+        device.progress = tell
 
 
 def _host_rule(rules: dict[type[Op], Any], op: Op) -> Any:

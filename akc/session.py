@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import tempfile
@@ -27,6 +28,7 @@ def progress_bar() -> Callable[[int, int, str], None]:
 
     bar = Progress(console=Console(stderr=True), transient=True)
     task = bar.add_task("")
+    atexit.register(bar.stop)  # after Ctrl-C in the middle the cursor must come back
 
     def show(done: int, total: int, what: str) -> None:
         bar.start()

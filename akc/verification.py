@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
+from akc.device_runner import share
 from akc.diagnostics import DiagnosticError
 from akc.ir.module import Module, Op, Sequence
 from akc.ir.ops.akida import Layer
@@ -100,13 +101,16 @@ def verify(device: Device, program: Program, inputs: Any, batch: int = LARGEST_B
     bytes_of = {s.sequence: s.bytes for s in program.sequences}
     sequences = [s for s in program.module.net.sequences if s.name in bytes_of]
     results = {s.name: SequenceResult(sequence=s.name, samples=0, values=0) for s in sequences}
-    for first in range(0, len(next(iter(arrays.values()))), runner.piece):
+    samples = len(next(iter(arrays.values())))
+    for first in range(0, samples, runner.piece):
         part = {name: array[first : first + runner.piece] for name, array in arrays.items()}
         values = runner.run(part, keep=True)
-        for sequence in sequences:
-            if results[sequence.name].difference is None:
-                found = _verify_sequence(device, program, sequence, bytes_of[sequence.name], values, batch)
-                results[sequence.name] = _joined(results[sequence.name], found)
+        with share(device, first / samples, min(first + runner.piece, samples) / samples):
+            for number, sequence in enumerate(sequences):
+                if results[sequence.name].difference is None:
+                    with share(device, number / len(sequences), (number + 1) / len(sequences)):
+                        found = _verify_sequence(device, program, sequence, bytes_of[sequence.name], values, batch)
+                    results[sequence.name] = _joined(results[sequence.name], found)
     return Verification(sequences=tuple(results.values()))
 
 
@@ -138,7 +142,8 @@ def _flat(array: Array, module: Module, name: str) -> Array:
 
 
 def _on_device(device: Device, raw: bytes, steps: Array, batch: int) -> Array:
-    Device.program(device, raw)
+    with share(device, 0, 0):
+        Device.program(device, raw)
     return device.forward(steps, batch)
 
 

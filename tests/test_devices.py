@@ -300,6 +300,19 @@ def test_samples_go_through_in_pieces(two: akc.Program, monkeypatch: pytest.Monk
     assert first.samples == second.samples == 40
 
 
+def test_progress_goes_from_nothing_to_all(two: akc.Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over pieces and sequences, and never back, whoever runs the network."""
+    monkeypatch.setattr(run, "CHUNK", 16)
+    for work in (lambda d: d.predict(samples()), lambda d: verify(d, two, samples())):
+        seen: list[tuple[int, int]] = []
+        with open_device("emulator", lambda done, total, seen=seen: seen.append((done, total))) as device:  # type: ignore[misc]
+            device.program(two)
+            seen.clear()
+            work(device)
+        fractions = [done / total for done, total in seen]
+        assert fractions == sorted(fractions) and fractions[-1] == 1 and len(set(fractions)) >= 6
+
+
 class Flaky(EmulatorBus):
     """A chip whose memory at one NP loses a bit: weights of the unit at `place` are read wrong."""
 
@@ -326,7 +339,9 @@ def test_the_first_layer_that_differs_is_named(two: akc.Program) -> None:
         difference = result.sequences[0].difference
         assert difference is not None and difference.layer == layer
         assert difference.place[2] < 5 and difference.found != difference.expected
-        with pytest.raises(DiagnosticError, match=rf"AKC0812.*@s0: %{layer} differs in \d+ of \d+ values, first in sample"):
+        with pytest.raises(
+            DiagnosticError, match=rf"AKC0812.*@s0: %{layer} differs in \d+ of \d+ values, first in sample"
+        ):
             result.check()
 
 
