@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that verbs share, the forms of their values, and what shells complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TARGETS = ("akd1000",)
+PLACES = ("vendor", "vendor-minimal", "compact")
+CUTS = ("crossings", "vendor", "vendor-minimal")
+
+
+class Shape(click.ParamType[tuple[int, ...]]):
+    """`1,1,28,28`."""
+
+    name = "shape"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Comma-separated whole numbers."""
+        try:
+            return tuple(int(word) for word in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no shape; write it as 1,1,28,28", param, ctx)
+
+
+class Limits(click.ParamType[tuple[float, float]]):
+    """`-0.42,2.82`."""
+
+    name = "lo,hi"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        """Two numbers, the smaller first."""
+        try:
+            low, high = (float(word) for word in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no range; write it as 0,1", param, ctx)
+        if not isfinite(low) or not isfinite(high):
+            self.fail(f"{value!r} has no end; give two finite numbers", param, ctx)
+        if low >= high:
+            self.fail(f"{value!r} ends before it starts", param, ctx)
+        return low, high
+
+
+FILE = click.Path(readable=False, allow_dash=True)
+"""A file name, which shells complete; what is wrong with a file is said by akc.files."""
+
+
+def complete_pass(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of passes, for the last one of a pipeline."""
+    from akc.passes import PASSES
+
+    *before, last = incomplete.split(",")
+    return [",".join([*before, name]) for name in PASSES if name.startswith(last)]
+
+
+def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Diagnostic codes."""
+    from akc.codes import CODES
+
+    return [code for code in CODES if code.startswith(incomplete.upper())]
+
+
+def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, for verbs that share them."""
+
+    def apply(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+TARGET = click.option(
+    "-t", "--target", type=click.Choice(TARGETS), default="akd1000", show_default=True, help="The chip."
+)
+OUTPUT = click.option(
+    "-o", "--output", default="-", type=FILE, metavar="FILE", help="Where the product goes; - is stdout."
+)
+HOST = click.option(
+    "--host",
+    type=click.Choice(["refuse", "allow"]),
+    default="refuse",
+    show_default=True,
+    help="Whether layers that the chip does not take may run on the host.",
+)
+PLACE = click.option(
+    "--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs."
+)
+CUT = click.option(
+    "--cut",
+    type=click.Choice(CUTS),
+    help="With --host=allow, where to cut: fewest crossings"
+    " between host and chip (default), or as the vendor's tools do (default for .fbz files).",
+)
+PIPELINE = click.option(
+    "-p",
+    "--pipeline",
+    metavar="PASSES",
+    shell_complete=complete_pass,
+    help="Passes, such as 'fold-batchnorm,lower-int4{weights=4}'.",
+)
+DUMP = click.option(
+    "--dump-dir", type=FILE, metavar="DIR", help="Write NN-pass.akir after each pass that changed the text."
+)
+TIMINGS = click.option("--timings", is_flag=True, help="Print how long each pass took.")
+SAMPLES = click.option(
+    "-i", "--input", "inputs", required=True, type=FILE, metavar="X.npy|X.npz", help="Inputs, batch axis first."
+)
+CALIBRATE = option_group(
+    click.option(
+        "--calibrate",
+        type=FILE,
+        metavar="X.npz",
+        help="Samples: arrays named like the inputs, `labels` if there are any.",
+    ),
+    click.option("--input-range", type=Limits(), metavar="LO,HI", help="Smallest and largest input value."),
+)
+
+
+BATCH = click.option(
+    "--batch",
+    type=click.IntRange(1, 16),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Samples that a device works on at once.",
+)
+
+SPIKING = option_group(
+    click.option("--steps", type=click.IntRange(1), metavar="T", help="Spiking: number of time steps."),
+    click.option("--dt", type=float, metavar="S", help="Spiking: length of a step in seconds."),
+    click.option(
+        "--coding", type=click.Choice(["direct", "spikes"]), help="Spiking: a constant input, or one with a time axis."
+    ),
+    click.option(
+        "--readout",
+        type=click.Choice(["count", "membrane", "max", "last", "none"]),
+        help="Spiking: how the answer is read.",
+    ),
+    click.option(
+        "--reset", type=click.Choice(["subtract", "zero", "none"]), help="Spiking: in place of what the file says."
+    ),
+    click.option("--producer", metavar="NAME", help="Spiking: which tool wrote a NIR file."),
+    click.option("--topology", type=FILE, metavar="784-256-10|F.toml", help="Spiking: the layers of a weights file."),
+    click.option("--accept", multiple=True, metavar="REASON", help="Spiking: accept what a refusal named."),
+    click.option(
+        "--spikes",
+        type=click.Choice(["rate", "step", "hybrid"]),
+        help="Spiking: one pass a window, a step, or neurons on the host.",
+    ),
+    click.option("--window", type=click.IntRange(1), metavar="K", help="Spiking: number of windows of --spikes=rate."),
+    click.option("--fit", is_flag=True, help="Spiking: fit the rates of unusual neurons to the samples."),
+)
+LEAST = click.option(
+    "--least",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Refuse a calibrated network with fewer of its source's answers.  [default: 0.8]",
+)
+PASS_OPTIONS = click.option(
+    "-O",
+    "--option",
+    "pass_options",
+    multiple=True,
+    metavar="PASS{KEY=VALUE}",
+    help="Options for passes of the pipeline, such as 'drop-lstm{by=mean}'; `akc passes PASS` lists them.",
+)
+EXAMPLE = click.option(
+    "--example",
+    type=Shape(),
+    multiple=True,
+    metavar="SHAPE",
+    help="Shape of an example input with its batch axis, for PyTorch sources.",
+)
+WEIGHTS = click.option(
+    "--weights",
+    type=click.Choice(["inline", "elide"]),
+    default="inline",
+    show_default=True,
+    help="Whether the text holds the numbers, or digests of them.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+ON_DEVICE = click.option("--on", metavar="NAME", help="emulator, /dev/akida0 or vfio:0000:01:00.0.")

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line repeats a few words, so that help need not load what they are the words of; here they agree."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from akc import options
+from akc.cli import cli
+from akc.frontends.spiking import CODINGS, READOUTS
+from akc.passes import place, spikes
+from akc.targets import TARGETS
+
+
+def _choices(verb: str, option: str) -> tuple[str, ...]:
+    found = next(p for p in cli.commands[verb].params if option in p.opts)
+    assert isinstance(found.type, click.Choice)
+    return tuple(found.type.choices)
+
+
+def test_words_agree() -> None:
+    assert options.PLACES == place.MODES
+    assert options.CUTS == place.CUTS
+    assert set(options.TARGETS) == set(TARGETS)
+    assert set(_choices("lower", "--spikes")) == set(spikes.WAYS)
+    assert _choices("lower", "--readout") == READOUTS
+    assert _choices("lower", "--coding") == CODINGS
+
+
+@pytest.mark.parametrize("verb", sorted(cli.commands))
+def test_every_option_is_explained(verb: str) -> None:
+    command = cli.commands[verb]
+    context = click.Context(command)
+    assert "..." not in command.get_short_help_str(66), "the first sentence does not fit into the list of verbs"
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option):
+            assert parameter.help and parameter.help.endswith((".", "]", "0.8"))
