@@ -49,6 +49,8 @@ def lower(
         if value:
             changed.setdefault("rate", {})[key] = value
     options["options"] = changed
+    if fit:
+        options["spikes"] = options["spikes"] or "rate"
     module = _talking(
         context, timings, lambda: compiler.lower(source, accept=tuple(accept), context=context, **options)
     )

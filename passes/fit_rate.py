@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve, field, frozen, validators
 
-from akc.diagnostics import error
+from akc.diagnostics import Diagnostic, DiagnosticError, error
 from akc.ir.module import Module, Op
 from akc.ir.ops import akida, host, nn, snn
 from akc.ir.types import TensorType
@@ -17,7 +17,7 @@ from akc.passes.evaluate import Array, sample_inputs
 from akc.passes.quantisation import MESH
 from akc.passes.rate import NeuronPlan, Plan, outputs
 from akc.passes.rounding import least_error_scale, round_nearest
-from akc.passes.staircase import fit
+from akc.passes.staircase import fit, levels
 from akc.sim.neurons import scan
 from akc.sim.registry import WHOLE, evaluate_op, find_rule
 from akc.sim.run import Runner
@@ -50,6 +50,10 @@ class FitRate:
     least: float = field(default=0.8, validator=[validators.ge(0), validators.le(1)])
     """The smallest share of same answers that is not refused (AKC0391); 0 never refuses."""
 
+    explained: float = field(default=0.5, validator=[validators.ge(0), validators.le(1)])
+    """The smallest share of the variance of an unusual neuron's counts (rate{fit=true}) that its fitted levels must
+    give again; fewer is refused (AKC0391), unless least is 0."""
+
     def run(self, module: Module, context: Any) -> Module:
         """The fitted module; raises DiagnosticError AKC0391 where it does not answer like its source."""
         plan: Plan | None = context.notes.get("rate")
@@ -69,7 +73,30 @@ class FitRate:
         context.notes["fit-rate"] = report
         if same[kept] < self.least:
             raise self.refusal(report)
+        missed = [layer for layer in fitting.layers if layer.unusual and layer.explained < self.explained]
+        if missed and self.least:
+            raise self.no_rate(missed)
         return candidates[kept]
+
+    def no_rate(self, layers: list[LayerReport]) -> Exception:
+        """What to say about neurons whose counts are no function of their mean current."""
+        return DiagnosticError(
+            [
+                Diagnostic(
+                    code="AKC0391",
+                    message=f"the rates of '{layer.name}' cannot be fitted: levels explain {layer.explained:.0%} of the"
+                    f" variance of its spike counts, {self.explained:.0%} are asked for",
+                    label=str(layer),
+                    origin=(layer.name,),
+                    help=(
+                        "--host=allow with --spikes hybrid keeps the neurons on the host, exactly",
+                        "shorter windows (rate{window=...}), or LIF neurons and retraining",
+                        "--least 0 (least=0 in Python) makes the program all the same",
+                    ),
+                )
+                for layer in layers
+            ]
+        )
 
     def refusal(self, report: Report) -> Exception:
         """What to say about a network that answers something else."""
@@ -113,15 +140,19 @@ def best_of(scored: dict[str, Score]) -> str:
 
 @frozen
 class LayerReport:
-    """One layer: mean distance of its levels from the source's counts, before and after, and the share at the top."""
+    """One layer: mean distance of its levels from the source's counts, before and after, the share at the top,
+    the share of the counts' variance that the levels give again; whether the neuron is one that they imitate."""
 
     name: str
     before: float
     after: float
     saturated: float
+    explained: float = 1.0
+    unusual: bool = False
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.before:.2f} -> {self.after:.2f} levels off, {self.saturated:.0%} at the top"
+        fitted = f", {self.explained:.0%} of its counts explained" if self.unusual else ""
+        return f"{self.name}: {self.before:.2f} -> {self.after:.2f} levels off, {self.saturated:.0%} at the top{fitted}"
 
 
 @frozen
@@ -185,12 +216,16 @@ class _Fitting:
         """For each chip layer the source's value whose counts its levels stand for, and spikes a level."""
         found: dict[str, tuple[str, Array]] = {}
         for op in self.module.net.ops:
-            plan = next((self.plan.neurons[o] for o in reversed(op.origin) if o in self.plan.neurons), None)
+            plan = self.planned(op)
             if isinstance(op, akida.Layer) and op.activation and plan is not None:
                 value = self.matching(plan, op.type)
                 if value is not None:
                     found[op.name] = (value, plan.unit.astype(np.float32))
         return found
+
+    def planned(self, op: Op) -> NeuronPlan | None:
+        """The neuron that a chip layer comes from."""
+        return next((self.plan.neurons[o] for o in reversed(op.origin) if o in self.plan.neurons), None)
 
     def matching(self, plan: NeuronPlan, kind: TensorType) -> str | None:
         """The neuron's spikes, or what a pool behind it makes of them: the one with as many elements."""
@@ -241,13 +276,19 @@ class _Fitting:
         threshold = self.module.array(op.threshold).astype(np.float64)
         step = np.floor(self.module.array(op.act_step) * 16) / 16 / share
         before = _distance(x, wanted, threshold, step, top)
+        plan = self.planned(op)
+        unusual = plan is not None and plan.unusual
+        if unusual:
+            threshold, step = _nearer(x, wanted, (threshold, step), _regressed(x, wanted, step, top), top)
         threshold, step, _ = fit(x, wanted, threshold, step, top)
         step = np.clip(np.rint(step * 2**op.act_bits), 1, MESH.sixteenths) / 2**op.act_bits
         threshold, step, _ = fit(x, wanted, threshold, step, top, moves=False)
         threshold = np.clip(np.floor(threshold), -MESH.threshold, MESH.threshold)
         after = _distance(x, wanted, threshold, step, top)
-        full = float((np.ceil((x - threshold) / step) >= top).mean())
-        self.layers.append(LayerReport((op.origin or (op.name,))[-1], before, after, full))
+        found = levels(x, threshold, step, top)
+        full, missed = float((found >= top).mean()), float(((found - wanted) ** 2).mean() / max(wanted.var(), 1e-12))
+        name = (op.origin or (op.name,))[-1]
+        self.layers.append(LayerReport(name, before, after, full, max(0.0, 1 - missed), unusual))
         self.changed[op.threshold] = Weight.of(threshold.astype(np.int64), "i32")
         self.changed[op.act_step] = Weight.of(step * share, "f32")
 
@@ -313,6 +354,26 @@ def _correction(x: Array, y: Array, weights: Array, slope: Array) -> Array:
     solved = np.linalg.solve(gram + PULL * np.trace(gram) / len(x) * np.eye(len(x)), missing)
     found: Array = solved.T @ centred
     return found
+
+
+def _regressed(x: Array, wanted: Array, step: Array, top: int) -> tuple[Array, Array]:
+    """Thresholds and steps by the straight line through the counts that are neither 0 nor the top, column by column."""
+    inner = (wanted > 0) & (wanted < top)
+    count = np.maximum(inner.sum(axis=0), 1)
+    x_mean, mean = (x * inner).sum(axis=0) / count, (wanted * inner).sum(axis=0) / count
+    spread = (((x - x_mean) * inner) ** 2).sum(axis=0)
+    slope = ((x - x_mean) * (wanted - mean) * inner).sum(axis=0) / np.maximum(spread, 1e-12)
+    found = np.where(slope > 1e-9, 1 / np.maximum(slope, 1e-9), step)
+    return x_mean - found * (mean - 0.5), found
+
+
+def _nearer(
+    x: Array, wanted: Array, one: tuple[Array, Array], other: tuple[Array, Array], top: int
+) -> tuple[Array, Array]:
+    """For each column the pair of threshold and step with the smaller square error."""
+    errors = [((levels(x, *pair, top) - wanted) ** 2).mean(axis=0) for pair in (one, other)]
+    better = errors[1] < errors[0]
+    return np.where(better, other[0], one[0]), np.where(better, other[1], one[1])
 
 
 def _distance(x: Array, wanted: Array, threshold: Array, step: Array, top: int) -> float:

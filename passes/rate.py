@@ -147,12 +147,14 @@ def usual_windows(steps: int) -> int:
 
 @define
 class NeuronPlan:
-    """What became of one neuron: steps of a window, spikes a level stands for, error of the staircase in levels."""
+    """What became of one neuron: steps of a window, spikes a level stands for, error of the staircase in levels;
+    whether it is one that a staircase only imitates."""
 
     name: str
     steps: float
     unit: Array
     error: float
+    unusual: bool = False
 
 
 @define
@@ -370,7 +372,7 @@ class _Rewriting:
         rate = fresh_name(f"{op.name}.rate", self.module.net.values)
         self.renamed[op.name] = self.affine(op, op.name, rate, stairs.unit / steps, 0.0)
         self.plan.neurons[(op.origin or (op.name,))[0]] = NeuronPlan(
-            op.name, steps / self.windows, stairs.unit / self.windows, float(stairs.error.max())
+            op.name, steps / self.windows, stairs.unit / self.windows, float(stairs.error.max()), bool(op.unusual)
         )
 
     def linear_readout(self, op: host.Sum | host.Mean | host.Max | host.Last) -> None:
