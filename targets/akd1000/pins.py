@@ -160,7 +160,10 @@ def _unfit(layer: LayerFacts, place: Location, share: Share) -> Iterator[tuple[s
 
 def _unfit_dense(layer: LayerFacts, place: Location, share: Share) -> Iterator[tuple[str, str]]:
     if share.axes != ((0, layer.filters), (0, layer.size[0]), (0, layer.size[1])):
-        yield "a dense layer is never cut", "leave the ranges out"
+        yield (
+            "a dense layer stands on one NP as a whole; the vendor's SDK never splits one, nor can it be steered to",
+            "leave the ranges out; fnp2(4, 1, 0) to fnp2(4, 1, 3) take any number of units",
+        )
     size = weight_bytes(layer, layer.filters)
     if place.kind == "fnp3" and size > FNP3_BYTES:
         yield (
@@ -170,9 +173,11 @@ def _unfit_dense(layer: LayerFacts, place: Location, share: Share) -> Iterator[t
 
 
 def _bad_edges(layer: LayerFacts, share: Share) -> Iterator[tuple[str, str]]:
-    for key, (start, stop), whole, pool in zip(
-        ("d0", "d1"), share.axes[1:], layer.size, layer.pool_stride, strict=True
+    for key, (start, stop), whole, pool, stride in zip(
+        ("d0", "d1"), share.axes[1:], layer.size, layer.pool_stride, layer.stride, strict=True
     ):
+        if stop - start < stride and stop != whole:
+            yield f"{key}={start}:{stop} is shorter than the stride", f"use ranges of at least {stride}"
         if 0 < start < layer.halo:
             yield (
                 f"{key} starts at {start}, its halo of {layer.halo} would reach over the edge",
@@ -180,11 +185,12 @@ def _bad_edges(layer: LayerFacts, share: Share) -> Iterator[tuple[str, str]]:
             )
         if layer.max_pooled and (start % pool or (stop % pool and stop != whole)):
             yield f"{key}={start}:{stop} cuts a pooling window", f"use multiples of {pool}"
-    if not _may_be_tiled(layer) and not _default_tile(layer, share):
+    if not may_be_tiled(layer) and not _default_tile(layer, share):
         yield f"this layer's {layer.pool} pooling needs the map as placing cuts it", "leave d0= and d1= out"
 
 
-def _may_be_tiled(layer: LayerFacts) -> bool:
+def may_be_tiled(layer: LayerFacts) -> bool:
+    """Whether the map of a layer may be cut where its pins say; else pooling needs it as placing cuts it."""
     overlapping = layer.max_pooled and layer.pool_stride != layer.pool_size
     strided = layer.max_pooled and layer.kind == "conv" and layer.stride[0] == 2
     return not (layer.pool == "average" or overlapping or strided)

@@ -21,7 +21,8 @@ from akc.targets.akd1000.layers import LayerFacts, layers_of
 from akc.targets.akd1000.memory import external_bytes, input_bytes, weight_bytes
 from akc.targets.akd1000.shares import Share
 from tests.conformance import random_networks, vendor
-from tests.conformance.placement_networks import SHAPES, shaped_network
+from tests.conformance.placement_networks import SHAPES
+from tests.conformance.ways import draw
 from tests.targets.akd1000.chips import in_sequence
 
 pytestmark = pytest.mark.conformance
@@ -36,10 +37,6 @@ LEAST_PLACED = {"spoiled": 0.02, "spoiled_shape": 0.02, "crowded": 0.0}
 def seeds(kind: str, share: int = 1) -> range:
     """The seeds of a class; crowded networks take the SDK long, so fewer of them."""
     return range(SEED, SEED + COUNT // (5 * share if kind == "crowded" else share))
-
-
-def draw(kind: str, seed: int) -> Module:
-    return shaped_network(kind, seed) if kind in SHAPES else random_networks.network(kind, seed)
 
 
 def places(module: Module) -> dict[str, list[str]]:

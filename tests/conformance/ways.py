@@ -15,15 +15,21 @@ import numpy as np
 from attrs import evolve, frozen
 
 from akc.diagnostics import DiagnosticError
+from akc.ir.fields import Range
 from akc.ir.module import Module, Value
 from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Layer, Location
 from akc.ir.weights import Weight
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.layers import chain_facts, on_host
+from akc.targets.akd1000.layers import LayerFacts, chain_facts, on_host
 from akc.targets.akd1000.limit_table import LARGEST_UNITS
 from akc.targets.akd1000.limits import layer_faults
+from akc.targets.akd1000.memory import FNP3_BYTES, weight_bytes
 from akc.targets.akd1000.mesh import CNP_ORDER, FNP_ORDER
+from akc.targets.akd1000.pins import may_be_tiled, pin_faults
+from akc.targets.akd1000.placement import FILTER_LIMIT, shares_of
+from akc.targets.akd1000.shares import Share
+from akc.targets.akd1000.tiles import cut
 from tests.conformance import random_networks, vendor
 from tests.conformance.placement_networks import SHAPES, shaped_network
 from tests.targets.akd1000.chips import in_sequence, pinned
@@ -217,68 +223,113 @@ def steered(module: Module, seed: int) -> Outcome:
 
 
 class Steered(akida.MapConstraints):  # type: ignore[misc]
-    """Makes the SDK give each layer the pieces and the NPs of a placed module."""
+    """Makes the SDK give each layer the pieces, the tiles and the NPs of a module; layers without places get others."""
 
-    def __init__(self, placed: Module) -> None:
+    def __init__(self, module: Module) -> None:
         super().__init__(akida.AKD1000())
-        self.places = {op.name: op.at for op in placed.net.ops if isinstance(op, Layer)}
-        self.layer = ""
+        self.places = {op.name: op.at for op in module.net.ops if isinstance(op, Layer)}
+        self.taken = {(at.column, at.row, at.id) for places in self.places.values() for at in places}
+        self.layer, self.stuck = "", False
 
     def next_layer_handler(self, name: str) -> None:
         """Called in front of each layer."""
         self.layer = name
-        sizes = [at.filters.stop - at.filters.start for at in self.places[name] if at.filters is not None]
-        self.cnp_max_filters = min(504, max(sizes, default=504))
+        places = self.places[name]
+        self.cnp_max_filters = _largest([at.filters for at in places], self.cnp_max_filters_default)
+        self.cnp_max_width = _largest([at.d0 for at in places], self.cnp_max_width_default)
+        self.cnp_max_height = _largest([at.d1 for at in places], self.cnp_max_height_default)
 
     def select_nps(self, source: Sequence[Any], count: int, kind: Any) -> list[Any]:
-        """The NPs of the layer, in order."""
+        """The NPs of the layer, in order; without places the first that no other layer names."""
         free = {(np_.col, np_.row, np_.id): np_ for np_ in source}
-        return [free[at.column, at.row, at.id] for at in self.places[self.layer]]
+        places = self.places[self.layer]
+        if not places:
+            others = [np_ for place, np_ in free.items() if place not in self.taken][:count]
+            self.stuck |= len(others) < count
+            return others
+        return [free[at.column, at.row, at.id] for at in places]
 
 
-def steered_to(placed: Module, module: Module) -> Outcome:
-    """akc's programs of a placement, and the SDK's where it is steered to the same."""
+def _largest(ranges: Sequence[Range | None], most: int) -> int:
+    return min(most, max((r.stop - r.start for r in ranges if r is not None), default=most))
+
+
+def steer(module: Module, placed: Module) -> Bytes | None:
+    """The SDK's programs where it is steered to the places of a module; None where it refuses.
+
+    Raises NotMade where it asks for an FNP3 and the last free ones are pinned for later layers: akc then
+    takes an FNP2, which the SDK cannot be told.
+    """
+    steering = Steered(placed)
     try:
         model = vendor.to_akida(module)
-        vendor.map_on_akd1000(model, minimal=True, constraints=Steered(placed))
-    except REFUSALS:
-        return Outcome(assembled(placed), None)
-    return Outcome(assembled(placed), vendor.programs(model))
+        vendor.map_on_akd1000(model, minimal=True, constraints=steering)
+        return vendor.programs(model)
+    except REFUSALS as fault:
+        if steering.stuck:
+            raise NotMade(str(fault)) from None
+        return None
 
 
 def compact(module: Module, seed: int) -> Outcome:
     """akc's compact placement, which the SDK is steered to. Where akc refuses, the SDK must too."""
     placed = placed_or_none(module, "compact")
     alone = placed_by("vendor")(module, seed)
-    return alone if placed is None else evolve(steered_to(placed, module), more=alone.theirs is None)
+    return alone if placed is None else Outcome(assembled(placed), steer(module, placed), alone.theirs is None)
 
 
 def pins(module: Module, seed: int) -> Outcome:
-    """One layer is pinned to NPs drawn at random, the rest completed in Minimal's way; the SDK is steered there."""
-    whole = placed_or_none(module, "vendor-minimal")
-    if whole is None:
+    """Some layers are pinned: cut anew into equal pieces and tiles, on NPs drawn at random. The SDK is steered there.
+
+    The layers between are placed by both sides. Pins that akc refuses are not drawn: the SDK, steered to some of
+    them, never comes back.
+    """
+    if placed_or_none(module, "vendor-minimal") is None:
         return placed_by("vendor-minimal")(module, seed)
-    layers = [op for op in whole.net.ops if isinstance(op, Layer) and op.at[0].kind != "hrc"]
-    if not layers:
-        return steered_to(whole, module)
     rng = np.random.default_rng(seed)
-    chosen = layers[int(rng.integers(len(layers)))]
+    used: set[tuple[int, int, int]] = set()
+    chosen: dict[str, list[Location]] = {}
+    for layer in chain_facts(module, list(module.net.ops)):
+        if layer.kind != "image" and rng.random() < 0.6:
+            chosen[layer.op.name] = _drawn(layer, rng, used)
+    text = pinned(in_sequence(module), **chosen)
     try:
-        text = pinned(in_sequence(module), **{chosen.name: moved(chosen.at, rng)})
-        placed = TARGET.place(text, "vendor-minimal")
-    except DiagnosticError as fault:
-        raise NotMade(f"the pins leave no room: {fault}") from None
-    return steered_to(placed, module)
+        ours: Bytes | None = assembled(TARGET.place(text, "vendor-minimal"))
+    except DiagnosticError:
+        ours = None
+    return Outcome(ours, steer(module, text))
 
 
-def moved(places: Sequence[Location], rng: np.random.Generator) -> list[Location]:
-    """The same shares on other NPs of the same kind."""
-    order = CNP_ORDER if places[0].kind == "cnp1" else FNP_ORDER[places[0].kind]
-    chosen = rng.permutation(len(order))[: len(places)]
-    return [
-        evolve(place, column=other.column, row=other.row, id=other.id)
-        for place, other in zip(places, (order[int(n)] for n in chosen), strict=True)
-    ]
+def _drawn(layer: LayerFacts, rng: np.random.Generator, used: set[tuple[int, int, int]]) -> list[Location]:
+    """Places for a whole layer, on NPs that are not used yet; none where there are too few."""
+    if layer.kind == "dense":
+        kind = "fnp3" if weight_bytes(layer, layer.filters) <= FNP3_BYTES else "fnp2"
+        shares, order = [Share((0, layer.filters), (0, layer.size[0]), (0, layer.size[1]))], FNP_ORDER[kind]
+    else:
+        kind, shares, order = "cnp1", _cut_anew(layer, rng), CNP_ORDER
+    free = [p for p in order if p.place not in used]
+    if len(shares) > len(free):
+        return []
+    nps = [free[int(n)] for n in rng.permutation(len(free))[: len(shares)]]
+    places = [share.at(kind, np_.place, layer) for share, np_ in zip(shares, nps, strict=True)]
+    if pin_faults([evolve(layer, op=evolve(layer.op, at=tuple(places)))]):
+        return []
+    used |= {np_.place for np_ in nps}
+    return places
+
+
+def _cut_anew(layer: LayerFacts, rng: np.random.Generator) -> list[Share]:
+    """A limit of filters, and sometimes narrower tiles, drawn at random; equal pieces, as the SDK can be asked for.
+
+    A map that is pooled as a whole stays whole.
+    """
+    whole = shares_of(layer, int(rng.integers(1, 65)) if rng.random() < 0.7 else FILTER_LIMIT)
+    pieces = sorted({share.filters for share in whole})
+    tiles = [sorted({getattr(share, axis) for share in whole}) for axis in ("d0", "d1")]
+    for axis, multiple in enumerate(layer.pool_stride if layer.max_pooled else (1, 1)):
+        if may_be_tiled(layer) and rng.random() < 0.3:
+            tiles[axis] = list(cut(0, layer.size[axis], int(rng.integers(1, 5)), multiple))
+    return [Share(piece, d0, d1) for d0 in tiles[0] for d1 in tiles[1] for piece in pieces]
 
 
 WAYS: dict[str, Callable[[Module, int], Outcome]] = {

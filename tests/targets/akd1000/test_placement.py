@@ -212,7 +212,7 @@ BAD_PINS: list[tuple[str, str, dict[str, list[Location]]]] = [
     ("AKC0525", "overlap", {"n1": [at("cnp1(1, 3, 0, filters=0:33)"), at("cnp1(1, 3, 1, filters=32:64)")]}),
     ("AKC0525", "reaches outside", {"n1": [at("cnp1(1, 3, 0, filters=0:65)")]}),
     ("AKC0525", "reaches outside", {"n1": [at("cnp1(1, 3, 0, d1=4:4)")]}),
-    ("AKC0526", "a dense layer is never cut", {"n2": [at("fnp3(1, 3, 0, filters=0:2)")]}),
+    ("AKC0526", "a dense layer stands on one NP as a whole", {"n2": [at("fnp3(1, 3, 0, filters=0:2)")]}),
 ]
 
 
@@ -232,6 +232,8 @@ UNFIT_PINS = [
     ("bytes of input map, an NP holds", ((32, 64, 64), "u4", ("convolution", 4, 3, "i4")), "cnp1(1, 3, 1)"),
     ("its halo of 3 would reach", ((16, 8, 4), "u4", ("convolution", 4, 7, "i4")), "cnp1(1, 3, 1, d0=2:16)"),
     ("bytes of weights, an FNP3 holds 43,008", ((1, 1, 900), "u4", ("dense", 900, "i4")), "fnp3(1, 3, 0)"),
+    ("d0=0:1 is shorter than the stride",
+     ((16, 8, 4), "u4", ("convolution", 4, 3, "i4", {"stride": (2, 2)})), "cnp1(1, 3, 1, d0=0:1)"),
     ("needs the map as placing cuts it", ((16, 8, 4), "u4", ("convolution", 4, 3, "i4", {"pool": "average"})),
      "cnp1(1, 3, 1, d0=0:8)"),
 ]  # fmt: skip
