@@ -20,7 +20,6 @@ from akc.sim.compare import Comparison, compare
 from akc.sim.run import Runner
 
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
-    "ranges by the largest value": {"calibrate": {"method": "max"}},
     "ranges by percentile": {"calibrate": {"method": "percentile"}},
     "weights to the nearest": {"lower-int4": {"rounding": "nearest"}},
 }
@@ -76,13 +75,15 @@ def calibrated(module: Module, lowered: Module, passes: list[Pass], context: Con
         return lowered
     seen, unseen = _halves(context)
     wanted = _outputs(module, unseen)
+    first = next((i for i, one in enumerate(passes) if one.name == "calibrate"), 0)
+    mappable = run_pipeline(module, passes[:first], seen)
     scores: dict[str, Score] = {}
     for number, (name, changes) in enumerate({ASKED: {}, **RECIPES}.items()):
-        recipe = _changed(passes, changes)
+        recipe = _changed(passes[first:], changes)
         if recipe is None or (scores and scores[ASKED].same >= GOOD):
             continue
         context.progress(number, len(RECIPES) + 1, f"trying {name}")
-        score = _score(module, recipe, seen, unseen, wanted)
+        score = _score(mappable, recipe, seen, unseen, wanted)
         if score is not None:
             scores[name] = score
         elif name == ASKED:
