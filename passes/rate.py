@@ -49,7 +49,7 @@ class Rate:
     on samples, else one for every three steps, 30 at most."""
 
     bits: int = field(default=4, validator=validators.in_((1, 2, 4)))
-    """Bits of a level; lower-int4 must get the same."""
+    """Bits of a level; snn.levels carries them on to lower-int4."""
 
     coding: str = field(default="auto", validator=validators.in_(CODINGS))
     """What an input spike is worth by its step, where the whole time is one window: count, all alike; linear,
