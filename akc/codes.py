@@ -99,6 +99,10 @@ CODES: dict[str, Code] = {
         "The weights section holds an entry that no statement names. Passes drop it, fmt keeps it.",
     ),
     # -- 03 frontends ---------------------------------------------------------------------------
+    "AKC0207": Code(
+        "weights are not finite",
+        "A weight is nan or infinite. No layer computes with such numbers, and no range holds them.",
+    ),
     "AKC0301": Code(
         "this is no ONNX file",
         "The bytes are not an ONNX model, or the file was cut short on its way here.",
@@ -489,6 +493,11 @@ CODES: dict[str, Code] = {
     "AKC0518": Code(
         "inputs have three bits",
         "Three-bit levels exist in the vendor's file format. Dense layers refuse them.",
+    ),
+    "AKC0519": Code(
+        "there is no layer that can learn",
+        "Edge learning takes place in a last fully connected layer with `learning=akida_unsupervised(...)`. The pass "
+        "learn makes one of a last dense layer; docs/akd1000/learning.md says what it does.",
     ),
     "AKC0520": Code(
         "a sequence needs more neural processors than there are",

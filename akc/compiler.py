@@ -59,6 +59,9 @@ def lower(
     if input_range is not None and not (np.isfinite(input_range).all() and input_range[0] < input_range[1]):
         raise error("AKC0905", f"{input_range} is no input range", help="two finite numbers, the smaller first: (0, 1)")
     module = read_source(source, Options(example=_example(example), spiking=spiking, warn=context.warn))
+    faults = [d for d in verify_numbers(module) if d.severity == "error"]
+    if faults:
+        raise DiagnosticError(faults)
     context.target_name, context.host = target, host
     context.input_range = input_range or context.input_range
     context.dump_dir = Path(dump_dir) if dump_dir is not None else context.dump_dir

@@ -61,6 +61,8 @@ class Context:
     dump_dir: Path | None = None
     command: tuple[str, ...] = ()
     progress: Callable[[int, int, str], None] = lambda done, total, what: None
+    coming: tuple[Pass, ...] = ()
+    """The passes behind the one that runs, whose options it may follow."""
     notes: dict[str, Any] = field(factory=dict)
     """What passes found out and reports may show, by pass name."""
 
@@ -187,6 +189,7 @@ def run_pipeline(module: Module, pipeline: str | list[Pass], context: Context) -
         write_text(make_folder(context.dump_dir) / "00-input.akir", print_module(module))
     done: list[str] = []
     for number, one in enumerate(passes, 1):
+        context.coming = tuple(passes[number:])
         module = _run_pass(one, module, context, done, number)
         done.append(one.name)
     return module
@@ -198,7 +201,7 @@ def _run_pass(one: Pass, module: Module, context: Context, done: list[str], numb
     start = time.perf_counter()
     try:
         result = one.run(module, context)
-        _check_result(one, result)
+        _check_result(one, module, result)
     except DiagnosticError:
         raise
     except Exception as fault:
@@ -209,12 +212,14 @@ def _run_pass(one: Pass, module: Module, context: Context, done: list[str], numb
     return result
 
 
-def _check_result(one: Pass, module: Module) -> None:
-    faults = [d for d in verify(module) if d.severity == "error"]
+def _check_result(one: Pass, before: Module, result: Module) -> None:
+    faults = [d for d in verify(result) if d.severity == "error"]
     if faults:
         raise AssertionError("the pass left a module that is not valid:\n" + str(DiagnosticError(faults)))
-    if one.ensures is not None and not reaches(level_of(module), one.ensures):
-        raise AssertionError(f"the pass left a module that is {level_of(module)}, not {one.ensures}")
+    if one.ensures is not None and not reaches(level_of(result), one.ensures):
+        if result is before:
+            require_level(result, one.ensures, f"what follows {one.name}, which found nothing to do,")
+        raise AssertionError(f"the pass left a module that is {level_of(result)}, not {one.ensures}")
 
 
 def require_level(module: Module, needed: str, what: str) -> None:

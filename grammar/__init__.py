@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -74,8 +75,21 @@ def _explain(name: str, source: Source, code: str, fault: UnexpectedInput) -> Di
         message=f"{TITLES[name]}: {found}",
         span=Span(source, start, start + width),
         label=f"expected {expected}" if expected else "",
-        help=_suggestion(name, source.text[start : start + width], fault),
+        help=_habit(source.text[start : start + 40]) or _suggestion(name, source.text[start : start + width], fault),
     )
+
+
+HABITS = (
+    (r"#( |$)|/[^/]|;|--", "comments start with //"),
+    ("[\u2018\u2019\u201c\u201d'`]", 'quotes are plain: "'),
+    (r"-?\d[\d.]*[A-Za-z]", "numbers stand alone, without a unit"),
+    ("[\u2212\u2013]", "a minus sign is plain: -"),
+)
+"""What hands used to other languages write, and how it is written here."""
+
+
+def _habit(text: str) -> tuple[str, ...]:
+    return tuple(help for pattern, help in HABITS if re.match(pattern, text, re.MULTILINE))[:1]
 
 
 def _suggestion(name: str, found: str, fault: UnexpectedInput) -> tuple[str, ...]:

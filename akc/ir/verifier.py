@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 import numpy as np
 from attrs import define, field
 
 from akc.diagnostics import Diagnostic, DiagnosticError, Note, Span
-from akc.ir.fields import fields_of
-from akc.ir.module import Module, Op, Sequence, Value
+from akc.ir.fields import WeightName, fields_of
+from akc.ir.module import Array, Module, Op, Sequence, Value
+from akc.ir.ops import host, snn
 from akc.ir.ops.akida import Layer
 from akc.ir.ops.nn import Opaque
 from akc.ir.signature import TypeFault, Types
 from akc.ir.types import TensorType
+from akc.ir.weights import Weight
 
 
 def verify(module: Module) -> list[Diagnostic]:
@@ -89,7 +91,7 @@ class _Checker:
                     op,
                     help="a sequence is one chip program: only akida layers; move it outside",
                 )
-            elif previous is not None and isinstance(op, Layer) and op.x != previous.name:
+            elif previous is not None and isinstance(op, Layer) and op.x != previous.name and op.x in self.defined:
                 self.add(
                     "AKC0108",
                     f"the layer reads %{op.x}, not %{previous.name}, the layer before it",
@@ -136,9 +138,15 @@ class _Checker:
                         op,
                         info.name,
                         label="not defined above this line",
-                        help=_suggest(name, self.defined, "%"),
+                        help=self.where(name),
                     )
         return good
+
+    def where(self, name: str) -> tuple[str, ...]:
+        """The way out for a value that is not defined above."""
+        if name in self.later:
+            return (f"%{name} is defined below: move this statement behind it",)
+        return _suggest(name, self.defined, "%")
 
     def weights(self, op: Op) -> bool:
         good = True
@@ -152,7 +160,7 @@ class _Checker:
                         f"no weight is called #{name}",
                         op,
                         info.name,
-                        help=_suggest(name, self.module.weights, "#"),
+                        help=_suggest(name, self.unused(), "#", 0.5) or _suggest(name, self.module.weights, "#"),
                     )
                 elif info.dtypes and weight.type.dtype not in info.dtypes:
                     good = False
@@ -164,6 +172,10 @@ class _Checker:
                         label=f"this is {weight.type}",
                     )
         return good
+
+    def unused(self) -> set[str]:
+        """Weights that no operation names; one that is missing may be among them under another name."""
+        return self.module.weights.keys() - {name for op in self.module.net.ops for name in op.weights_used}
 
     def types(self, op: Op) -> TensorType | None:
         weight_types = {name: weight.type for name, weight in self.module.weights.items()}
@@ -198,8 +210,8 @@ class _Checker:
                 self.add("AKC0201", f"%{name} is {self.later[name]}, the signature says {declared}", None, "results")
 
 
-def _suggest(name: str, known: object, sign: str) -> tuple[str, ...]:
-    close = get_close_matches(name, list(known), n=1, cutoff=0.6)  # type: ignore[call-overload]
+def _suggest(name: str, known: Iterable[str], sign: str, cutoff: float = 0.6) -> tuple[str, ...]:
+    close = get_close_matches(name, sorted(known), n=1, cutoff=cutoff)
     return (f"did you mean {sign}{close[0]}?",) if close else ()
 
 
@@ -213,8 +225,42 @@ def verify_numbers(module: Module) -> list[Diagnostic]:
             found += fault.diagnostics
     if not found:
         for op in module.net.ops:
+            found += _senseless(module, op)
             found += _cut_steps(module, op) if isinstance(op, Layer) else ()
     return found
+
+
+def _senseless(module: Module, op: Op) -> Iterator[Diagnostic]:
+    """Weights that are no numbers, and sizes of a level that are none. Neurons may have infinite thresholds."""
+    for name in op.weights_used:
+        weight = module.weights[name]
+        if weight.type.dtype == "f32" and not weight.elided:
+            numbers = weight.array.reshape(-1)
+            senseless = np.isnan(numbers) if isinstance(op, snn.Neuron) else ~np.isfinite(numbers)
+            if senseless.any():
+                yield _not_finite(name, weight, np.flatnonzero(senseless), op)
+    scale = getattr(op, "scale", None) if isinstance(op, host.Quantize | host.Dequantize) else None
+    sizes = np.zeros(0) if scale is None else np.asarray(_sizes(module, scale), np.float64)
+    if not (sizes > 0).all():
+        message = f"scale of {op.mnemonic} is {sizes[~(sizes > 0)][0]:g}; a level has a size above 0"
+        yield Diagnostic(code="AKC0107", message=message, span=op.span("scale"), origin=op.origin)
+
+
+def _not_finite(name: str, weight: Weight, places: Array, op: Op) -> Diagnostic:
+    return Diagnostic(
+        code="AKC0207",
+        message=f"#{name}: {len(places)} of {weight.type.size} numbers are not finite",
+        span=weight.span and Span(weight.span.source, weight.span.start, weight.span.start + 1),
+        label=f"value {places[0]} is {weight.array.reshape(-1)[places[0]]}",
+        origin=op.origin,
+        help="a training that diverged leaves such numbers: take an earlier state, or train with a smaller step",
+    )
+
+
+def _sizes(module: Module, scale: float | WeightName) -> Array | float:
+    if not isinstance(scale, WeightName):
+        return scale
+    return np.ones(1) if module.weights[scale].elided else module.array(scale)
 
 
 def _cut_steps(module: Module, op: Layer) -> Iterator[Diagnostic]:
@@ -223,7 +269,7 @@ def _cut_steps(module: Module, op: Layer) -> Iterator[Diagnostic]:
         return
     weight = module.weights[op.act_step]
     sixteenths = weight.array.astype(np.float64) * 16
-    cut = np.flatnonzero(sixteenths != np.floor(sixteenths))
+    cut = np.flatnonzero(np.isfinite(sixteenths) & (sixteenths != np.floor(sixteenths)))
     if cut.size:
         first = int(cut[0])
         yield Diagnostic(
@@ -231,7 +277,7 @@ def _cut_steps(module: Module, op: Layer) -> Iterator[Diagnostic]:
             severity="warning",
             span=weight.span and Span(weight.span.source, weight.span.start, weight.span.start + 1),
             message=f"#{op.act_step}: {cut.size} of {weight.type.size} steps are cut to sixteenths",
-            label=f"value {first}: {weight.array[first]} becomes {np.floor(sixteenths[first]) / 16:g}",
+            label=f"value {first}: {weight.array[first]} becomes {np.floor(sixteenths[first]) / 16:.11g}",
             origin=op.origin,
         )
 

@@ -222,7 +222,8 @@ def _decode_dec(weight: Weight) -> Array:
         raise _fail(weight, f"{kind} needs {kind.size} values, found {len(words)}", len(weight.payload.rstrip()))
     try:
         if element.low is None:
-            return np.array(words, np.float64).astype(np.float32).reshape(kind.full_shape)
+            with np.errstate(over="ignore"):  # the verifier tells of numbers that are not finite
+                return np.array(words, np.float64).astype(np.float32).reshape(kind.full_shape)
         numbers = [int(word) for word in words]
     except ValueError:
         raise _bad_word(weight, words) from None
