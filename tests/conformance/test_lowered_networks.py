@@ -40,6 +40,7 @@ LEGAL = {
         ("fold-global-average", "large"),
         ("separate-depthwise", "with-activation"),
         ("expand-groups", "two-groups"),
+        ("separate-pointwise", "wide"),
         ("fold-layout", "dense-on-rows"),
         ("space-to-depth", "keyword-kernel"),
         ("space-to-depth", "one-d"),

@@ -8,6 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+import akc
+from akc.ir.module import Module
+from tests.frontends.zoo import randomised
+
 Shape = tuple[int, ...]
 
 
@@ -57,9 +61,7 @@ def vgg() -> nn.Module:
     for filters in (32, 64, 128):
         layers += [*conv(channels, filters), *conv(filters, filters), nn.MaxPool2d(2)]
         channels = filters
-    return nn.Sequential(
-        *layers, nn.Flatten(), nn.Linear(128 * 16, 128), nn.ReLU(), nn.Dropout(), nn.Linear(128, 10)
-    )
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 16, 128), nn.ReLU(), nn.Dropout(), nn.Linear(128, 10))
 
 
 class DsCnn(nn.Module):
@@ -215,3 +217,32 @@ TYPICAL: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     },
 }
 """Networks with the shape of their input and its batch axis."""
+
+
+def network(name: str) -> nn.Module:
+    """The network with random weights and statistics, the same ones each time."""
+    torch.manual_seed(0)
+    return randomised(TYPICAL[name][0]())
+
+
+def row(name: str, lowered: Module) -> str:
+    """Layers, sequences, and NPs of each sequence besides the image layer, as a line of docs/networks.md."""
+    counts = [_counts(lowered, place) for place in ("vendor", "compact")]
+    layers = sum(len(s.ops) for s in lowered.net.sequences)
+    return f"| {name} | {layers} | {len(counts[0])} | " + " | ".join(", ".join(map(str, c)) for c in counts) + " |"
+
+
+def _counts(lowered: Module, place: str) -> list[int]:
+    """NPs of each sequence."""
+    placed = akc.build(lowered, place=place, host="allow").module
+    return [sum(at.kind != "hrc" for op in s.ops for at in op.at) for s in placed.net.sequences]
+
+
+def main() -> None:
+    """Prints the rows of all networks."""
+    for name, (_, shape) in TYPICAL.items():
+        print(row(name, akc.lower(network(name), example=shape, input_range=(0.0, 1.0), host="allow")), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -117,6 +117,10 @@ REWRITES: dict[str, dict[str, Make]] = {
         ),
         "already-separable": lambda: Building(6, 5, 4).conv(4, 3, groups=4).conv(3, 1).relu().module(),
     },
+    "separate-pointwise": {
+        "wide": lambda: Building(2, 1, 2).conv(449, 1).relu().conv(2, 1).relu().module(),
+        "narrow-enough": lambda: Building(2, 1, 2).conv(448, 1).relu().conv(2, 1).relu().module(),
+    },
     "space-to-depth": {
         "keyword-kernel": lambda: (
             Building(13, 8, 1).conv(3, 10, 4, stride=(2, 2), pad=(4, 1, 5, 1)).relu().look().module()
@@ -259,6 +263,7 @@ UNCHANGED = {
     ("expand-groups", "depthwise-stays"),
     ("expand-dilation", "too-large"),
     ("separate-depthwise", "already-separable"),
+    ("separate-pointwise", "narrow-enough"),
     ("space-to-depth", "image-layer-has-it"),
     ("space-to-depth", "mesh-has-it"),
     ("split-stride", "fits-already"),

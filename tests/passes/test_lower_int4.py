@@ -39,10 +39,10 @@ def test_text_after_every_pass(make: object, akir_snapshot: SnapshotAssertion) -
     module = make()  # type: ignore[operator]
     assert module == akir_snapshot(name=f"{make.__name__}-00-input")  # type: ignore[attr-defined]
     calls = context()
-    for number, one in enumerate(parse_pipeline(LOWER), 1):
+    for one in parse_pipeline(LOWER):
         result = one.run(module, calls)
         if result is not module:
-            assert result == akir_snapshot(name=f"{make.__name__}-{number:02}-{one.name}")  # type: ignore[attr-defined]
+            assert result == akir_snapshot(name=f"{make.__name__}-{one.name}")  # type: ignore[attr-defined]
         module = result
 
 
@@ -158,6 +158,21 @@ def test_options(options: str) -> None:
         assert {op.act_bits for op in layers[:-1]} == {2}  # type: ignore[attr-defined]
     if "weights=2" in options:
         assert {lowered.weights[op.weights].type.dtype for op in layers} == {"i2"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_calibrate_follows_lower_int4(bits: int) -> None:
+    """The ranges are those for levels of the bits that lower-int4 makes, unless calibrate is told otherwise."""
+    module = mlp()
+    texts = [
+        run_pipeline(module, LOWER.replace("calibrate,lower-int4", end), sampled(module))
+        for end in (
+            f"calibrate,lower-int4{{activations={bits}}}",
+            f"calibrate{{bits={bits}}},lower-int4{{activations={bits}}}",
+            f"calibrate{{bits={2 if bits == 4 else 4}}},lower-int4{{activations={bits}}}",
+        )
+    ]
+    assert texts[0] == texts[1] != texts[2]
 
 
 def test_signed_values_in_front_of_dense() -> None:

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""separate-pointwise: a 1x1 convolution over many channels becomes the second half of a separable layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from attrs import evolve, frozen
+
+from akc.ir.module import Module, Op
+from akc.ir.ops import nn
+from akc.passes.affine import is_leading
+from akc.passes.rewrite import Editor, rewrite
+
+MOST_CHANNELS = 448
+"""Channels of a filter of 4 bits that an NP holds: 100 bytes each of 44,800 (docs/akd1000/placement.md)."""
+
+
+@frozen
+class SeparatePointwise:
+    """Put a depthwise identity in front of a 1x1 convolution over more than 448 channels.
+
+    A 1x1 convolution keeps 100 bytes for each channel, for 1 to 192 filters of 4 bits, so that 448 channels fill its
+    memory. The 1x1 half of a separable layer keeps 8 filters over 8 channels in 50 bytes. Exact in real numbers
+    and in integers.
+    """
+
+    name = "separate-pointwise"
+    requires = None
+    ensures = None
+
+    def run(self, module: Module, context: Any) -> Module:
+        """The module whose wide 1x1 convolutions are separable layers."""
+        return rewrite(module, _separate)
+
+
+def _separate(editor: Editor, op: Op) -> bool:
+    if not isinstance(op, nn.Conv) or not _is_pointwise(editor, op) or is_leading(editor, op):
+        return False
+    before = editor.producer(op.x)
+    channels = editor.type_of(op.x).shape[2]
+    if channels <= MOST_CHANNELS or (isinstance(before, nn.Conv) and before.groups > 1):
+        return False
+    weight = editor.weight(f"{op.weight.removesuffix('.weight')}.identity", np.ones((channels, 1, 1, 1)))
+    name = editor.name(f"{op.name}_channels")
+    depthwise = editor.make(nn.Conv, name, (), x=op.x, weight=weight, groups=channels)
+    depthwise = evolve(depthwise, origin=op.origin)
+    editor.replace((op,), depthwise, evolve(op, x=depthwise.name))
+    return True
+
+
+def _is_pointwise(editor: Editor, op: nn.Conv) -> bool:
+    kernel = editor.weights[op.weight].type.shape[1:3]
+    return kernel == (1, 1) and op.groups == 1 and op.stride == (1, 1) and not any(op.pad)
