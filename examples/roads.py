@@ -26,7 +26,8 @@ from examples.data import Floats
 class Road:
     """A way to compile: its name in the table, whether akc sees samples, options that are not the default.
 
-    naive: not akc's defaults but the naive recipe; spike_bits: its bits of a level for neurons without membrane.
+    naive: not akc's defaults but the naive recipe; spike_bits: its bits of a level for neurons without membrane;
+    least: the share of same answers below which akc refuses to compile.
     """
 
     what: str
@@ -34,6 +35,7 @@ class Road:
     options: Mapping[str, Mapping[str, Any]] = Factory(dict)
     naive: bool = False
     spike_bits: int | None = None
+    least: float | None = None
 
 
 NAIVE = Road("naive: int4, largest value of each layer", True, naive=True)
@@ -82,6 +84,7 @@ def lower_case(case: Case, road: Road, dump_dir: str | None = None) -> akc.Modul
         options=road.options,
         host=case.host,
         dump_dir=dump_dir,
+        least=road.least,
     )
 
 

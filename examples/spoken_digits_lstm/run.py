@@ -26,6 +26,7 @@ DROPPED = evolve(
     roads.CALIBRATED,
     what="akc calibrated, LSTM dropped, read-out as it was",
     options={**roads.CALIBRATED.options, "drop-lstm": {"by": "mean"}},
+    least=0.0,
 )
 RETRAINED = evolve(roads.CALIBRATED, what="akc calibrated, LSTM dropped, read-out retrained")
 NAIVE = evolve(roads.NAIVE, what="naive int4, LSTM dropped, read-out retrained")
