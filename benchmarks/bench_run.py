@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -100,6 +101,17 @@ def engines(program: Any) -> dict[str, Callable[[Any], Any]]:
     device = akc.open_device("emulator")
     device.program(program.bytes)
     return {"simulator": lambda inputs: runner.run(inputs, raw=True), "emulator": device.forward}
+
+
+def best(tasks: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Fewest seconds of each task; they take turns."""
+    seconds = dict.fromkeys(tasks, float("inf"))
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            start = time.perf_counter()
+            task()
+            seconds[name] = min(seconds[name], time.perf_counter() - start)
+    return seconds
 
 
 def in_batches(run: Callable[[Any], Any], inputs: Any, batch: int) -> None:

@@ -6,7 +6,9 @@ A descriptor is a list of little-endian words. Sources: docs/akd1000/runtime.md,
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
+from functools import cached_property
 
 from attrs import frozen
 
@@ -22,7 +24,7 @@ class Part:
     always: int | None = None
 
 
-@frozen
+@frozen(slots=False)
 class Layout:
     """A kind of descriptor: its words and its fields."""
 
@@ -49,16 +51,27 @@ class Layout:
 
     def unpack(self, data: bytes) -> Mapping[str, int]:
         """Fields by name; raises ValueError where a fixed field or an unused bit has another value."""
-        words = [int.from_bytes(data[i : i + 4], "little") for i in range(0, self.size, 4)]
-        values: dict[str, int] = {}
-        for part in self.parts:
-            values[part.name] = words[part.word] >> part.low & (1 << part.width) - 1
-            words[part.word] &= ~(((1 << part.width) - 1) << part.low)
-            if part.always is not None and values[part.name] != part.always:
-                raise ValueError(f"{self.name}.{part.name} is {part.always} in a descriptor, found {values[part.name]}")
-        if any(words):
+        words = struct.unpack(f"<{self.words}I", data[: self.size])
+        if any(word & ~known for word, known in zip(words, self.known_bits, strict=True)):
             raise ValueError(f"{self.name} has bits set outside its fields: {[hex(w) for w in words]}")
+        values = {part.name: words[part.word] >> part.low & (1 << part.width) - 1 for part in self.parts}
+        for name, always in self.fixed.items():
+            if values[name] != always:
+                raise ValueError(f"{self.name}.{name} is {always} in a descriptor, found {values[name]}")
         return values
+
+    @cached_property
+    def known_bits(self) -> tuple[int, ...]:
+        """The bits of each word that belong to a field."""
+        known = [0] * self.words
+        for part in self.parts:
+            known[part.word] |= ((1 << part.width) - 1) << part.low
+        return tuple(known)
+
+    @cached_property
+    def fixed(self) -> Mapping[str, int]:
+        """Fields that always have the same value."""
+        return {part.name: part.always for part in self.parts if part.always is not None}
 
 
 CONFIG = Layout(

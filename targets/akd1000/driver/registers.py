@@ -8,7 +8,7 @@ The registers of the neural processors are in akc.targets.akd1000.registers.
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 
 @frozen
@@ -22,10 +22,11 @@ class Field:
     name: str
     meaning: str
     known: str
+    mask: int = field(init=False, repr=False)
+    """The field's bits in place."""
 
-    @property
-    def mask(self) -> int:
-        """The field's bits in place."""
+    @mask.default
+    def _bits_in_place(self) -> int:
         return ((1 << self.width) - 1) << self.low
 
     def get(self, word: int) -> int:

@@ -95,7 +95,7 @@ class Controller:
 
     def work(self) -> None:
         """Consume descriptors up to the last valid one, if running."""
-        while self.get("run") and not self.held and self.get("current") != self.get("last"):
+        while not self.held and self.get("run") and self.get("current") != self.get("last"):
             index = self.get("current") + 1
             index = 0 if index > self.get("highest") else index
             self.put("current", index)
