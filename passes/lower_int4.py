@@ -14,6 +14,7 @@ from akc.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Sequence, Statement, Value, fresh_name, merged_comments, merged_origin
 from akc.ir.ops import akida, host, nn
+from akc.ir.ops.nn_host import HostLayer
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes.chains import Chain, Group, Segment
@@ -114,6 +115,16 @@ def _readers(chain: Chain) -> Counter[str]:
     """How many host ops and segments read each value."""
     read = [(part.source,) if isinstance(part, Segment) else part.operands for part in chain.parts]
     return Counter(name for names in read for name in names)
+
+
+def _behind_layer(name: str, module: Module) -> bool:
+    """Whether a value is more than the net's input, moved about and scaled."""
+    while isinstance(op := module.net.producer(name), MOVED):
+        name = op.operands[0]
+    return op is not None and isinstance(op, HostLayer | nn.Relu | nn.Clip | nn.MaxPool | nn.AveragePool | nn.Mean)
+
+
+MOVED = (nn.Permute, nn.Reshape, nn.Flip, nn.Pad, nn.Affine)
 
 
 class _Lowering:
@@ -219,7 +230,7 @@ class _Lowering:
         low, high = source.range or (0.0, 1.0)
         x = (self.actual or {}).get(source.name)
         x = self.floats(source.name) if x is None else x
-        step, zero, levels = input_levels(low, high, bits, x)
+        step, zero, levels = input_levels(low, high, bits, x, _behind_layer(source.name, self.module))
         shift, steps = self.shift_in_front(source), 0
         if shift > 0:
             step, zero, steps, levels = shifted_levels(shift, low, high, bits, x)

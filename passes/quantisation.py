@@ -82,10 +82,16 @@ def smallest_scale(gain: Floats, beta: Floats, out: Levels, registers: Registers
 
 
 SHRINKS = np.linspace(0.7, 1.0, 31)
+"""Shares of the range of an input that its levels may span."""
+
+INNER_SHRINKS = np.linspace(0.25, 1.0, 31)
+"""The same for values of the host between layers, which have long tails."""
 
 
-def input_levels(low: float, high: float, bits: int, x: npt.NDArray[np.float32] | None) -> tuple[float, int, Levels]:
-    """Step, zero point and meaning of the levels of a net's input.
+def input_levels(
+    low: float, high: float, bits: int, x: npt.NDArray[np.float32] | None, inner: bool = False
+) -> tuple[float, int, Levels]:
+    """Step, zero point and meaning of the levels of a net's input, or of a value of the host between layers (inner).
 
     Levels are clip(round(x / step) + zero_point). What a level stands for is fitted to the values that it
     gets (all of `x`; without samples, both ends of the range and all between alike), since a whole zero
@@ -96,7 +102,8 @@ def input_levels(low: float, high: float, bits: int, x: npt.NDArray[np.float32] 
     values = _typical(low, high) if x is None else _thinned(x)
     best: tuple[float, float, int, Levels] | None = None
     widest = max(high, 0.0) - min(low, 0.0) or 1.0
-    for step in widest / (2**bits - 1) * (SHRINKS if bits < 8 else SHRINKS[-1:]):
+    shrinks = INNER_SHRINKS if inner and x is not None else SHRINKS
+    for step in widest / (2**bits - 1) * (shrinks if bits < 8 else SHRINKS[-1:]):
         exact = -min(low, 0.0) / step
         for zero in sorted({int(np.floor(exact)), int(np.ceil(exact))}):
             levels, error = _fitted(values, step, zero, bits)
