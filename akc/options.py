@@ -16,35 +16,25 @@ PLACES = ("vendor", "vendor-minimal", "compact")
 CUTS = ("crossings", "vendor", "vendor-minimal")
 
 
-class Shape(click.ParamType[tuple[int, ...]]):
-    """`1,1,28,28`."""
-
-    name = "shape"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """Comma-separated whole numbers."""
-        try:
-            return tuple(int(word) for word in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no shape; write it as 1,1,28,28", param, ctx)
+def shape(text: str) -> tuple[int, ...]:
+    """`1,1,28,28`: comma-separated whole numbers."""
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no shape; write it as 1,1,28,28") from None
 
 
-class Limits(click.ParamType[tuple[float, float]]):
-    """`-0.42,2.82`."""
-
-    name = "lo,hi"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
-        """Two numbers, the smaller first."""
-        try:
-            low, high = (float(word) for word in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no range; write it as 0,1", param, ctx)
-        if not isfinite(low) or not isfinite(high):
-            self.fail(f"{value!r} has no end; give two finite numbers", param, ctx)
-        if low >= high:
-            self.fail(f"{value!r} ends before it starts", param, ctx)
-        return low, high
+def limits(text: str) -> tuple[float, float]:
+    """`-0.42,2.82`: two numbers, the smaller first."""
+    try:
+        low, high = (float(word) for word in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no range; write it as 0,1") from None
+    if not isfinite(low) or not isfinite(high):
+        raise click.BadParameter(f"{text!r} has no end; give two finite numbers")
+    if low >= high:
+        raise click.BadParameter(f"{text!r} ends before it starts")
+    return low, high
 
 
 FILE = click.Path(readable=False, allow_dash=True)
@@ -120,7 +110,7 @@ CALIBRATE = option_group(
         metavar="X.npz",
         help="Samples: arrays named like the inputs, `labels` if there are any.",
     ),
-    click.option("--input-range", type=Limits(), metavar="LO,HI", help="Smallest and largest input value."),
+    click.option("--input-range", type=limits, metavar="LO,HI", help="Smallest and largest input value."),
 )
 
 
@@ -174,7 +164,7 @@ PASS_OPTIONS = click.option(
 )
 EXAMPLE = click.option(
     "--example",
-    type=Shape(),
+    type=shape,
     multiple=True,
     metavar="SHAPE",
     help="Shape of an example input with its batch axis, for PyTorch sources.",
