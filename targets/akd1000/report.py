@@ -34,7 +34,7 @@ def report_text(facts: Facts) -> str:
     """The text for `report_facts`."""
     parts = [_overview(facts), _components(facts), _external(facts)]
     parts += [part for sequence in facts["sequences"] for part in _sequence(sequence)]
-    parts.append(_borders(facts))
+    parts += [_roundings(facts), _borders(facts)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -193,6 +193,16 @@ def _wrapped(words: Sequence[str], width: int = 100) -> list[str]:
             lines.append("")
         lines[-1] += f"{'   ' if lines[-1] else ''}{word}"
     return lines
+
+
+def _roundings(facts: Facts) -> str:
+    """What the levels of the input leave out; values beyond their range are cut."""
+    rows = [
+        (f"%{r['value']}", r["bits"], *(f"{n:.4g}" for n in (*r["range"], r["largest_error"], r["percent_of_range"])))
+        for r in facts["roundings"]
+    ]
+    head = ("value", "bits", "from", "to", "off by at most", "% of range")
+    return table("Rounding by the host", head, rows) if rows else ""
 
 
 def _borders(facts: Facts) -> str:

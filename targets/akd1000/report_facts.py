@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from akc.ir.fields import WeightName
 from akc.ir.module import Module
 from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Location
+from akc.ir.ops.host import Quantize
 from akc.targets import SequenceProgram
 from akc.targets.akd1000.layers import KIND_NAMES, LayerFacts, layers_of, on_host
 from akc.targets.akd1000.memory import (
@@ -59,6 +61,7 @@ def report_facts(module: Module, programs: Iterable[SequenceProgram] = ()) -> Fa
         },
         "components": dict(sorted(Counter(place["kind"].upper() for place in places).items())),
         "sequences": sequences,
+        "roundings": [_rounding(module, op) for op in net.ops if isinstance(op, Quantize)],
         "borders": [border for block in net.sequences if not on_host(block) for border in _borders(module, block)],
     }
 
@@ -157,6 +160,19 @@ def _filter_reason(layer: LayerFacts, shares: Sequence[Share]) -> str:
         return f"{pieces} pieces of the filters, where memory asks for 1"
     held = f"{size:,} bytes of filters, an NP holds {WEIGHT_BYTES:,} bytes and {FILTER_LIMIT} filters"
     return f"{pieces} pieces of the filters: {held}" + (f"; memory asks for {needed}" if pieces > needed else "")
+
+
+def _rounding(module: Module, op: Quantize) -> Facts:
+    """What the host rounds on the way to the chip; of scales per channel the largest."""
+    scale = float(module.array(op.scale).max()) if isinstance(op.scale, WeightName) else op.scale
+    top = int(2**op.bits - 1)
+    return {
+        "value": op.x,
+        "bits": op.bits,
+        "range": [-op.zero_point * scale, (top - op.zero_point) * scale],
+        "largest_error": scale / 2,
+        "percent_of_range": 50 / top,
+    }
 
 
 def _borders(module: Module, block: Block) -> Iterable[Facts]:

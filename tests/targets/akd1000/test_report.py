@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 
 from akc.ir.module import Module
+from akc.ir.parser import parse
 from akc.targets.akd1000 import TARGET
 from akc.targets.akd1000.report import draw, report, report_json
 from tests.targets.akd1000.chips import network
@@ -107,6 +108,34 @@ value  way          sequence  type           bytes
 %n5    to the host  @s0       u4[1, 1, 10]       5
 """
     )
+
+
+def test_rounding_by_the_host_is_told() -> None:
+    """A picture that a dense layer reads in 4 bits: what that costs stands in the report."""
+    module = parse(
+        """akir 1.0
+
+net @n(%image: f32[36]) -> u4[1, 1, 2] {
+  %x = host.quantize(%image, scale=17.0, bits=4) : u4[1, 1, 36]
+  sequence @s0 {
+    %y = akida.fully_connected(%x, weights=#w, threshold=#t, act_step=#s, act_bits=4) : u4[1, 1, 2]
+  }
+  return %y
+}
+
+weights {
+  #w : i4[2, 36] = splat "1"
+  #t : i32[2] = splat "0"
+  #s : f32[2] = splat "1"
+}
+"""
+    )
+    assert """\
+Rounding by the host
+--------------------
+value   bits  from   to  off by at most  % of range
+%image     4     0  255  8.5             3.333
+""" in report(TARGET.place(module))
 
 
 def test_json_is_plain_data_with_every_place() -> None:
