@@ -150,7 +150,11 @@ class VfioBus(Bus):
 
 
 def open_vfio(address: str, pci: Path = PCI_DEVICES) -> VfioBus:
-    """The bus of the card at a PCI address such as 0000:01:00.0. Raises CannotOpen, DeviceBusy, WrongIdentification."""
+    """The bus of the card at a PCI address such as 0000:01:00.0, or 01:00.0 for short.
+
+    Raises CannotOpen, DeviceBusy, WrongIdentification.
+    """
+    address = address if address.count(":") > 1 else f"0000:{address}"
     group = iommu_group(address, pci)
     lock = DeviceLock(f"vfio:{address}")
     try:

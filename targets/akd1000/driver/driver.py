@@ -19,7 +19,7 @@ from attrs import frozen
 from akc.targets.akd1000.driver import control
 from akc.targets.akd1000.driver.bus import Bus
 from akc.targets.akd1000.driver.control import EVENT_SOURCE, HRC_SOURCE
-from akc.targets.akd1000.driver.controller import HEADER_BYTES, Controller
+from akc.targets.akd1000.driver.controller import Controller
 from akc.targets.akd1000.driver.dma import CONFIG, EVENT, HRC
 from akc.targets.akd1000.driver.errors import (
     BadInput,
@@ -29,7 +29,7 @@ from akc.targets.akd1000.driver.errors import (
     WrongProgram,
     WrongState,
 )
-from akc.targets.akd1000.driver.events import DENSE, dense_output_type, encode_input, encode_inputs
+from akc.targets.akd1000.driver.events import DENSE, encode_input, encode_inputs
 from akc.targets.akd1000.driver.payloads import (
     Answer,
     check_input,
@@ -38,6 +38,7 @@ from akc.targets.akd1000.driver.payloads import (
     image_descriptor,
     input_bytes,
     output_bytes,
+    read_answer,
     rescale,
 )
 from akc.targets.akd1000.driver.plan import Place, ProgramInfo, read_info, read_program
@@ -54,8 +55,6 @@ OUTPUT_SECONDS = 5.0
 """How long an output may take."""
 ENCODED_AT_ONCE = 64
 """Inputs whose events are made in one go."""
-HEADER_WORD_MASK = (1 << 28) - 1
-"""Bits of an output header's first word that count its data words."""
 
 
 @frozen
@@ -90,7 +89,8 @@ class Device:
         self.clock_counter = False
         self.programs = 0
         """How many programs were put on the chip so far: it tells whether the last one is still one's own."""
-        self._lost = False
+        self._unusable = ""
+        """Why the device cannot be used any more; empty while it can."""
         self._programmer: Programmer | None = None
         self._forget_jobs(0, 0)
 
@@ -112,11 +112,14 @@ class Device:
         return self._slots
 
     def _loaded(self) -> Programmer:
-        if self._lost:
-            raise WrongState("the device is gone", "open it again")
+        self._check_usable()
         if self._programmer is None:
             raise WrongState("no program is on the device", "call program(...) first; a fault or Ctrl-C unprograms it")
         return self._programmer
+
+    def _check_usable(self) -> None:
+        if self._unusable:
+            raise WrongState(self._unusable, "open it again")
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -125,19 +128,21 @@ class Device:
             yield
         except BaseException as fault:
             if isinstance(fault, DeviceError) and fault.lost:
-                self._forget_program()
-                self._lost = True
+                self._lose(fault)
             else:
                 self._recover()
             raise
+
+    def _lose(self, fault: DeviceError) -> None:
+        self._forget_program()
+        self._unusable = "the device is gone" if fault.lost else ""
 
     def _recover(self) -> None:
         """Reset the chip after a fault; a second fault on the way leaves it marked unprogrammed."""
         try:
             self.unprogram()
         except DeviceError as second:
-            self._forget_program()
-            self._lost = second.lost
+            self._lose(second)
 
     def _forget_program(self) -> None:
         self._programmer = None
@@ -174,8 +179,7 @@ class Device:
         self._program(read_info(info), address)
 
     def _program(self, info: ProgramInfo, data: bytes | int) -> None:
-        if self._lost:
-            raise WrongState("the device is gone", "open it again")
+        self._check_usable()
         self._check_program(info)
         with self._working():
             self.unprogram()
@@ -333,22 +337,16 @@ class Device:
             return None
         with self._working():
             inputs = self._input_controller()
-            if inputs.get("job") == self._fetched:
+            finished = inputs.get("job")
+            if finished == self._fetched:
                 return None
+            if all(job.id != finished for job in self._jobs):
+                waiting = f"{self._jobs[0].id} to {self._jobs[-1].id}"
+                raise BadOutput(f"the device says that job {finished} is done, {waiting} were handed over")
             inputs.clear()
             job = self._jobs.popleft()
             self._fetched = job.id
-            return self._read_answer(info, job)
-
-    def _read_answer(self, info: ProgramInfo, job: Job) -> Answer:
-        header = self.bus.read(job.output, 4)
-        size = 4 * (int.from_bytes(header, "little") & HEADER_WORD_MASK)
-        room = output_bytes(info) - HEADER_BYTES
-        if info.output_type == DENSE:
-            size = int(np.prod(info.output_dims)) * dense_output_type(info.output_bits).itemsize
-        if size > room:
-            raise BadOutput(f"job {job.id} announces {size // 4} words of output, its buffer holds {room // 4}")
-        return Answer(job.id, self.bus.read(job.output + HEADER_BYTES, size) if size else b"")
+            return read_answer(self.bus, info, job.id, job.output)
 
     # -- whole batches -----------------------------------------------------------------------------
 
@@ -471,7 +469,9 @@ class Device:
     # -- life --------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Let go of the device; what is on the chip stays there."""
+        """Let go of the device; what is on the chip stays there. Harmless when called twice."""
+        self._forget_program()
+        self._unusable = "the device is closed"
         self.bus.close()
 
     def __enter__(self) -> Self:

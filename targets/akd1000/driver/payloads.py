@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from akc.targets.akd1000.driver.bus import Bus
 from akc.targets.akd1000.driver.controller import HEADER_BYTES
 from akc.targets.akd1000.driver.dma import HRC
 from akc.targets.akd1000.driver.errors import BadInput, BadOutput
@@ -17,6 +18,9 @@ from akc.targets.akd1000.driver.events import DENSE, decode_outputs, dense_outpu
 from akc.targets.akd1000.driver.plan import ProgramInfo
 
 Array = npt.NDArray[Any]
+
+HEADER_WORD_MASK = (1 << 28) - 1
+"""Bits of an output header's first word that count its data words."""
 
 
 def check_input(info: ProgramInfo, input: Array) -> Array:
@@ -73,6 +77,17 @@ class Answer:
 
     job: int
     data: bytes
+
+
+def read_answer(bus: Bus, info: ProgramInfo, job: int, address: int) -> Answer:
+    """What the chip wrote for a job, from its output buffer. Raises BadOutput where it cannot fit there."""
+    size = 4 * (int.from_bytes(bus.read(address, 4), "little") & HEADER_WORD_MASK)
+    room = output_bytes(info) - HEADER_BYTES
+    if info.output_type == DENSE:
+        size = int(np.prod(info.output_dims)) * dense_output_type(info.output_bits).itemsize
+    if size > room:
+        raise BadOutput(f"job {job} announces {size // 4} words of output, its buffer holds {room // 4}")
+    return Answer(job, bus.read(address + HEADER_BYTES, size) if size else b"")
 
 
 def decode_answers(info: ProgramInfo, answers: Sequence[Answer]) -> Array:

@@ -69,6 +69,10 @@ def test_networks_through_mapped_bars(kernel: Kernel, pci: Path, name: str) -> N
     works(kernel, pci, name)
 
 
+def test_an_address_without_its_domain(kernel: Kernel, pci: Path) -> None:
+    open_vfio("01:00.0", pci).close()
+
+
 def test_bars_that_cannot_be_mapped_are_read_and_written(kernel: Kernel, pci: Path) -> None:
     kernel.region_flags = 0b011
     works(kernel, pci, "conv-levels")
