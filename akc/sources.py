@@ -66,7 +66,7 @@ def _read_akir(path: str, options: Options) -> Module:
 def _read_onnx(path: str, options: Options) -> Module:
     from akc.frontends.onnx import read_onnx
 
-    return read_onnx(path)
+    return read_onnx(path, readout=options.spiking.get("readout"))
 
 
 def _read_factory(path: str, options: Options) -> Module:
@@ -149,7 +149,7 @@ _SPIKING = frozenset({"steps", "dt", "coding", "readout", "reset", "accept"})
 
 SOURCES: tuple[SourceKind, ...] = (
     SourceKind(suffix=".akir", what="akc's own text, at any level", read=_read_akir),
-    SourceKind(suffix=".onnx", what="ONNX, opset 11 and later", read=_read_onnx),
+    SourceKind(suffix=".onnx", what="ONNX, opset 11 and later", read=_read_onnx, options=frozenset({"readout"})),
     SourceKind(
         suffix=".py:",
         what="PyTorch, file.py:factory, with --example SHAPE",
@@ -208,7 +208,7 @@ def read_source(source: Any, options: Options | None = None) -> Module:
     if type(source).__module__.startswith("onnx"):
         from akc.frontends.onnx import read_onnx
 
-        return read_onnx(source)
+        return read_onnx(source, readout=options.spiking.get("readout"))
     if any(base.__module__.startswith("torch.nn") for base in type(source).__mro__):
         return _read_torch(source, options.example, options)
     known = "file names, onnx.ModelProto, torch.nn.Module and akc.Module"

@@ -11,20 +11,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from akc.frontends.graph import Array, Graph, Node
 
 
 @frozen
 class Term:
-    """What a factor stands in front of: a value, the spike of a membrane, or a membrane where it did not spike.
+    """What a factor stands in front of.
 
-    kind: "value" (membranes too), "spike", "kept" or "constant"; name: of the value or membrane.
+    kind: "value" (membranes too), "spike" of a membrane, or "constant"; name: of the value or membrane; gate: the
+    membrane whose spike it is multiplied by, "" for none.
     """
 
     kind: str
     name: str = ""
+    gate: str = ""
 
 
 CONSTANT = Term("constant")
@@ -109,24 +111,46 @@ def _mul(f: Forms, node: Node) -> Form | None:
         if set(one) <= {CONSTANT}:
             factor = one.get(CONSTANT, np.array(0.0))
             return {term: number * factor for term, number in other.items() if np.any(number * factor)}
-        kept = _kept(one, other)
-        if kept is not None:
-            return kept
+        gated = _gated(one, other)
+        if gated is not None:
+            return gated
     return None
 
 
-def _kept(gate: Form, other: Form) -> Form | None:
-    """(1 - spike) * factor * membrane."""
-    spikes = [term.name for term in gate if term.kind == "spike"]
-    if (
-        len(spikes) != 1
-        or set(gate) != {CONSTANT, Term("spike", spikes[0])}
-        or set(other) != {Term("value", spikes[0])}
-    ):
+def _div(f: Forms, node: Node) -> Form | None:
+    divisor = f.graph.constants.get(node.inputs[1])
+    if divisor is None or not np.all(divisor):
         return None
-    if not np.all(gate[CONSTANT] == 1) or not np.all(gate[Term("spike", spikes[0])] == -1):
+    return {term: number / divisor for term, number in f.of(node.inputs[0]).items()}
+
+
+def _gated(gate: Form, other: Form) -> Form | None:
+    """(number + factors * spikes) * other."""
+    spikes = [term for term in gate if term.kind == "spike" and not term.gate]
+    if not spikes or not set(gate) <= {CONSTANT, *spikes}:
         return None
-    return {Term("kept", spikes[0]): other[Term("value", spikes[0])]}
+    parts = [_scaled(other, gate.get(CONSTANT, np.array(0.0)))]
+    for spike in spikes:
+        behind = _behind(spike.name, other)
+        if behind is None:
+            return None
+        parts.append(_scaled(behind, gate[spike]))
+    return _sum(parts, [1.0] * len(parts))
+
+
+def _behind(membrane: str, form: Form) -> Form | None:
+    """A form times the spike of a membrane; None where it holds products with other spikes."""
+    found: Form = {}
+    for term, number in form.items():
+        if term.gate not in ("", membrane) or (term.kind == "spike" and term.name != membrane):
+            return None
+        made = Term("spike", membrane) if term.kind in ("constant", "spike") else evolve(term, gate=membrane)
+        found[made] = found.get(made, np.array(0.0)) + number
+    return found
+
+
+def _scaled(form: Form, factor: Array) -> Form:
+    return {term: number * factor for term, number in form.items()}
 
 
 def _reshape(f: Forms, node: Node) -> Form | None:
@@ -166,6 +190,7 @@ RULES: dict[str, Callable[[Forms, Any], Form | None]] = {
     "add": _add,
     "sub": _sub,
     "mul": _mul,
+    "div": _div,
     "reshape": _reshape,
     "reduce_sum": _reduce,
     "mean": _reduce,

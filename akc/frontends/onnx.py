@@ -19,16 +19,19 @@ if TYPE_CHECKING:
     import onnx
 
 
-def read_onnx(source: str | Path | bytes | onnx.ModelProto, name: str | None = None) -> Module:
+def read_onnx(
+    source: str | Path | bytes | onnx.ModelProto, name: str | None = None, readout: str | None = None
+) -> Module:
     """The network of an ONNX file (a path, or - for stdin), of its bytes, or of a loaded model.
 
     The batch axis is removed; every other axis must be fixed. What akc has no operation for arrives as
-    nn.opaque under the name that users know it by. Raises DiagnosticError with every fault found:
-    AKC0301 to AKC0314.
+    nn.opaque under the name that users know it by. readout: how a spiking network is read that was written out and
+    gives the values of all its steps (see akc.frontends.spiking.READOUTS). Raises DiagnosticError with every fault
+    found: AKC0301 to AKC0314, AKC0379.
     """
     model, own_name = load_model(source)
     graph = read_graph(model, name or own_name)
-    folded = fold_spiking(graph)
+    folded = fold_spiking(graph, readout)
     if folded is not None:
         return folded
     recognise(graph)

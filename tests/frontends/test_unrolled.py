@@ -35,9 +35,9 @@ def step_outputs(spikes: list[Tensor], membranes: list[Tensor], read: str) -> Te
 class Spiking(nn.Module):
     """Two layers of snn.Leaky over some steps; `timed` gives the input a time axis behind the batch."""
 
-    def __init__(self, reset: str = "subtract", read: str = "count", timed: bool = False, delay: bool = True) -> None:
+    def __init__(self, reset: str = "subtract", read: str = "count", timed: bool = False) -> None:
         super().__init__()
-        options = {"reset_mechanism": reset, "reset_delay": delay}
+        options = {"reset_mechanism": reset}
         self.fc1, self.lif1 = nn.Linear(4, 5), snntorch.Leaky(beta=torch.linspace(0.5, 0.9, 5), **options)
         self.fc2, self.lif2 = nn.Linear(5, 3), snntorch.Leaky(beta=0.8, threshold=0.7, **options)
         self.read, self.timed = read, timed
@@ -126,8 +126,8 @@ def test_folded_spiking_network(name: str, dynamo: bool) -> None:
 
 @pytest.mark.parametrize(
     ("module", "dynamo"),
-    [(Uneven(), True), (Uneven(), False), (Spiking(delay=False), False)],
-    ids=["uneven-dynamo", "uneven", "reset_at_once"],
+    [(Uneven(), True), (Uneven(), False)],
+    ids=["uneven-dynamo", "uneven"],
 )
 def test_other_spiking_networks(module: nn.Module, dynamo: bool) -> None:
     """What does not fold is one opaque operation, whose row says what to give instead."""
