@@ -255,9 +255,9 @@ def sum_pool(op: akida._Spatial, potentials: Array) -> Array:
     n, _, _, filters = potentials.shape
     cells = potentials.reshape(n, -1, filters)
     largest: float = np.abs(cells).sum(axis=1).max(initial=0)
+    total: Array = np.zeros((n, filters), potentials.dtype)
     if largest <= POTENTIAL_MAX:
-        return cells.sum(axis=1).reshape(n, 1, 1, filters)
-    total = np.zeros((n, filters), potentials.dtype)
+        return cells.sum(axis=1, out=total).reshape(n, 1, 1, filters)
     for cell in range(cells.shape[1]):
         total = clip20(total + cells[:, cell])
     return total.reshape(n, 1, 1, filters)
