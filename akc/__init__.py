@@ -6,6 +6,7 @@
     module = akc.dense_network([w1, w2], [b1, b2], (784,))       # from plain matrices
     module = akc.train_readout(reservoir, x, labels)             # a read-out by ridge regression (echo states)
     print(akc.print_module(module))                              # the text, ready to edit
+    module = akc.fit(module, x, labels)                          # edge learning, where the last layer learns
     program = akc.build(module)                                  # place and assemble
     program.info, program.data, program.bytes                    # what the chip takes
     program.save("net.akd"); program = akc.load("net.akd")
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from akc.passmanager import Context, run_pipeline
     from akc.program import Program, load
     from akc.reservoirs import echo_state_network, train_readout
+    from akc.sim.learning import fit
 
 _HOMES = {
     "build": "akc.compiler",
@@ -39,6 +41,7 @@ _HOMES = {
     "dense_network": "akc.arrays",
     "Diagnostic": "akc.diagnostics",
     "DiagnosticError": "akc.diagnostics",
+    "fit": "akc.sim.learning",
     "load": "akc.program",
     "echo_state_network": "akc.reservoirs",
     "lower": "akc.compiler",
@@ -61,6 +64,7 @@ __all__ = [
     "build",
     "dense_network",
     "echo_state_network",
+    "fit",
     "load",
     "lower",
     "open_device",

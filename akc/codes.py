@@ -540,9 +540,9 @@ CODES: dict[str, Code] = {
         " says which limit keeps the layer off the chip.",
     ),
     "AKC0529": Code(
-        "a layer is pinned to the host",
-        "`at=[host()]` has the host's software compute a layer. That needs --host=allow, and all layers of the"
-        " sequence must be pinned so.",
+        "a layer runs on the host",
+        "`at=[host()]` has the host's software compute a layer, and float layers beside sequences (nn.add and the like)"
+        " are the host's in any case. Both need --host=allow; with a pin, all layers of the sequence must be pinned so.",
     ),
     "AKC0704": Code(
         "an operation cannot be run",

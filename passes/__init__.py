@@ -20,6 +20,7 @@ from akc.passes.fold_layout import FoldLayout
 from akc.passes.hybrid import Hybrid
 from akc.passes.insert_identity import InsertIdentity
 from akc.passes.insert_image_layer import InsertImageLayer
+from akc.passes.learn import Learn
 from akc.passes.legalize import Legalize
 from akc.passes.lower_int4 import LowerInt4
 from akc.passes.merge_skipdma import MergeSkipdma
@@ -67,6 +68,7 @@ PASSES: dict[str, type[Any]] = {
         Calibrate,
         LowerInt4,
         FitRate,
+        Learn,
         MergeSkipdma,
         Place,
     )

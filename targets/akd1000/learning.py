@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The learning layer: a last fully connected layer whose 1-bit weights change on the chip (docs/akd1000/learning.md).
 
-It stands beside the passes of a program, with two sets of registers, learning on and off. All numbers
-are computed in double precision, as the vendor's SDK 2.19.3 does.
+It stands beside the passes of a program, with two sets of registers, learning on and off. The numbers of
+a step are those of akc.sim.learning.
 """
 
 from __future__ import annotations
 
-from math import ceil, floor
-
-import numpy as np
-
-from akc.diagnostics import error
 from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected, Learning
+from akc.sim.learning import initial_state, limits
 from akc.targets.akd1000 import fnp_memory
 from akc.targets.akd1000.layer_code import Route, dense_memory, dense_registers, place_of
 from akc.targets.akd1000.layers import LayerFacts
-from akc.targets.akd1000.number_forms import Integers
 from akc.targets.akd1000.program import ExternalWeights, LearningRecords, Record
 from akc.targets.akd1000.registers import FNP
 from akc.targets.akd1000.tracks import DENSE_WEIGHTS, REGISTERS, Block, track_words, whole
@@ -31,48 +26,26 @@ def is_learning(layer: LayerFacts) -> bool:
     return isinstance(layer.op, FullyConnected) and layer.op.learning is not None
 
 
-def round_half_up(value: float) -> int:
-    """To the nearest whole number, halves up."""
-    return floor(value + 0.5)
-
-
-def initial_swaps(settings: Learning) -> int:
-    """Swaps of a unit that has not learned yet (thswap)."""
-    return round_half_up(settings.num_weights * settings.initial_plasticity)
-
-
 def learning_registers(settings: Learning, on: bool) -> dict[str, int]:
     """The fields of the FNP block that learning adds; none of them with learning off."""
     if not on:
         return {}
-    count = settings.num_weights
+    bounds = limits(settings)
     return {
         "learning_on": 1,
-        "learning_cap": round_half_up(count * (1 - settings.learning_competition)),
-        "learning_low": ceil(count * settings.min_plasticity),
-        "learning_decay": ceil(initial_swaps(settings) * settings.plasticity_decay),
+        "learning_cap": bounds.cap,
+        "learning_low": bounds.low,
+        "learning_decay": bounds.decay,
     }
-
-
-def classes(units: int, count: int) -> Integers:
-    """The class of each unit as stored: from 1 on, 0 if there is only one class."""
-    if units % count:
-        raise error("AKC0612", f"num_classes is {count}, {units} units cannot be shared out evenly")
-    return np.zeros(units, np.int64) if count == 1 else 1 + np.arange(units) // (units // count)
 
 
 def learned_state(module: Module, layer: LayerFacts) -> fnp_memory.Learned:
     """Classes, number of ones and learning state of the units."""
     op = layer.op
     assert isinstance(op, FullyConnected) and op.learning is not None
-    units = layer.filters
-    zeros = np.zeros(units, np.int32)
-    fresh = np.full(units, initial_swaps(op.learning), np.int32)
+    state = initial_state(module, op)
     return fnp_memory.Learned(
-        classes=classes(units, op.learning.num_classes),
-        num_weights=op.learning.num_weights,
-        thresholds=zeros if op.threshold_learning is None else module.array(op.threshold_learning),
-        swaps=fresh if op.thswap is None else module.array(op.thswap),
+        classes=state.classes, num_weights=op.learning.num_weights, thresholds=state.thresholds, swaps=state.swaps
     )
 
 

@@ -379,6 +379,15 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         code="AKC0516",
+        what="the number of ones",
+        ops=("dense",),
+        limit="num_weights ones in every unit of a learning layer",
+        test=values.learning_ones,
+        key="weights",
+        help="pass learn draws such weights",
+    ),
+    Limit(
+        code="AKC0516",
         what="a learning layer",
         ops=("dense",),
         limit="the same number of units for every class",

@@ -27,6 +27,17 @@ def all_zero(layer: LayerFacts, module: Module) -> object:
     return "0" if any(not array.any() for array in arrays) else None
 
 
+def learning_ones(layer: LayerFacts, module: Module) -> object:
+    """A unit of a learning layer with another number of ones than num_weights, which is looked at by itself."""
+    learning = getattr(layer.op, "learning", None)
+    values = _array(module, layer.op.weights)
+    if learning is None or values is None or layer.weight_bits != 1 or learning.num_weights > layer.inputs:
+        return None
+    ones = values.sum(axis=1, dtype=np.int64)
+    wrong = np.flatnonzero(ones != learning.num_weights)
+    return None if not wrong.size else f"{ones[wrong[0]]} in unit {wrong[0]}, num_weights is {learning.num_weights}"
+
+
 def threshold_outside(bits: int) -> Test:
     """A threshold that the register cannot hold. Without activation it is not loaded."""
 

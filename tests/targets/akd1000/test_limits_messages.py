@@ -34,6 +34,10 @@ def faults_of(code: str) -> list[Diagnostic]:
         context.host = "allow"
         run_pipeline(from_text(LIMITS["AKC0501"]), "place", context)
         return context.warnings
+    if code == "AKC0519":
+        with pytest.raises(DiagnosticError) as fault:
+            run_pipeline(from_text(LIMITS["AKC0501"]), "learn", context)
+        return list(fault.value.diagnostics)
     if code in LIMITS:
         return TARGET.check(from_text(LIMITS[code]))
     with pytest.raises(DiagnosticError) as fault:

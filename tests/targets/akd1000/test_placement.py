@@ -106,7 +106,7 @@ def test_compact_uses_no_more_processors_and_no_larger_load(seed: int) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(1, 78), st.integers(0, 18), st.integers(0, 4), st.randoms())
+@given(st.integers(1, 78), st.integers(0, 22), st.integers(0, 4), st.randoms())
 def test_dense_layers_find_their_fnps_whenever_there_are_enough_processors(
     convs: int, small: int, large: int, order: Random
 ) -> None:
