@@ -38,6 +38,9 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "LIF": "snn.lif(%x)",
         "IAFCell": "snn.iaf(%x)",
         "IAF": "snn.iaf(%x)",
+        "LSNNCell": "snn.lsnn(%x)",
+        "LIFExCell": "snn.lif_ex(%x)",
+        "LIFAdExCell": "snn.lif_adex(%x)",
     },
     "bindsnet": {
         "IFNodes": "snn.if_nodes(%x, refrac=0.0)",

@@ -43,9 +43,9 @@ class Jumps:
     def count(self, currents: Floats) -> Floats:
         """Spikes for currents [n, neurons]."""
         above = currents[:, self.owner] > self.threshold
-        found = np.zeros(currents.shape)
-        np.add.at(found, (slice(None), self.owner), above * self.increment)
-        return found
+        found = np.zeros(currents.shape[::-1])
+        np.add.at(found, self.owner, (above * self.increment).T)
+        return found.T
 
     def spread(self, largest: float) -> Jumps:
         """The same with rows repeated, so that none stands for more than `largest` times its neuron's smallest."""

@@ -42,8 +42,9 @@ def once_at_most(inputs: Mapping[str, Array]) -> bool:
 def shape_of(name: str, steps: int, neuron: snn.Neuron, module: Module) -> Floats:
     """A table without samples: count, every spike alike; linear, (T - t) / T; decay, beta to the power t."""
     t = np.arange(steps)
-    table: Floats = {"count": np.ones(steps), "linear": (steps - t) / steps, "decay": _decay(neuron, module) ** t}[name]
-    return table / table.sum()
+    shapes = {"count": np.ones(steps), "linear": (steps - t) / steps, "decay": _decay(neuron, module) ** t}
+    table: Floats = shapes[name].astype(np.float64)
+    return np.asarray(table / table.sum())
 
 
 def _decay(neuron: snn.Neuron, module: Module) -> float:
@@ -86,12 +87,12 @@ class Currents:
     @property
     def enough(self) -> bool:
         """Whether there are rows enough for a fit."""
-        return len(self.wanted) >= ENOUGH * self.steps.shape[1]
+        return bool(len(self.wanted) >= ENOUGH * self.steps.shape[1])
 
     def scaled(self, table: Floats) -> Floats:
         """The table times what a spike of it is really worth, by least squares."""
         found = self.steps @ table
-        gain = float(found @ self.wanted / max(found @ found, 1e-12))
+        gain = float(found @ self.wanted) / max(float(found @ found), 1e-12)
         return table * gain if gain > 0 else table
 
     def fitted(self) -> Floats:

@@ -61,7 +61,7 @@ def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnos
     for index, part in enumerate(chain.parts):
         if isinstance(part, Segment):
             yield from segment_faults(part, module)
-        elif not isinstance(part, (nn.Opaque, nn._Recurrent, *SNN)):
+        elif not isinstance(part, (nn.Opaque, nn._Recurrent, snn.Neuron, *SNN)):
             yield from _stray(part, chain, index)
 
 

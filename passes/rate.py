@@ -97,8 +97,10 @@ class Rate:
         scores = [float((outputs(new, inputs).argmax(axis=1) == source).mean()) for new, _ in made]
         best = made[int(np.argmax(scores))]
         for (_, plan), score in zip(made, scores):
-            tried = best[1].tried if plan.coding == "count" else best[1].tables
-            tried[plan.windows if plan.coding == "count" else plan.coding] = score
+            if plan.coding == "count":
+                best[1].tried[plan.windows] = score
+            else:
+                best[1].tables[plan.coding] = score
         return best
 
     def windows(self, steps: int, inputs: dict[str, Array] | None) -> list[int]:

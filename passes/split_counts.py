@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen, validators
 
 from akc.diagnostics import Diagnostic
 from akc.ir.fields import WeightName
-from akc.ir.module import Module, Op
+from akc.ir.module import Module, Op, Statement
 from akc.ir.ops import nn, snn
 from akc.passes.counts import Jumps, jumps
 from akc.passes.rewrite import Editor
@@ -220,11 +220,13 @@ class _Split:
     def exchange(self, made: dict[str, Op]) -> None:
         """Put the new operations where those of the same name stood; the threshold goes in front of the neuron."""
         extra = [op for name, op in made.items() if self.editor.producer(name) is None]
-        statements = []
+        statements: list[Statement] = []
         for statement in self.editor.statements:
-            if isinstance(statement, Op) and statement.name == self.op.name:
-                statements += extra
-            statements.append(made.get(statement.name, statement) if isinstance(statement, Op) else statement)
+            if not isinstance(statement, Op):
+                statements.append(statement)
+                continue
+            statements += extra if statement.name == self.op.name else []
+            statements.append(made.get(statement.name, statement))
         self.editor.statements, self.editor.changed = statements, True
 
     def repeated(self, op: Op) -> Op:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from akc.frontends.graph import Node
 from akc.frontends.snntorch import numbers
 from akc.frontends.spiking import NeuronSpec, SpikingOptions
 from akc.frontends.timeloop import NeuronRow, read_loop
 from akc.ir.module import Module
-from akc.ir.ops import snn
+from akc.ir.ops import snn, snn_models
 
 
 def read_norse(model: Any, example: Any, options: SpikingOptions | None = None, name: str | None = None) -> Module:
@@ -43,6 +44,24 @@ def _spec(
         return NeuronSpec(kind=kind, parameters=values, settings=settings, feedback=feedback)
 
     return read
+
+
+def _exponential(kind: type[snn.Neuron], *parameters: str) -> Any:
+    """A reader of cells whose parameters hold delta_T."""
+    plain = _spec(kind, *LIF, *parameters)
+
+    def read(cell: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+        spec: NeuronSpec = plain(cell, options, path)
+        return evolve(spec, parameters={**spec.parameters, "delta_t": numbers(cell.p.delta_T)})
+
+    return read
+
+
+def _izhikevich(cell: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+    """The parameters and the first state of a spiking behaviour."""
+    spec: NeuronSpec = _spec(snn_models.Izhikevich, *IZHIKEVICH)(cell, options, path)
+    start = cell.spiking_method.s
+    return evolve(spec, parameters={**spec.parameters, "v_start": numbers(start.v), "u_start": numbers(start.u)})
 
 
 def _recurrent(cell: Any) -> Node:
@@ -72,21 +91,21 @@ _CURRENT_LOST = f"{_BY_RATE}; the synaptic current is lost"
 _LINEAR = "linear in its input: a layer without activation, read as potentials"
 _HOST = "potentials on the chip, neuron and feedback on the host"
 
+_FITTED = "exact on the host (--host=allow); by rate with --fit and samples only, which reports the error"
+
 LIF = ("tau_syn_inv", "tau_mem_inv", "v_leak", "v_th", "v_reset")
 LI = ("tau_syn_inv", "tau_mem_inv", "v_leak")
+LSNN = (*LIF, "tau_adapt_inv", "beta")
+ADAPTATION = ("tau_ada_inv", "adaptation_current", "adaptation_spike")
+IZHIKEVICH = ("a", "b", "c", "d", "sq", "mn", "bias", "v_th", "tau_inv")
 
 REFUSED = {
-    "adaptive-threshold": ("LSNNCell", "LSNNRecurrentCell", "LSNN", "LSNNRecurrent"),
+    "adaptive-threshold": ("LSNNRecurrentCell", "LSNNRecurrent"),
     "neuron-model": (
-        "LIFAdExCell",
         "LIFAdExRecurrentCell",
-        "LIFAdEx",
         "LIFAdExRecurrent",
-        "LIFExCell",
         "LIFExRecurrentCell",
-        "LIFEx",
         "LIFExRecurrent",
-        "IzhikevichCell",
         "IzhikevichRecurrentCell",
         "Izhikevich",
         "IzhikevichRecurrent",
@@ -141,6 +160,13 @@ ROWS: dict[str, NeuronRow] = {
             before=_weighted,
             over_time=True,
         ),
+        _row("LSNNCell", _FITTED, _spec(snn.Lsnn, *LSNN), "host"),
+        _row("LSNN", _FITTED, _spec(snn.Lsnn, *LSNN), "host", over_time=True),
+        _row("LIFExCell", _FITTED, _exponential(snn_models.LifEx), "host"),
+        _row("LIFEx", _FITTED, _exponential(snn_models.LifEx), "host", over_time=True),
+        _row("LIFAdExCell", _FITTED, _exponential(snn_models.LifAdex, *ADAPTATION), "host"),
+        _row("LIFAdEx", _FITTED, _exponential(snn_models.LifAdex, *ADAPTATION), "host", over_time=True),
+        _row("IzhikevichCell", _FITTED, _izhikevich, "host"),
         *(
             NeuronRow(name=name, verdict="host" if reason == "encoder" else "refused", refusal=reason)
             for reason, names in REFUSED.items()

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from akc.ir.fields import WeightName
 from akc.ir.module import Module
-from akc.ir.ops import snn
+from akc.ir.ops import snn, snn_models
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 State = dict[str, Any]
@@ -211,6 +211,38 @@ def _lif(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
     return spikes, state["v"]
 
 
+def _lif_ex(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
+    dt, jumped, v = np.float32(p["dt"]), state["i"] + current, state["v"]
+    grown = (p["v_leak"] - v) + p["delta_t"] * np.exp((v - p["v_th"]) / p["delta_t"]) + jumped
+    new = v + dt * p["tau_mem_inv"] * (grown - state["a"] if "a" in state else grown)
+    state["i"] = jumped + -dt * p["tau_syn_inv"] * jumped
+    spikes = _above(new, p["v_th"])
+    if "a" in state:
+        follow = dt * p["tau_ada_inv"] * (p["adaptation_current"] * (v - p["v_leak"]) - state["a"])
+        state["a"] = state["a"] + follow + spikes * p["adaptation_spike"]
+    state["v"] = _set_where(new, spikes, p["v_reset"])
+    return spikes, state["v"]
+
+
+def _lif_adex_start(p: Parameters, current: Floats) -> State:
+    return {**_at_leak(p, current), "a": np.zeros_like(current, dtype=np.float32)}
+
+
+def _izhikevich_start(p: Parameters, current: Floats) -> State:
+    zeros = np.zeros_like(current, dtype=np.float32)
+    return {"v": zeros + p["v_start"], "u": zeros + p["u_start"]}
+
+
+def _izhikevich(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
+    v, u, pace = state["v"], state["u"], p["tau_inv"] * np.float32(p["dt"])
+    new = v + pace * (p["sq"] * v**2 + p["mn"] * v + p["bias"] - u + current)
+    recovered = u + pace * p["a"] * (p["b"] * v - u)
+    spikes = _above(new, p["v_th"])
+    state["v"] = _set_where(new, spikes, p["c"])
+    state["u"] = (ONE - spikes) * recovered + spikes * (recovered + p["d"])
+    return spikes, state["v"]
+
+
 def _lsnn_start(p: Parameters, current: Floats) -> State:
     return {**_at_leak(p, current), "b": np.zeros_like(current, dtype=np.float32) + p["v_th"]}
 
@@ -344,6 +376,9 @@ NEURONS: dict[type[snn.Neuron], Equations] = {
     snn.Alpha: Equations(_alpha_start, _alpha),
     snn.Lif: Equations(_at_leak, _lif),
     snn.Lsnn: Equations(_lsnn_start, _lsnn),
+    snn_models.LifEx: Equations(_at_leak, _lif_ex),
+    snn_models.LifAdex: Equations(_lif_adex_start, _lif_ex),
+    snn_models.Izhikevich: Equations(_izhikevich_start, _izhikevich),
     snn.LifRecurrent: Equations(_at_leak, _lif),
     snn.LifBox: Equations(_at_leak, _lif_box),
     snn.Iaf: Equations(_iaf_start, _iaf),

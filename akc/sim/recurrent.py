@@ -112,7 +112,7 @@ class SpikingLstm:
         before, cell = self.start(len(x)) if self.forgets else state
         fired = (before - self.threshold > 0).astype(np.float32)
         hidden, cell = self.gates(x, before, cell)
-        amount = {"subtract": self.threshold, "zero": hidden, "none": np.float32(0)}[self.op.reset]
+        amount: Array = {"subtract": self.threshold, "zero": hidden, "none": np.zeros(1, np.float32)}[self.op.reset]
         hidden = hidden - fired * amount
         spikes = (self.read(hidden) - self.threshold > 0).astype(np.float32)
         return (hidden if self.op.output == "membrane" else spikes), (hidden, cell)

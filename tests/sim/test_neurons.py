@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import snntorch as snntorch_
 import torch
+from norse.torch.functional.izhikevich import tonic_spiking
 from norse.torch.functional.reset import reset_subtract
 
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Net, Value
-from akc.ir.ops import snn
+from akc.ir.ops import snn, snn_models
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.sim.neurons import NEURONS, scan
@@ -186,6 +187,47 @@ def test_norse_lsnn() -> None:
     np.testing.assert_array_equal(run(snn.Lsnn, x, **fields), theirs)
 
 
+EX: dict[str, Any] = {
+    "tau_syn_inv": 180.0, "tau_mem_inv": 200.0, "v_leak": 0.05, "v_th": 0.5, "v_reset": -0.1, "delta_T": 0.3
+}  # fmt: skip
+ADAPTS = {"tau_ada_inv": 40.0, "adaptation_current": 1.5, "adaptation_spike": 0.3}
+
+
+@pytest.mark.parametrize("adapts", [False, True])
+def test_norse_exponential(adapts: bool) -> None:
+    fields = {**EX, **(ADAPTS if adapts else {})}
+    numbers = {key: torch.tensor(value) for key, value in fields.items()}
+    x = currents(14, 0.4)
+    if adapts:
+        theirs = norse_all(norse.LIFAdExCell(norse.LIFAdExParameters(**numbers)), x)
+    else:
+        theirs = norse_all(norse.LIFExCell(norse.LIFExParameters(**numbers)), x)
+    ours = run(
+        snn_models.LifAdex if adapts else snn_models.LifEx,
+        x,
+        **{key.lower(): float(value) for key, value in numbers.items()},
+    )
+    assert 0.03 < theirs[0].mean() < 0.9
+    assert (ours[0] == theirs[0]).mean() > 0.998
+    close = np.isclose(ours[1], theirs[1], rtol=1e-4, atol=1e-5).mean()
+    assert close > 0.99
+
+
+def test_norse_izhikevich() -> None:
+    x = currents(15, 20.0) + 10
+    theirs = norse_all(norse.IzhikevichCell(tonic_spiking), x)
+    p, s = tonic_spiking.p, tonic_spiking.s
+    ours = run(
+        snn_models.Izhikevich,
+        x,
+        **{key: float(getattr(p, key)) for key in ("a", "b", "c", "d", "sq", "mn", "bias", "v_th", "tau_inv")},
+        v_start=float(s.v.detach()),
+        u_start=float(s.u.detach()),
+    )
+    assert 0.02 < theirs[0].mean() < 0.9
+    assert (ours[0] == theirs[0]).mean() > 0.995
+
+
 def test_norse_lif() -> None:
     p = norse.LIFParameters(
         tau_syn_inv=torch.tensor(180.0),
@@ -299,5 +341,6 @@ def test_cuba_refractory_time_holds_the_neuron() -> None:
 
 
 def test_every_neuron_has_equations() -> None:
-    kinds = {k for k in vars(snn).values() if isinstance(k, type) and issubclass(k, snn.Neuron) and k.mnemonic}
+    files = (*vars(snn).values(), *vars(snn_models).values())
+    kinds = {k for k in files if isinstance(k, type) and issubclass(k, snn.Neuron) and k.mnemonic}
     assert {k for k in kinds if not issubclass(k, snn.Gated)} == set(NEURONS)
