@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +59,10 @@ def emulate(name: str, count: int | None, folder: Path) -> str:
     """Runs one example; a line for its README."""
     case = NETWORKS[name](count) if count else NETWORKS[name]()
     write(roads.compile_case(case, roads.CALIBRATED), case.inputs, folder)
-    start = time.perf_counter()
     run_all(folder)
-    seconds = time.perf_counter() - start
     answers = outputs(folder).reshape(len(case.labels), -1).argmax(axis=1)
     accuracy = percent(answers, case.labels)
-    return f"{name}: {len(answers)} samples, all equal to the simulator, accuracy {accuracy:.2f} % ({seconds:.0f} s)"
+    return f"{name}: {len(answers)} samples, all equal to the simulator, accuracy {accuracy:.2f} %"
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes a spiking reservoir for spoken digits, fits its read-out, and writes spoken_digits_esn.pt, a state_dict.
+"""Makes a spiking reservoir for spoken digits, trains its read-out, and writes spoken_digits_esn.pt, a state_dict.
 
     python examples/spoken_digits_esn/train.py
 
-Only the read-out is learned, by ridge regression on spike counts. The reservoir's random weights are drawn as
-whole numbers from -7 to 7 times one scale, so that four bits hold them exactly.
+Only the read-out is trained, by `akc.train_readout`: ridge regression on spike counts. The reservoir's random weights
+are drawn as whole numbers from -7 to 7 times one scale, so that four bits hold them exactly.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
+import akc
 from examples import speech, training
 from examples.accuracy import percent
 from examples.data import Bytes, Floats
@@ -30,7 +31,6 @@ WINDOWS = 7
 BETA = 0.9
 INPUT_GAIN, RECURRENT_GAIN = 0.08, 0.02
 INPUT_DENSITY, RECURRENT_DENSITY = 0.2, 0.1
-RIDGE = 1_000.0
 WEIGHTS_FILE = Path(__file__).with_name("spoken_digits_esn.pt")
 
 
@@ -78,13 +78,21 @@ def draw_reservoir(model: Reservoir, seed: int) -> None:
         recurrent.bias.zero_()
 
 
-def ridge(counts: Floats, labels: Bytes, strength: float) -> tuple[Floats, Floats]:
-    """Read-out weights f32 [classes, features] and bias f32 [classes] by ridge regression onto one-hot labels."""
-    mean = counts.mean(axis=0)
-    centred = (counts - mean).astype(np.float64)
-    targets = np.eye(CLASSES)[labels] - 1 / CLASSES
-    solved = np.linalg.solve(centred.T @ centred + strength * np.eye(centred.shape[1]), centred.T @ targets).T
-    return solved.astype(np.float32), (1 / CLASSES - solved @ mean).astype(np.float32)
+def train_readout(model: Reservoir, spoken: speech.Spoken) -> None:
+    """Trains the read-out in place, on the voices that are not for testing."""
+    found = akc.Context()
+    network = akc.train_readout(
+        model,
+        spoken.train.astype(np.float32),
+        spoken.train_labels,
+        replace=True,
+        strength=0,
+        example=((1, STEPS, CHANNELS),),
+        context=found,
+    )
+    print(f"read-out: {found.notes['train-readout']}")
+    trained = {key: torch.from_numpy(network.array(f"readout.{key}").copy()) for key in ("weight", "bias")}
+    model.readout.load_state_dict(trained)
 
 
 def count_spikes(model: Reservoir, spikes: Bytes, batch: int = 200) -> Floats:
@@ -102,13 +110,12 @@ def _sparse(generator: np.random.Generator, shape: tuple[int, int], density: flo
 
 
 def main() -> None:
-    """Draws the reservoir, fits the read-out on ten voices, tests on two others, saves the weights."""
+    """Draws the reservoir, trains the read-out on ten voices, tests on two others, saves the weights."""
     spoken = speech.shd_like()
     training.seeded(0)
     model = Reservoir()
     draw_reservoir(model, seed=0)
-    weights, bias = ridge(count_spikes(model, spoken.train), spoken.train_labels, RIDGE)
-    model.readout.load_state_dict({"weight": torch.from_numpy(weights), "bias": torch.from_numpy(bias)})
+    train_readout(model, spoken)
     answers = training.outputs(model, spoken.test, batch=200).argmax(axis=1)
     print(f"float accuracy on {len(answers)} test words: {percent(answers, spoken.test_labels):.2f} %")
     torch.save(model.state_dict(), WEIGHTS_FILE)
