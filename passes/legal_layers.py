@@ -13,7 +13,7 @@ from akc.ir.module import Module, Op
 from akc.ir.ops import nn
 from akc.passes.chains import Group, Segment
 from akc.passes.geometry import image_plan, is_same, pools_same
-from akc.passes.windows import obstacle
+from akc.passes.windows import KERNELS, common_stride, obstacle
 
 
 @frozen
@@ -144,9 +144,14 @@ RULES = (
     GroupRule(
         code="AKC0422",
         broken=_kernel,
-        help="-p fit-windows puts kernels up to 7 into the next square; larger ones must be split",
+        help="-p fit-windows puts kernels up to 7 into the next square; larger ones must be split into several layers",
     ),
-    GroupRule(code="AKC0422", broken=_stride, help="use stride 1, or stride 2 with a kernel of at most 3"),
+    GroupRule(
+        code="AKC0422",
+        broken=_stride,
+        help="use the same stride on both axes: 1, or 2 with a kernel of at most 3, or 2 or 4 with a kernel of at most 7 "
+        "and a ReLU behind it (-p split-stride); a first convolution may have others (-p space-to-depth)",
+    ),
     GroupRule(
         code="AKC0422",
         broken=_border,
@@ -208,7 +213,7 @@ def _beyond_fitting(place: Place) -> bool:
     conv, pool = _conv(place), place.group.pool
     if conv is None:
         return False
-    largest = 7 if conv.stride == (1, 1) else 3 if conv.stride == (2, 2) else 0
+    largest = max(KERNELS.get(common_stride(conv) or 0, (0,)))
     return max(place.kernel) > largest or conv.dilation != (1, 1) or (isinstance(pool, nn.MaxPool) and _odd_pool(pool))
 
 
