@@ -57,9 +57,10 @@ def respond(op: snn.Neuron, module: Module, currents: Floats, steps: int, output
     state = neuron.start(len(currents))
     current = currents.astype(np.float32)
     total = np.zeros(currents.shape)
-    for _ in range(steps):
-        result, state = neuron.step(state, current)
-        total += result
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(steps):
+            result, state = neuron.step(state, current)
+            total += result
     return total
 
 
