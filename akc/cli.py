@@ -310,10 +310,10 @@ def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit
 @cli.command()
 @click.argument("file", type=FILE, metavar="FILE")
 @SAMPLES
-@click.option("--on", default="emulator", show_default=True, metavar="NAME", help="As for verify.")
+@click.option("--on", default="emulator", show_default=True, metavar="NAME", help="As for run.")
 @click.option("-o", "--output", required=True, type=FILE, metavar="FILE", help="The .akd file with what was learned.")
 def learn(file: str, **options: Any) -> None:
-    """Let the last layer of a network learn on a device.
+    """Let the last layer of a network learn on a device or the simulator.
 
     FILE is a built network; `labels` in the .npz file of the inputs are the classes.
     """

@@ -11,13 +11,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from akc.compiler import build
 from akc.device_runner import DeviceRunner
 from akc.devices import list_devices, open_device, run_on
 from akc.diagnostics import error
 from akc.kit import make_kit, run_kit
 from akc.learned import learning_layer
 from akc.program import Program, load
-from akc.samples import load_samples
+from akc.samples import SampleSet, load_samples
 from akc.session import progress_bar, say
 from akc.sim.run import Runner
 from akc.verification import verify as compare_with_simulator
@@ -78,10 +79,7 @@ def learn(file: str, inputs: str, on: str, output: str) -> None:
     """Edge learning, sample by sample; writes the network with the weights that the device then holds."""
     program = _load(file)
     samples = load_samples(inputs, program.module.net.inputs)
-    with open_device(on, _progress(on)) as device:
-        device.program(program, learning=True)
-        device.fit(samples.inputs, samples.labels)
-        learned = device.learned()
+    learned = _learned(program, samples) if on == "simulator" else _learned_on(on, program, samples)
     learned.save(output)
     found = learning_layer(learned.module)
     assert found is not None
@@ -89,6 +87,20 @@ def learn(file: str, inputs: str, on: str, output: str) -> None:
     before, after = (p.module.array(layer.weights) for p in (program, learned))
     changed = int((before != after).any(axis=1).sum())
     say(f"{output}: {samples.count} samples, {changed} of {len(after)} units of %{layer.name} changed")
+
+
+def _learned_on(on: str, program: Program, samples: SampleSet) -> Program:
+    with open_device(on, _progress(on)) as device:
+        device.program(program, learning=True)
+        device.fit(samples.inputs, samples.labels)
+        return device.learned()
+
+
+def _learned(program: Program, samples: SampleSet) -> Program:
+    from akc.sim.learning import fit
+
+    module = fit(program.module, samples.inputs, samples.labels)
+    return build(module, program.target, host="allow", engine_version=program.engine_version)
 
 
 def bench(file: str, inputs: str, on: str, batch: int, repeat: int) -> None:

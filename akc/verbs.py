@@ -196,16 +196,6 @@ def run(file: str, *, inputs: str, output: str | None, raw: bool, on: str, batch
     _save_arrays(output, results)
 
 
-def fit(file: str, *, inputs: str, seed: int, output: str) -> None:
-    """A network whose learning layer has learned from samples, as text."""
-    from akc.sim.learning import fit
-
-    module = read_source(file)
-    compiler.refuse_elided(module)
-    samples = load_samples(inputs, module.net.inputs)
-    write_text(output, print_module(fit(module, samples.inputs, samples.labels, seed)))
-
-
 def _simulated(file: str, inputs: str, raw: bool) -> dict[str, Array]:
     from akc.sim.run import Runner
 
