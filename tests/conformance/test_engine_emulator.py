@@ -14,6 +14,7 @@ from attrs import frozen
 
 from akc.device_runner import run_on
 from akc.ir.module import Module
+from akc.ir.ops.akida import Learning
 from akc.program import Program
 from akc.sim.run import run
 from akc.targets import SequenceProgram
@@ -115,7 +116,7 @@ def test_learning_step_by_step() -> None:
     both swapped legal ones. A layer with one class takes no labels.
     """
     steps = 0
-    for case in mapped("learning", 12):
+    for case in (*mapped("learning", 12), large_learner(1), large_learner(2)):
         device = Device(EmulatorBus())
         device.program(case.program)
         device.set_learning(True)
@@ -142,7 +143,18 @@ def test_learning_step_by_step() -> None:
             )
             layer.set_variable("weights", np.ascontiguousarray(weights, np.int8))
             steps += 1
-    assert steps == 72
+    assert steps == 84
+
+
+def large_learner(number: int) -> Mapped:
+    """A learning layer that only an FNP2 can take: its weights are in device memory."""
+    net = random_networks.NetBuilder(np.random.default_rng(number), (1, 1, 600), "u1")
+    net.dense(700, "u1", learning=Learning(num_weights=40, num_classes=10, plasticity_decay=0.1), activation=False)
+    random_networks._draw_learning_state(net, 40)
+    module = net.module()
+    model = vendor.to_akida(module)
+    vendor.map_on_akd1000(model)
+    return Mapped(number, module, model, b"".join(vendor.programs(model)[0]))
 
 
 def learned_memory(device: Device) -> Any:
