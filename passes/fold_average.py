@@ -22,7 +22,8 @@ class FoldAverage:
     In front of a dense layer it goes into the weights; in front of a 1x1 convolution with stride 1 the two
     are one convolution with the pool's window; elsewhere it becomes a depthwise convolution with equal
     weights, followed by a ReLU that changes nothing since its input is 0 or more. All exact. A pool over a
-    whole map becomes nn.mean. Windows that stick out are left.
+    whole map becomes nn.mean. Windows with divisors of their own (ceil_mode, padding that does not count) go only
+    into a dense layer.
     """
 
     name = "fold-average"
@@ -51,20 +52,28 @@ def _global(editor: Editor, op: Op) -> bool:
 
 
 def pooling_matrix(pool: nn.AveragePool, shape: tuple[int, ...]) -> Floats:
-    """[outputs, inputs] of a plain average pool, both flattened over d0 and d1 (channels apart)."""
-    (d0, d1), (o0, o1) = shape[:2], pool.type.shape[:2]
-    matrix = np.zeros((o0 * o1, d0 * d1))
-    for out in range(o0 * o1):
-        first = [i * s - p for i, s, p in zip(divmod(out, o1), pool.stride, pool.pad)]
-        rows, columns = (range(max(f, 0), min(f + k, d)) for f, k, d in zip(first, pool.size, (d0, d1)))
-        cells = [r * d1 + c for r in rows for c in columns]
-        matrix[out, cells] = 1 / prod(pool.size)
+    """[outputs, inputs] of an average pool of any kind, both flattened over d0 and d1 (channels apart)."""
+    rows, columns = (_means(pool, shape[axis], axis) for axis in (0, 1))
+    return np.einsum("oi,pj->opij", rows, columns).reshape(len(rows) * len(columns), -1)
+
+
+def _means(pool: nn.AveragePool, size: int, axis: int) -> Floats:
+    """[outputs, inputs] of one axis; a window's divisor is the product of those of its axes.
+
+    Cells count that lie in the input or, with count_include_pad, in its padding; never those beyond.
+    """
+    before, after = (pool.pad[axis], pool.pad[2 + axis]) if pool.count_include_pad else (0, 0)
+    matrix = np.zeros((pool.type.shape[axis], size))
+    for out in range(len(matrix)):
+        first = out * pool.stride[axis] - pool.pad[axis]
+        end = first + pool.size[axis]
+        matrix[out, max(first, 0) : min(end, size)] = 1 / (min(end, size + after) - max(first, -before))
     return matrix
 
 
 def _into_dense(editor: Editor, op: Op) -> bool:
     """average pool, flatten, dense -> flatten, dense."""
-    pool = _plain(editor, op)
+    pool = op if isinstance(op, nn.AveragePool) else None
     flat = editor.user(op.name) if pool is not None else None
     dense = editor.user(flat.name) if isinstance(flat, nn.Reshape) and len(flat.shape) == 1 else None
     if pool is None or flat is None or not isinstance(dense, nn.Dense):

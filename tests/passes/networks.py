@@ -87,6 +87,24 @@ REWRITES: dict[str, dict[str, Make]] = {
         "into-pointwise": lambda: Building(6, 8, 2).conv(3, 3).relu().average_pool().conv(4, 1).module(),
         "as-depthwise": lambda: Building(12, 10, 2).conv(3, 3).relu().average_pool().conv(4, 3).module(),
         "whole-map": lambda: Building(6, 6, 2).conv(3, 3).relu().average_pool(4).flatten().dense(4).module(),
+        "divisors-into-dense": lambda: (
+            Building(7, 8, 2)
+            .conv(3, 3)
+            .relu()
+            .average_pool(3, pad=(1, 1, 0, 1), ceil_mode=True, count_include_pad=False)
+            .flatten()
+            .dense(4)
+            .module()
+        ),
+        "sticks-out-into-dense": lambda: (
+            Building(7, 9, 2)
+            .conv(3, 3)
+            .relu()
+            .average_pool(3, pad=(1, 0, 1, 1), ceil_mode=True)
+            .flatten()
+            .dense(4)
+            .module()
+        ),
         "sticks-out": lambda: Building(7, 7, 2).conv(3, 3).relu().average_pool(ceil_mode=True).conv(4, 3).module(),
     },
     "fold-global-average": {
