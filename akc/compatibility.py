@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from akc.frontends import bindsnet, lava, nir, norse, snntorch
+from akc.frontends import bindsnet, bindsnet_connections, lava, nir, norse, snntorch
 from akc.frontends.refusals import REFUSALS
 from akc.frontends.timeloop import NeuronRow
 from akc.ir.parser import parse
@@ -18,7 +18,7 @@ STEPS, TOP = 15, 15
 FRAMEWORKS: tuple[tuple[str, str, Mapping[str, NeuronRow]], ...] = (
     ("snnTorch 1.0.0", "snntorch", snntorch.ROWS),
     ("Norse 1.1.0", "norse", norse.ROWS),
-    ("BindsNET 0.3.4", "bindsnet", bindsnet.ROWS),
+    ("BindsNET 0.3.4", "bindsnet", bindsnet.ROWS | bindsnet_connections.ROWS),
     ("NIR 1.0.8", "nir", nir.ROWS),
     ("lava-dl 0.6.0", "lava", lava.ROWS),
 )

@@ -15,6 +15,7 @@ import numpy as np
 from attrs import frozen
 
 from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.frontends.bindsnet_connections import Connection, append, from_state, refused
 from akc.frontends.pickles import Bag, read_objects
 from akc.frontends.refusals import REFUSALS
 from akc.frontends.snntorch import numbers
@@ -35,27 +36,13 @@ class Layer:
     values: dict[str, Any]
 
 
-@frozen(kw_only=True)
-class Connection:
-    """A connection between two populations."""
-
-    kind: str
-    source: str
-    target: str
-    values: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """As BindsNET's state_dict calls it."""
-        return f"{self.source}_to_{self.target}"
-
-
 def read_bindsnet(path: str, options: SpikingOptions | None = None) -> Module:
     """The network of a file written by BindsNET's Network.save.
 
     options.steps is the time of the run in steps of the network's dt; options.readout is needed (count is
-    usual). options.accept may name "one-spike" (drop the one spike a step of DiehlAndCookNodes) and
-    "lateral" (drop inhibition inside a layer). Raises DiagnosticError AKC0371 to AKC0382.
+    usual). options.accept may name "one-spike" (drop the one spike a step of DiehlAndCookNodes), "lateral"
+    (drop inhibition inside a layer) and "rate-pooling" (pools take the largest value). Raises
+    DiagnosticError AKC0371 to AKC0384, AKC0386, AKC0394.
     """
     options = options or SpikingOptions()
     root = read_objects(path, "bindsnet")
@@ -78,11 +65,6 @@ def read_bindsnet_state(arrays: dict[str, Array], name: str, options: SpikingOpt
         o: {k[len(o) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{o}.") and k.count(".") == 1}
         for o in owners
     }
-    connections = [
-        Connection(kind="Connection", source=o.split("_to_")[0], target=o.split("_to_")[1], values=parts[o])
-        for o in sorted(owners)
-        if "_to_" in o
-    ]
     layers = {
         o: Layer(
             kind=_kind_of(parts[o]), shape=tuple(parts[o]["s"].shape[1:]) if "s" in parts[o] else (), values=parts[o]
@@ -90,6 +72,9 @@ def read_bindsnet_state(arrays: dict[str, Array], name: str, options: SpikingOpt
         for o in owners
         if "_to_" not in o
     }
+    shapes = {name: layer.shape for name, layer in layers.items()}
+    ends = {o: o.split("_to_") for o in sorted(owners) if "_to_" in o}
+    connections = [from_state(a, b, parts[o], shapes) for o, (a, b) in ends.items()]
     for o in sorted(layers):
         if layers[o].kind != "Input":
             options.note(f"'{o}' is read as {layers[o].kind}: a state_dict does not hold the class", o)
@@ -109,24 +94,17 @@ def _kind_of(values: dict[str, Any]) -> str:
 
 def _layer(bag: Bag) -> Layer:
     places = [bag.__dict__, *(bag.__dict__.get(k) or {} for k in ("_buffers", "_parameters"))]
-    values = {k: numbers(v) if hasattr(v, "detach") else v for place in places for k, v in place.items()}
+    values = {k: _array(v) if hasattr(v, "detach") else v for place in places for k, v in place.items()}
     shape = values.get("shape") or (values.get("n"),)
     return Layer(kind=bag.kind, shape=tuple(int(n) for n in shape if n is not None), values=values)
 
 
+def _array(tensor: Any) -> Array:
+    return np.asarray(numbers(tensor.to_dense() if tensor.is_sparse else tensor))
+
+
 def _connection(pair: Any, bag: Bag) -> Connection:
     values = _layer(bag).values
-    pipeline = values.get("pipeline")
-    if pipeline:
-        features = [f for f in pipeline if isinstance(f, Bag)]
-        others = [f.kind for f in features if f.kind != "Weight"]
-        if others or len(features) != 1:
-            raise error(
-                "AKC0386",
-                f"connection {pair[0]} to {pair[1]} has features akc does not know: {', '.join(others)}",
-                help="only Weight is read",
-            )
-        values["w"] = numbers(features[0].attribute("value"))
     return Connection(kind=bag.kind, source=str(pair[0]), target=str(pair[1]), values=values)
 
 
@@ -141,9 +119,9 @@ def build(
     _refuse(layers, order, chained, options)
     chain = Chain.start(name, _input_shape(layers[order[0]], chained[0]), order[0])
     for connection in chained:
-        _append_connection(chain, connection)
+        append(chain, connection)
         layer = layers[connection.target]
-        _shape_check(chain, layer, connection)
+        _take_shape(chain, layer, connection)
         chain.neuron(connection.target, _neuron(layer, connection.target, dt))
     return finish_chain(chain, options, options.need_steps(name), options.coding or "spikes")
 
@@ -192,16 +170,6 @@ def _without_inhibitors(
     return order, chained[: len(order) - 1]
 
 
-REFUSED_CONNECTIONS = {
-    "MaxPool1dConnection": "rate-pooling", "MaxPool2dConnection": "rate-pooling", "MaxPoo3dConnection": "rate-pooling",
-    "LocalConnection": "unshared-weights", "LocalConnection1D": "unshared-weights",
-    "LocalConnection2D": "unshared-weights", "LocalConnection3D": "unshared-weights",
-    "Conv1dConnection": "no-such-layer", "Conv3dConnection": "no-such-layer",
-    "SparseConnection": "no-such-layer", "MeanFieldConnection": "no-such-layer",
-}  # fmt: skip
-"""Connections by the reason they are refused."""
-
-
 def _refuse(layers: dict[str, Layer], order: list[str], chained: list[Connection], options: SpikingOptions) -> None:
     faults: list[Diagnostic] = []
     for name in order[1:]:
@@ -210,13 +178,14 @@ def _refuse(layers: dict[str, Layer], order: list[str], chained: list[Connection
             faults.append(REFUSALS[row.refusal if row else "no-such-layer"].diagnostic(name, layers[name].kind))
         elif layers[name].values.get("one_spike") and "one-spike" not in options.accept:
             faults.append(REFUSALS["one-spike"].diagnostic(name, layers[name].kind))
-    faults += [
-        REFUSALS[REFUSED_CONNECTIONS[c.kind]].diagnostic(c.name, c.kind)
-        for c in chained
-        if c.kind in REFUSED_CONNECTIONS
-    ]
+    faults += [fault for c in chained for fault in refused(c, options.accept)]
     if faults:
         raise DiagnosticError(faults)
+    for c in chained:
+        if c.kind == "MaxPool2dConnection":
+            options.note(
+                f"connection '{c.name}' takes the largest of each window, not the one with the largest rate", c.name
+            )
 
 
 def _input_shape(layer: Layer, first: Connection) -> tuple[int, ...]:
@@ -225,27 +194,14 @@ def _input_shape(layer: Layer, first: Connection) -> tuple[int, ...]:
     return (int(first.values["w"].shape[0]),)
 
 
-def _append_connection(chain: Chain, c: Connection) -> None:
-    values = c.values
-    if c.kind == "Conv2dConnection":
-        chain.conv(
-            c.name,
-            values["w"],
-            values.get("b"),
-            values.get("stride", 1),
-            values.get("padding", 0),
-            values.get("dilation", 1),
-        )
-        return
-    weight = values["w"]
-    chain.dense(c.name, weight.reshape(-1, weight.shape[-1]).T, values.get("b"))
-
-
-def _shape_check(chain: Chain, layer: Layer, c: Connection) -> None:
+def _take_shape(chain: Chain, layer: Layer, c: Connection) -> None:
+    """The values of a connection in the shape of its target."""
     if layer.shape and int(np.prod(layer.shape)) != int(np.prod(chain.shape)):
         raise error(
             "AKC0384", f"'{c.target}' has the shape {list(layer.shape)}, '{c.name}' gives {list(chain.shape[1:])}"
         )
+    if layer.shape and layer.shape != chain.shape[1:]:
+        chain.add("reshape", f"{c.target}.shape", (1, *layer.shape))
 
 
 def _neuron(layer: Layer, name: str, dt: float) -> NeuronSpec:

@@ -22,8 +22,11 @@ HARMLESS = {("collections", "OrderedDict"), ("builtins", "set"), ("__builtin__",
 REBUILDERS = {
     ("torch._utils", "_rebuild_tensor_v2"),
     ("torch._utils", "_rebuild_tensor"),
+    ("torch._utils", "_rebuild_sparse_tensor"),
     ("torch._utils", "_rebuild_parameter"),
+    ("torch.serialization", "_get_layout"),
 }
+"""Functions that make tensors of bytes and numbers, and what they take, and do nothing else."""
 
 INERT = {("builtins", "getattr"), ("__builtin__", "getattr"), ("builtins", "object"), ("__builtin__", "object"),
          ("copyreg", "_reconstructor"), ("copy_reg", "_reconstructor")}  # fmt: skip
@@ -69,9 +72,9 @@ class _Safe(pickle.Unpickler):
 
         key = (module_name, global_name)
         if key in HARMLESS or key in REBUILDERS:
-            return {"OrderedDict": OrderedDict, "set": set, "Size": torch.Size}.get(global_name) or getattr(
-                torch._utils, global_name
-            )
+            plain = {"OrderedDict": OrderedDict, "set": set, "Size": torch.Size}
+            owner = torch.serialization if module_name == "torch.serialization" else torch._utils
+            return plain.get(global_name) or getattr(owner, global_name)
         if module_name in ("torch", "torch.storage") and (
             global_name.endswith("Storage") or isinstance(getattr(torch, global_name, None), torch.dtype)
         ):

@@ -140,7 +140,10 @@ REFUSALS: dict[str, Refusal] = {
     "rate-pooling": Refusal(
         code="AKC0372",
         message="connection '{layer}' ({kind}) chooses by running firing rates",
-        help=("use a convolution with a stride in its place",),
+        help=(
+            "--accept rate-pooling takes the largest of each window instead",
+            "or use a convolution with a stride in its place",
+        ),
     ),
     "complex": Refusal(
         code="AKC0372",

@@ -65,7 +65,8 @@ def load_arrays(path: str) -> dict[str, Any] | None:
     found = read_weights(path)
     if found is None:
         return None
-    return {key: value.detach().cpu().numpy() for key, value in found.items() if hasattr(value, "detach")}
+    tensors = {key: value.detach().cpu() for key, value in found.items() if hasattr(value, "detach")}
+    return {key: (value.to_dense() if value.is_sparse else value).numpy() for key, value in tensors.items()}
 
 
 def _safetensors(path: str) -> dict[str, Any]:

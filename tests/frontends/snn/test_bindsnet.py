@@ -17,6 +17,8 @@ from torch import nn
 
 from akc.diagnostics import DiagnosticError
 from akc.frontends.bindsnet import ROWS, read_bindsnet
+from akc.frontends.bindsnet_connections import APPENDERS, FEATURE_REFUSALS, FEATURES, IDLE_FEATURES
+from akc.frontends.bindsnet_connections import REFUSED as REFUSED_CONNECTIONS
 from akc.frontends.spiking import SpikingOptions
 from akc.frontends.statedict import read_statedict
 from akc.sim.run import run
@@ -26,13 +28,10 @@ NAMES = {
     "bindsnet.network.network": ("Network",),
     "bindsnet.network.nodes": (*ROWS, "Input"),
     "bindsnet.network.topology": (
-        "Connection",
-        "Conv2dConnection",
-        "MaxPool2dConnection",
-        "LocalConnection",
-        "MulticompartmentConnection",
+        *APPENDERS,
+        *REFUSED_CONNECTIONS,
     ),
-    "bindsnet.network.topology_features": ("Weight", "Mask"),
+    "bindsnet.network.topology_features": (*FEATURES, *FEATURE_REFUSALS, *IDLE_FEATURES, "Degradation"),
 }
 
 
@@ -209,11 +208,46 @@ def pair(c: dict[str, Any], kind: str, link: str = "Connection", **values: Any) 
     return network(c, {"X": x, "Y": y}, {("X", "Y"): connection(c[link], x, y, w=torch.ones(4, 3))})
 
 
+def feature(c: dict[str, Any], kind: str, value: torch.Tensor) -> Any:
+    """One feature of a pipeline."""
+    made = c[kind]()
+    made.value = nn.Parameter(value.float(), requires_grad=False)
+    return made
+
+
+def piped(c: dict[str, Any], *kinds: str) -> Any:
+    """Input and one population behind a pipeline."""
+    x, y = node(c["Input"], (4,)), node(c["LIFNodes"], (3,), **LIF)
+    pipeline = [feature(c, kind, torch.rand(4, 3) * 8) for kind in ("Weight", *kinds)]
+    link = connection(c["MulticompartmentConnection"], x, y, pipeline=pipeline)
+    return network(c, {"X": x, "Y": y}, {("X", "Y"): link})
+
+
+def two_inputs(c: dict[str, Any]) -> Any:
+    """Two inputs of one population."""
+    x, z, y = node(c["Input"], (4,)), node(c["Input"], (4,)), node(c["LIFNodes"], (3,), **LIF)
+    links = {(n, "Y"): connection(c["Connection"], a, y, w=torch.ones(4, 3)) for n, a in (("X", x), ("Z", z))}
+    return network(c, {"X": x, "Z": z, "Y": y}, links)
+
+
+def branches(c: dict[str, Any]) -> Any:
+    """An input of two populations."""
+    x, y, z = node(c["Input"], (4,)), node(c["LIFNodes"], (3,), **LIF), node(c["LIFNodes"], (3,), **LIF)
+    links = {("X", n): connection(c["Connection"], x, b, w=torch.ones(4, 3)) for n, b in (("Y", y), ("Z", z))}
+    return network(c, {"X": x, "Y": y, "Z": z}, links)
+
+
 REFUSED: dict[str, tuple[Made, str, str]] = {
     "izhikevich": (lambda c: pair(c, "IzhikevichNodes"), "AKC0372", "IzhikevichNodes"),
     "srm0": (lambda c: pair(c, "SRM0Nodes"), "AKC0376", "at random"),
     "csrm": (lambda c: pair(c, "CSRMNodes"), "AKC0372", "kernel"),
-    "local": (lambda c: pair(c, "LIFNodes", "LocalConnection"), "AKC0378", "own weights at every place"),
+    "local": (lambda c: pair(c, "LIFNodes", "LocalConnection3D"), "AKC0378", "own weights at every place"),
+    "mean field": (lambda c: pair(c, "LIFNodes", "MeanFieldConnection"), "AKC0386", "MeanFieldConnection"),
+    "probability": (lambda c: piped(c, "Probability"), "AKC0376", "at random"),
+    "history": (lambda c: piped(c, "AdaptationBaseSynapsHistory"), "AKC0372", "remembers"),
+    "degradation": (lambda c: piped(c, "Degradation"), "AKC0386", "Degradation"),
+    "two inputs": (lambda c: two_inputs(c), "AKC0394", "2 Input layers"),
+    "branches": (lambda c: branches(c), "AKC0394", "feeds several layers (X_to_Y, X_to_Z)"),
     "max pool": (lambda c: pair(c, "LIFNodes", "MaxPool2dConnection"), "AKC0372", "running firing rates"),
 }
 
@@ -225,6 +259,97 @@ def test_refused_by_name(kind: str, bindsnet: dict[str, Any], tmp_path: Path) ->
         read_bindsnet(saved(tmp_path, make(bindsnet)), SpikingOptions(steps=3, readout="count"))
     assert caught.value.diagnostics[0].code == code
     assert words in caught.value.diagnostics[0].message
+
+
+def currents_fire(currents: torch.Tensor) -> np.ndarray:
+    """Spikes of LIF nodes by BindsNET's equations, [T, n] currents."""
+    decay = np.exp(np.float32(-1 / 100), dtype=np.float32)
+    v, waits, out = np.full(currents.shape[1], -65, np.float32), np.zeros(currents.shape[1]), []
+    for current in currents.numpy():
+        v = decay * (v + np.float32(65)) - np.float32(65) + np.where(waits > 0, 0, current).astype(np.float32)
+        waits = waits - 1
+        s = v >= -52
+        v, waits = np.where(s, np.float32(-60), v), np.where(s, 5, waits)
+        out.append(s)
+    return np.array(out, np.float32)
+
+
+def unshared(x: torch.Tensor, w: torch.Tensor, axes: int, size: int, stride: int) -> torch.Tensor:
+    """What LocalConnection1D and 2D compute, by unfolding."""
+    windows = x.unfold(-2, size, stride).unfold(-2, size, stride) if axes == 2 else x.unfold(-1, size, stride)
+    cells = windows.reshape(x.shape[0], x.shape[1], -1, size**axes)
+    return (cells.repeat(1, 1, w.shape[1] // cells.shape[2], 1) * w).sum(-1).sum(1)
+
+
+LOCAL = {"LocalConnection1D": ((2, 9), (3, 4), 3), "LocalConnection2D": ((2, 7, 7), (3, 3, 3), 9)}
+"""Shapes of input and target, cells of a window of 3 with stride 2."""
+
+
+@pytest.mark.parametrize("kind", LOCAL)
+def test_unshared_kernels_become_one_matrix(kind: str, bindsnet: dict[str, Any], tmp_path: Path) -> None:
+    shape, target, cells = LOCAL[kind]
+    generator, places = torch.Generator().manual_seed(2), int(np.prod(target))
+    w = (torch.rand(shape[0], places, cells, generator=generator) * 480).round() / 64
+    x, y = node(bindsnet["Input"], shape), node(bindsnet["LIFNodes"], target, **LIF)
+    link = connection(bindsnet[kind], x, y, w=w, kernel_size=3, stride=2)
+    path = saved(tmp_path, network(bindsnet, {"X": x, "Y": y}, {("X", "Y"): link}))
+    module = read_bindsnet(path, SpikingOptions(steps=40, readout="none"))
+    spikes = (torch.rand(40, *shape, generator=generator) < 0.3).float()
+    wanted = currents_fire(unshared(spikes, w, len(shape) - 1, 3, 2))
+    assert 0.05 < wanted.mean() < 0.5
+    got = run(module, spikes[None].numpy())["Y"][0].reshape(40, -1)
+    assert (got == wanted).mean() > 0.99
+
+
+def test_features_of_a_pipeline(bindsnet: dict[str, Any], tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(3)
+    weight = (torch.rand(20, 8, generator=generator) * 320).round() / 64
+    mask, bias = torch.rand(20, 8, generator=generator) < 0.6, torch.full((20, 8), 1 / 64)
+    x, y = node(bindsnet["Input"], (20,)), node(bindsnet["LIFNodes"], (8,), **LIF)
+    pipeline = [feature(bindsnet, k, v) for k, v in (("Bias", bias), ("Weight", weight), ("Mask", mask))]
+    link = connection(bindsnet["MulticompartmentConnection"], x, y, pipeline=[*pipeline, bindsnet["Normalization"]()])
+    path = saved(tmp_path, network(bindsnet, {"X": x, "Y": y}, {("X", "Y"): link}))
+    module = read_bindsnet(path, SpikingOptions(steps=40, readout="none"))
+    spikes = (torch.rand(40, 20, generator=generator) < 0.3).float()
+    wanted = currents_fire(spikes @ (weight * mask) + (bias * weight * mask).sum(0))
+    assert (run(module, spikes[None].numpy())["Y"][0] == wanted).mean() > 0.99
+
+
+def test_pools_by_rate_are_pools_where_the_user_says_so(bindsnet: dict[str, Any], tmp_path: Path) -> None:
+    x, y = node(bindsnet["Input"], (2, 6, 6)), node(bindsnet["McCullochPitts"], (2, 3, 3), thresh=1.0)
+    link = connection(bindsnet["MaxPool2dConnection"], x, y, kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))
+    path = saved(tmp_path, network(bindsnet, {"X": x, "Y": y}, {("X", "Y"): link}))
+    options = SpikingOptions(steps=5, readout="count", accept=("rate-pooling",))
+    module = read_bindsnet(path, options)
+    assert any("largest of each window" in note.message for note in options.notes)
+    spikes = (torch.rand(1, 5, 2, 6, 6) < 0.2).float()
+    np.testing.assert_array_equal(answer(module, spikes), nn.functional.max_pool2d(spikes[0], 2).sum(0)[None].numpy())
+
+
+def test_sparse_weights(bindsnet: dict[str, Any], tmp_path: Path) -> None:
+    weight = (torch.rand(20, 6) * 8).round() * (torch.rand(20, 6) < 0.4)
+    x, y = node(bindsnet["Input"], (20,)), node(bindsnet["LIFNodes"], (6,), **LIF)
+    link = connection(bindsnet["SparseConnection"], x, y, w=weight.to_sparse(), b=None)
+    made = network(bindsnet, {"X": x, "Y": y}, {("X", "Y"): link})
+    torch.save(made.state_dict(), tmp_path / "state.pt")
+    options = SpikingOptions(steps=20, readout="count")
+    for module in (read_bindsnet(saved(tmp_path, made), options), read_statedict(str(tmp_path / "state.pt"), options)):
+        (dense,) = [op for op in module.net.ops if op.mnemonic == "nn.dense"]
+        np.testing.assert_array_equal(module.array(dense.weight), weight.numpy().T)
+
+
+def test_kernels_of_a_state_dict(bindsnet: dict[str, Any], tmp_path: Path) -> None:
+    """Stride 1 and a border that fits are taken; of other windows the file says too little."""
+    for target, fits in (((4, 6, 6), True), ((4, 8, 8), True), ((4, 3, 3), False)):
+        x, y = node(bindsnet["Input"], (1, 8, 8)), node(bindsnet["LIFNodes"], target, **LIF)
+        link = connection(bindsnet["Conv2dConnection"], x, y, w=torch.ones(4, 1, 3, 3), b=torch.zeros(4))
+        torch.save(network(bindsnet, {"X": x, "Y": y}, {("X", "Y"): link}).state_dict(), tmp_path / "state.pt")
+        if fits:
+            module = read_statedict(str(tmp_path / "state.pt"), SpikingOptions(steps=5, readout="count"))
+            assert module.net.output_types[0].shape == target
+            continue
+        with pytest.raises(DiagnosticError, match="AKC0385"):
+            read_statedict(str(tmp_path / "state.pt"), SpikingOptions(steps=5, readout="count"))
 
 
 class Malicious:
