@@ -8,7 +8,7 @@ from typing import Any
 from attrs import field, frozen, validators
 
 from akc.diagnostics import Diagnostic, DiagnosticError
-from akc.ir.module import Module
+from akc.ir.module import Module, Op
 from akc.ir.ops.akida import Layer
 
 MODES = ("vendor", "vendor-minimal", "compact")
@@ -37,27 +37,32 @@ class Place:
         """The placed module."""
         target = context.target
         if context.host != "allow":
-            _refuse_host_pins(module)
+            _refuse_host_layers(module)
         if context.host == "allow" and not _fits(module, target, self.mode):
             module = target.partition(module, self.cut, self.mode, context.warn)
         placed: Module = target.place(module, self.mode)
         return placed
 
 
-def _refuse_host_pins(module: Module) -> None:
-    """Raise for every layer with `at=[host()]`: the user must allow the host to compute layers."""
-    found = [op for op in module.net.ops if isinstance(op, Layer) and any(place.kind == "host" for place in op.at)]
-    if found:
-        raise DiagnosticError(
-            Diagnostic(
-                code="AKC0529",
-                message=f"%{op.name} is pinned to the host",
-                span=op.span("at"),
-                origin=op.origin,
-                help="build with --host=allow, or remove the pin",
-            )
-            for op in found
-        )
+def _refuse_host_layers(module: Module) -> None:
+    """Raise for every layer that only the host computes: the user must allow it to."""
+    faults = [fault for op in module.net.ops if (fault := _host_fault(op)) is not None]
+    if faults:
+        raise DiagnosticError(faults)
+
+
+def _host_fault(op: Op) -> Diagnostic | None:
+    """A pin to the host, or a float layer that stands beside sequences; layout and softmax may."""
+    pinned = isinstance(op, Layer) and any(place.kind == "host" for place in op.at)
+    if not pinned and (op.border or not op.mnemonic.startswith("nn.")):
+        return None
+    return Diagnostic(
+        code="AKC0529",
+        message=f"%{op.name} is pinned to the host" if pinned else f"%{op.name} ({op.mnemonic}) is for the host",
+        span=op.span("at" if pinned else "op"),
+        origin=op.origin,
+        help="build with --host=allow, or remove the pin" if pinned else "build with --host=allow",
+    )
 
 
 def _fits(module: Module, target: Any, mode: str) -> bool:

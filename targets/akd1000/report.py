@@ -9,6 +9,7 @@ from typing import Any
 
 from akc.ir.module import Module
 from akc.targets import SequenceProgram
+from akc.targets.akd1000.layers import KIND_NAMES
 from akc.targets.akd1000.mesh import CONFIG_DMA, EVENT_DMA, MESH
 from akc.targets.akd1000.report_facts import Facts, report_facts
 
@@ -34,7 +35,7 @@ def report_text(facts: Facts) -> str:
     """The text for `report_facts`."""
     parts = [_overview(facts), _components(facts), _external(facts)]
     parts += [part for sequence in facts["sequences"] for part in _sequence(sequence)]
-    parts += [_roundings(facts), _borders(facts)]
+    parts += [_roundings(facts), _host_ops(facts), _borders(facts)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -64,7 +65,7 @@ def _overview(facts: Facts) -> str:
     totals = facts["totals"]
     inputs = ", ".join(f"%{name}: {kind}" for name, kind in facts["inputs"].items())
     outputs = ", ".join(facts["outputs"].values())
-    head = ("sequences", "layers", "on host", "NPs", "program bytes", "external bytes")
+    head = ("sequences", "layers", "on host", "NPs at once", "program bytes", "external bytes")
     keys = ("sequences", "layers", "host_layers", "nps", "program_bytes", "external_bytes")
     title = f"@{facts['network']}({inputs}) -> {outputs} on {facts['target']}"
     return table(title, head, [[totals[key] for key in keys]])
@@ -118,6 +119,9 @@ def _memory(sequence: Facts) -> str:
     rows = []
     for _, x in _marked(sequence):
         buffer = "-" if x["input_limit"] is None else "single" if x["single_buffer"] else "double"
+        if x["kind"] == KIND_NAMES["image"]:
+            rows.append((f"%{x['name']} (HRC)", *"-------"))
+            continue
         rows.append((f"%{x['name']}", x["input_bytes"], x["input_limit"], _percent(x, "input"), buffer,
                      x["weight_bytes"], x["weight_limit"], _percent(x, "weight")))  # fmt: skip
     head = ("layer", "input bytes", "of", "used", "buffer", "weight bytes", "of", "used")
@@ -165,7 +169,7 @@ def _place_row(layer: Facts, place: Facts) -> Sequence[object]:
 
 
 def draw(sequence: Facts) -> str:
-    """The mesh: a box a node with its NPs 0 to 3; `.` is free, `#` a DMA, letters are layers."""
+    """The mesh: a box for each node with its NPs 0 to 3; `.` is free, `#` a DMA, letters are layers."""
     marks = {
         (place["column"], place["row"], place["id"]): mark
         for mark, layer in _marked(sequence)
@@ -174,7 +178,8 @@ def draw(sequence: Facts) -> str:
     }
     cells = {p.place: "." for p in MESH} | dict.fromkeys((EVENT_DMA, CONFIG_DMA), "#") | marks
     columns, rows = sorted({place[0] for place in cells}), sorted({place[1] for place in cells})
-    lines = ["Mesh", "----", "       " + "".join(f"col {column:<4}" for column in columns)]
+    title = "Mesh: a box is a node with its NPs 0 to 3"
+    lines = [title, "-" * len(title), "       " + "".join(f"col {column:<4}" for column in columns)]
     for row in rows:
         nodes = ("".join(cells.get((column, row, id), " ") for id in range(4)) for column in columns)
         lines.append(f"row {row}  " + "".join(f"[{node}]  " if node.strip() else " " * 8 for node in nodes))
@@ -203,6 +208,11 @@ def _roundings(facts: Facts) -> str:
     ]
     head = ("value", "bits", "from", "to", "off by at most", "% of range")
     return table("Rounding by the host", head, rows) if rows else ""
+
+
+def _host_ops(facts: Facts) -> str:
+    rows = [(f"%{op['name']}", op["kind"], _shape(op["output"]), _from(op)) for op in facts["host_ops"]]
+    return table("On the host, between sequences", ("layer", "kind", "output", "from"), rows) if rows else ""
 
 
 def _borders(facts: Facts) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from akc.ir.fields import WeightName
-from akc.ir.module import Module
+from akc.ir.module import Module, Op
 from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Location
 from akc.ir.ops.host import Quantize
@@ -62,8 +62,14 @@ def report_facts(module: Module, programs: Iterable[SequenceProgram] = ()) -> Fa
         "components": dict(sorted(Counter(place["kind"].upper() for place in places).items())),
         "sequences": sequences,
         "roundings": [_rounding(module, op) for op in net.ops if isinstance(op, Quantize)],
+        "host_ops": [_host_op(op) for op in net.statements if isinstance(op, Op) and not op.border],
         "borders": [border for block in net.sequences if not on_host(block) for border in _borders(module, block)],
     }
+
+
+def _host_op(op: Op) -> Facts:
+    """A float layer that the host computes between sequences."""
+    return {"name": op.name, "kind": op.mnemonic, "output": list(op.type.shape), "from": list(op.origin)}
 
 
 def _sequence(module: Module, block: Block, program: SequenceProgram | None) -> Facts:
@@ -150,6 +156,9 @@ def _tile_reason(layer: LayerFacts, shares: Sequence[Share]) -> str:
     return f"{tiles} tiles: pinned"
 
 
+SPREAD = "more NPs share the work (--place=compact takes fewer)"
+
+
 def _filter_reason(layer: LayerFacts, shares: Sequence[Share]) -> str:
     pieces = len({s.filters for s in shares})
     needed = len(filter_pieces(layer, FILTER_LIMIT))
@@ -157,9 +166,11 @@ def _filter_reason(layer: LayerFacts, shares: Sequence[Share]) -> str:
     if pieces == 1:
         return ""
     if needed == 1:
-        return f"{pieces} pieces of the filters, where memory asks for 1"
+        return f"{pieces} pieces of the filters: memory asks for 1, {SPREAD}"
     held = f"{size:,} bytes of filters, an NP holds {WEIGHT_BYTES:,} bytes and {FILTER_LIMIT} filters"
-    return f"{pieces} pieces of the filters: {held}" + (f"; memory asks for {needed}" if pieces > needed else "")
+    return f"{pieces} pieces of the filters: {held}" + (
+        f"; memory asks for {needed}, {SPREAD}" if pieces > needed else ""
+    )
 
 
 def _rounding(module: Module, op: Quantize) -> Facts:
