@@ -259,15 +259,15 @@ def disasm(file: str, output: str) -> None:
 
 def diff(first: str, second: str) -> None:
     """The difference of two programs; exit code 1 if there is one."""
-    from akc.targets.akd1000.diff import diff
+    from akc.targets.akd1000.layer_diff import explain
 
-    texts = [diff(a, b) for (_, a), (_, b) in zip(_programs(first), _programs(second), strict=False)]
+    pairs = list(zip(_programs(first), _programs(second), strict=False))
     counts = len(_programs(first)), len(_programs(second))
+    for (name, a), (_, b) in pairs:
+        print(f"sequence @{name}\n{explain(a, b)}" if len(pairs) > 1 else explain(a, b))
     if counts[0] != counts[1]:
-        texts.append(f"{first} has {counts[0]} sequences, {second} has {counts[1]}")
-    text = "\n".join(t for t in texts if t)
-    if text:
-        print(text)
+        print(f"{first} has {counts[0]} sequences, {second} has {counts[1]}")
+    if counts[0] != counts[1] or any(a != b for (_, a), (_, b) in pairs):
         sys.exit(1)
 
 

@@ -27,8 +27,8 @@ def lenet() -> Module:
 GOLDEN = """\
 @random(%x: u8[40, 20, 1]) -> u4[1, 1, 10] on akd1000
 -----------------------------------------------------
-sequences  layers  on host  NPs  program bytes  external bytes
-        1       5        0    5        249,456         243,200
+sequences  layers  on host  NPs at once  program bytes  external bytes
+        1       5        0            5        249,456         243,200
 
 Components
 ----------
@@ -54,12 +54,12 @@ e  %n5    fully connected layer    1x1x10       -  1 FNP3  node_n5
 
 Memory of the fullest NP of each layer
 --------------------------------------
-layer  input bytes      of  used  buffer  weight bytes      of  used
-%n1              0       -     -  -                  0       -     -
-%n2          1,360  43,008    3%  double           600  44,800    1%
-%n3          1,600  43,008    4%  double           200  44,800    0%
-%n4            200       -     -  -                  0       -     -
-%n5             28       -     -  -              1,840  43,008    4%
+layer      input bytes      of  used  buffer  weight bytes      of  used
+%n1 (HRC)            -       -     -  -                  -       -     -
+%n2              1,360  43,008    3%  double           600  44,800    1%
+%n3              1,600  43,008    4%  double           200  44,800    0%
+%n4                200       -     -  -                  0       -     -
+%n5                 28       -     -  -              1,840  43,008    4%
 """
 
 
@@ -91,8 +91,8 @@ layer  NP (column, row, id)  filters     d0    d1  input bytes  weight bytes
 %n4    FNP2 (4, 1, 0)          0:200   0:20  0:10          200             0
 %n5    FNP3 (1, 3, 0)           0:10    0:1   0:1           28         1,840
 
-Mesh
-----
+Mesh: a box is a node with its NPs 0 to 3
+-----------------------------------------
        col 1   col 2   col 3   col 4   col 5
 row 1                  [##bb]  [d...]
 row 2                  [....]  [....]  [....]
@@ -144,7 +144,7 @@ def test_json_is_plain_data_with_every_place() -> None:
     (sequence,) = facts["sequences"]
     conv, dense = sequence["layers"]
     assert len(conv["places"]) == facts["components"]["CNP1"] == sequence["nps"] - 1
-    assert conv["split"].endswith("pieces of the filters, where memory asks for 1")
+    assert "pieces of the filters: memory asks for 1, more NPs share the work" in conv["split"]
     assert dense["places"] == [
         {"kind": "fnp3", "column": 1, "row": 3, "id": 0, "filters": [0, 10], "d0": [0, 16], "d1": [0, 16],
          "input_bytes": 2048, "weight_bytes": 0}
