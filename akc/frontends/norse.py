@@ -87,6 +87,7 @@ def _row(name: str, how: str, read: Any, verdict: str = "approximate", **fields:
 
 
 _BY_RATE = "by rate, fitted to the neuron's simulated staircase"
+_FITTED = "by rate, with --fit and samples only, which reports the error; refused otherwise, or kept on the host"
 _CURRENT_LOST = f"{_BY_RATE}; the synaptic current is lost"
 _LINEAR = "linear in its input: a layer without activation, read as potentials"
 _HOST = "potentials on the chip, neuron and feedback on the host"
@@ -94,6 +95,7 @@ _HOST = "potentials on the chip, neuron and feedback on the host"
 _FITTED = "exact on the host (--host=allow); by rate with --fit and samples only, which reports the error"
 
 LIF = ("tau_syn_inv", "tau_mem_inv", "v_leak", "v_th", "v_reset")
+LSNN = (*LIF, "tau_adapt_inv", "beta")
 LI = ("tau_syn_inv", "tau_mem_inv", "v_leak")
 LSNN = (*LIF, "tau_adapt_inv", "beta")
 ADAPTATION = ("tau_ada_inv", "adaptation_current", "adaptation_spike")
@@ -151,6 +153,8 @@ ROWS: dict[str, NeuronRow] = {
         _row("LI", _LINEAR, _spec(snn.Li, *LI), result=_voltage, over_time=True),
         _row("LIBoxCell", _LINEAR, _spec(snn.LiBox, "tau_mem_inv", "v_leak"), result=_voltage),
         _row("LILinearCell", _LINEAR, _spec(snn.Li, *LI), result=_voltage, before=_weighted),
+        _row("LSNNCell", _FITTED, _spec(snn.Lsnn, *LSNN)),
+        _row("LSNN", _FITTED, _spec(snn.Lsnn, *LSNN), over_time=True),
         _row("LIFRecurrentCell", _HOST, _spec(snn.LifRecurrent, *LIF, recurrent=True), "host", before=_weighted),
         _row(
             "LIFRecurrent",

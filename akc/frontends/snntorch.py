@@ -302,7 +302,7 @@ ROWS: dict[str, NeuronRow] = {
         NeuronRow(
             name="Alpha",
             verdict="approximate",
-            how="by rate, with --fit and samples only, which reports the error",
+            how="by rate, with --fit and samples only, which reports the error; refused otherwise, or kept on the host",
             read=_spec(snn.Alpha, "alpha", "beta", delay=False),
             result=_alpha_result,
         ),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import norse.torch as norse
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from norse.torch.functional.izhikevich import tonic_spiking
+from norse.torch.functional.reset import reset_subtract, reset_value
 from torch import nn
 
+import akc
 from akc.diagnostics import DiagnosticError
 from akc.frontends.norse import ROWS, read_norse
 from akc.frontends.spiking import SpikingOptions
@@ -34,6 +37,9 @@ class Loop(nn.Module):
 
 
 BOX = norse.LIFBoxParameters(tau_mem_inv=torch.tensor(300.0), v_th=torch.tensor(0.4))
+ADAPTING = norse.LSNNParameters(
+    v_th=torch.tensor(0.3), beta=torch.tensor(0.125), tau_adapt_inv=torch.tensor(20.0), v_reset=torch.tensor(-0.125)
+)
 CELLS = {
     "lif": lambda: (norse.LIFCell(), norse.LICell()),
     "own parameters": lambda: (
@@ -42,6 +48,7 @@ CELLS = {
     ),
     "box": lambda: (norse.LIFBoxCell(BOX), norse.LIBoxCell()),
     "iaf": lambda: (norse.IAFCell(), norse.LICell()),
+    "lsnn": lambda: (norse.LSNNCell(ADAPTING), norse.LICell()),
     "adaptive threshold": lambda: (
         norse.LSNNCell(norse.LSNNParameters(v_th=torch.tensor(0.3), beta=torch.tensor(0.2))),
         norse.LICell(),
@@ -139,3 +146,63 @@ def test_every_cell_of_norse_has_a_row() -> None:
     bases = tuple(vars(norse.module.snn)[n] for n in ("SNNCell", "SNNRecurrentCell", "SNN", "SNNRecurrent"))
     cells = {n for n, c in vars(norse).items() if isinstance(c, type) and issubclass(c, bases)}
     assert cells <= set(ROWS)
+
+
+def test_adaptive_thresholds_are_refused_by_name_without_samples() -> None:
+    network = Loop(nn.Linear(20, 16), norse.LSNNCell(), nn.Linear(16, 4), norse.LICell())
+    with pytest.raises(DiagnosticError, match=r"AKC0373.*layers.1.*threshold with each spike"):
+        akc.lower(network, example=(12, 1, 20), input_range=(0, 1))
+
+
+Draw = np.random.Generator
+
+
+def around(draw: Draw, value: float) -> torch.Tensor:
+    """A number near a value, on a grid."""
+    return torch.tensor(np.round(value * draw.uniform(0.5, 1.5) * 64) / 64, dtype=torch.float32)
+
+
+def potentials(draw: Draw, threshold: float) -> dict[str, torch.Tensor]:
+    """Threshold, rest and reset."""
+    named = {"v_th": around(draw, threshold)}
+    return named | ({"v_leak": around(draw, 0.1), "v_reset": around(draw, -0.2)} if draw.random() < 0.5 else {})
+
+
+HIDDEN: dict[str, Any] = {
+    "lif": lambda draw: norse.LIFCell(
+        norse.LIFParameters(tau_mem_inv=around(draw, 200), tau_syn_inv=around(draw, 300), **potentials(draw, 0.4)),
+        dt=float(draw.choice([0.001, 0.002])),
+    ),
+    "box": lambda draw: norse.LIFBoxCell(
+        norse.LIFBoxParameters(
+            tau_mem_inv=around(draw, 300),
+            reset_method=reset_subtract if draw.random() < 0.4 else reset_value,
+            **potentials(draw, 0.3),
+        )
+    ),
+    "iaf": lambda draw: norse.IAFCell(norse.IAFParameters(v_th=around(draw, 1.5))),
+    "lsnn": lambda draw: norse.LSNNCell(
+        norse.LSNNParameters(beta=around(draw, 0.3), tau_adapt_inv=around(draw, 30), **potentials(draw, 0.3))
+    ),
+}
+LAST = {"li": norse.LICell, "li box": norse.LIBoxCell}
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_random_networks(kind: str) -> None:
+    """Each cell in front of ten networks of random depth, parameters and read-out cells."""
+    active = []
+    for seed in range(10):
+        draw = np.random.default_rng(1000 * list(HIDDEN).index(kind) + seed)
+        torch.manual_seed(seed)
+        sizes = [int(n) for n in draw.integers(3, 20, draw.integers(3, 5))]
+        cells = [HIDDEN[kind if i == 0 else str(draw.choice(list(HIDDEN)))](draw) for i in range(len(sizes) - 2)]
+        cells.append(LAST[str(draw.choice(list(LAST)))]())
+        layers = [part for (a, b), cell in zip(pairwise(sizes), cells) for part in (nn.Linear(a, b), cell)]
+        network, steps = on_grid(Loop(*layers), 4.0), int(draw.integers(3, 14))
+        module = read_norse(network, (steps, 1, sizes[0]))
+        x = inputs(steps, 5, sizes[0], seed=seed, gain=2.0)
+        expected = network(x).detach().numpy()
+        np.testing.assert_array_equal(answer(module, x.transpose(0, 1)), expected, err_msg=f"seed {seed}")
+        active.append(np.ptp(expected) > 0)
+    assert sum(active) >= 6
