@@ -37,7 +37,7 @@ FEWEST = 16
 """With fewer samples nothing is held out and nothing is said."""
 
 MOST = 512
-"""Samples held out that are looked at."""
+"""Samples that recipes are tried with, and samples held out that are looked at, at most."""
 
 
 @frozen
@@ -123,8 +123,8 @@ def _halves(context: Context) -> tuple[Context, dict[str, Array]]:
     """A quiet context with the first three quarters of the samples, and the last quarter."""
     samples = context.samples or {}
     held = len(next(iter(samples.values()))) // 4
-    seen = {name: array[:-held] for name, array in samples.items()}
-    labels = None if context.labels is None else context.labels[:-held]
+    seen = {name: array[:-held][:MOST] for name, array in samples.items()}
+    labels = None if context.labels is None else context.labels[:-held][:MOST]
     quiet = evolve(context, samples=seen, labels=labels, warnings=[], timings=[], notes={}, dump_dir=None)
     return quiet, {name: array[-held:][:MOST] for name, array in samples.items()}
 
