@@ -14,7 +14,7 @@ from akc.ir.ops import nn
 from akc.passes.chains import Group, Segment, split
 from akc.passes.geometry import same_sides
 from akc.passes.rewrite import Editor
-from akc.passes.windows import Axis, Fit, solve
+from akc.passes.windows import Axis, Fit, solvable_parts, solve
 
 
 @frozen
@@ -35,9 +35,10 @@ class FitWindows:
         """The module with windows that fit."""
         editor = Editor(module)
         for segment in split(module).segments:
-            fits = solve(segment, module)
-            if fits is not None:
-                _rewrite(editor, segment, fits)
+            for part in solvable_parts(segment, module) if context.host == "allow" else (segment,):
+                fits = solve(part, module)
+                if fits is not None:
+                    _rewrite(editor, part, fits)
         return editor.finish()
 
 

@@ -35,14 +35,31 @@ def with_named_groups(module: Module) -> Module:
     products = [op for op in module.net.ops if isinstance(op, nn_host.Mul)]
     gated = {op.name: found for op in products if (found := _gated_map(op, module) or _gated_half(op, module))}
 
+    inner = _between_layers(module)
+
     def change(op: Op) -> Op:
         if op.name in gated:
             name, value = gated[op.name]
             return _opaque(op, name, (value,))
-        between = isinstance(op, nn_host.Slice)
-        return op if between or not isinstance(op, nn_host.HostLayer) else _opaque(op, op.layer_name, op.operands)
+        if not isinstance(op, nn_host.HostLayer) or (op.border and op.name not in inner):
+            return op
+        parts = [o for o in module.net.uses(op.operands[0]) if isinstance(o, nn_host.Slice)]
+        return _opaque(op, "split" if op in parts and len(parts) > 1 else op.layer_name, op.operands)
 
     return _live(module.map_ops(change))
+
+
+def _between_layers(module: Module) -> set[str]:
+    """Values that come from a layer and go to a layer."""
+    behind: set[str] = set()
+    for op in module.net.ops:
+        if isinstance(op, nn.Dense | nn.Conv) or behind.intersection(op.operands):
+            behind.add(op.name)
+    ahead: set[str] = set()
+    for op in reversed(list(module.net.ops)):
+        if isinstance(op, nn.Dense | nn.Conv) or op.name in ahead:
+            ahead.update(op.operands)
+    return behind & ahead
 
 
 def _opaque(op: Op, name: str, inputs: tuple[str, ...]) -> nn.Opaque:

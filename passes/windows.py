@@ -86,6 +86,19 @@ def obstacle(segment: Segment, module: Module) -> Group | None:
     return segment.groups[min(search.furthest, len(segment.groups) - 1)]
 
 
+def solvable_parts(segment: Segment, module: Module) -> Iterator[Segment]:
+    """The longest runs of a segment that have a way each, where the host may run what lies between them."""
+    stuck = obstacle(segment, module)
+    if stuck is None:
+        yield segment
+        return
+    at = segment.groups.index(stuck)
+    runs = (segment.groups[:at], segment.groups[at:]) if at else (segment.groups[1:],)
+    for groups in runs:
+        if groups:
+            yield from solvable_parts(Segment(source=groups[0].ops[0].operands[0], groups=groups), module)
+
+
 class _Search:
     """Depth-first, with the positions remembered from which there is no way on."""
 

@@ -10,8 +10,9 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from akc.diagnostics import DiagnosticError
-from akc.ir.module import Module
-from akc.ir.ops import akida, nn
+from akc.ir.module import Module, Value
+from akc.ir.ops import akida, nn, nn_host
+from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes import LEGALISE, LOWER
 from akc.passmanager import Context, parse_pipeline, run_pipeline
@@ -251,6 +252,21 @@ def _allowed(net: Building) -> tuple[Module, Module]:
 
 
 HOSTED = {
+    "windows-fitted-on-both-sides": (
+        lambda: (
+            Building(12, 12, 4)
+            .conv(3, 2, pad=(0, 0, 1, 1))
+            .relu()
+            .conv(4, 9, pad=(4, 4, 4, 4))
+            .relu()
+            .conv(3, 2, pad=(1, 1, 0, 0))
+            .relu()
+            .flatten()
+            .dense(4)
+        ),
+        ["conv2", "relu3"],
+        2,
+    ),
     "large-kernel-inside": (
         lambda: (
             Building(12, 12, 4)
@@ -312,3 +328,20 @@ def test_small_results_of_a_convolution() -> None:
     lowered = run_pipeline(module, LOWER, sampled(module))
     (layer,) = (op for op in lowered.net.ops if op.mnemonic == "akida.convolutional")
     assert lowered.array(layer.act_step).max() < 65536  # type: ignore[attr-defined]
+
+
+def test_a_map_is_cut_at_the_end() -> None:
+    """The host takes a part of the results, as it moves axes: no leave is needed."""
+    net = Building(9, 9, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu()
+    cut = nn_host.Slice(
+        result=Value("cut", TensorType("f32", (7, 7, 3))), x=net.last.name, start=(1, 1, 0), stop=(8, 8, 3)
+    )
+    net.ops.append(cut)
+    module = net.module()
+    lowered = run_pipeline(module, LOWER, sampled(module))
+    x = images(module, 32)
+    assert np.corrcoef(outputs(module, x).ravel(), outputs(lowered, x).ravel())[0, 1] > 0.95
+    again = net.conv(2, 1).module()
+    with pytest.raises(DiagnosticError, match="slice") as fault:
+        run_pipeline(again, LOWER, sampled(again))
+    assert _codes(fault)[0] == "AKC0420"
