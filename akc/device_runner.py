@@ -42,6 +42,7 @@ class DeviceRunner(Runner):
         found = learning_layer(program.module)
         self.learner = None if found is None else found[0]
         """The sequence that learns."""
+        self.classes = 0 if found is None or found[1].learning is None else found[1].learning.num_classes
         self.learning = False
         self.learned: bytes | None = None
         """What the learner had learned when it left the chip."""
@@ -123,6 +124,8 @@ class DeviceRunner(Runner):
         given = None if labels is None else np.asarray(labels)
         if given is not None and given.shape != (count,):
             raise BadInput(f"{count} inputs have labels of shape {given.shape}")
+        if given is not None and not 0 <= given.min() <= given.max() < self.classes:
+            raise BadInput(f"labels lie in 0..{self.classes - 1}, found {given.min()}..{given.max()}")
         pieces = []
         self._fitting = True
         try:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 from attrs import evolve
 
-from akc.ir.module import Module, Op
+from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected
-from akc.ir.weights import Weight
 from akc.program import Program
+from akc.sim.learning import State, with_state
 from akc.targets import load_target
 from akc.targets.akd1000 import fnp_memory
 from akc.targets.akd1000.driver.dma import HEADER_WORDS
@@ -17,6 +17,9 @@ from akc.targets.akd1000.driver.errors import WrongState
 from akc.targets.akd1000.driver.plan import read_info
 from akc.targets.akd1000.number_forms import dense_from_chip
 from akc.targets.akd1000.program import Words
+
+LEARNING_BITS = 1
+"""Bits of a weight that can learn."""
 
 
 def learning_layer(module: Module) -> tuple[str, FullyConnected] | None:
@@ -47,18 +50,10 @@ def with_learned(program: Program, data: bytes) -> Program:
 def _replaced(module: Module, op: FullyConnected, words: Words) -> Module:
     """The module with the contents of the learning layer's memory in place of what it named."""
     x = module.net.types[op.x]
-    held = module.weights[op.weights].type.element
-    memory = fnp_memory.decode(words, x.size, held.bits, op.activation, learning=True)
-    assert memory.learned is not None
-    thresholds, swaps = op.threshold_learning or f"{op.name}.threshold_learning", op.thswap or f"{op.name}.thswap"
-    new = {
-        op.weights: Weight.of(dense_from_chip(memory.weights, x.shape), held.name),
-        thresholds: Weight.of(memory.learned.thresholds, "i32"),
-        swaps: Weight.of(memory.learned.swaps, "i32"),
-    }
-
-    def change(other: Op) -> Op:
-        return evolve(op, threshold_learning=thresholds, thswap=swaps) if other is op else other
-
-    changed = module.map_ops(change)
-    return changed.with_statements(changed.net.statements, {**module.weights, **new})
+    memory = fnp_memory.decode(
+        words, x.size, module.weights[op.weights].type.element.bits, op.activation, learning=True
+    )
+    learned = memory.learned
+    assert learned is not None
+    weights = dense_from_chip(memory.weights, x.shape)
+    return with_state(module, op, State(weights, learned.thresholds, learned.swaps, learned.classes))

@@ -94,6 +94,23 @@ def test_a_network_learns_and_comes_back_as_a_program() -> None:
     assert learned.bytes == akc.build(learned.module).bytes
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_simulator_learns_the_same(seed: int) -> None:
+    """Each draws which ones move from a generator with seed 0, so that even these are the same."""
+    weights = (np.random.default_rng(seed).random((UNITS, INPUTS)).argsort(axis=1) < ONES).astype(np.uint8)
+    program = learning_program(weights)
+    rng = np.random.default_rng(seed)
+    levels = (rng.random((40, 1, 1, INPUTS)) < 0.4).astype(np.uint8)
+    labels = rng.integers(0, CLASSES, 40)
+    with open_device() as device:
+        device.program(program, learning=True)
+        device.fit(levels, labels)
+        on_chip = device.learned().module
+    simulated = akc.fit(program.module, levels, labels)
+    for name in ("w", "t", "s"):
+        np.testing.assert_array_equal(on_chip.array(name), simulated.array(name), name)
+
+
 def test_learning_behind_another_sequence_and_the_host(host_and_two_sequences: akc.Program) -> None:
     """The learner leaves the chip for the sequence in front of it; what it learned is put back each time."""
     program = host_and_two_sequences
@@ -180,6 +197,9 @@ def test_calls_that_do_not_fit(host_and_two_sequences: akc.Program) -> None:
         device.set_learning(True)
         with pytest.raises(errors.BadInput, match=r"30 inputs have labels of shape \(29,\)"):
             device.fit(x, labels[1:])
+        for wrong in (labels - 1, labels + 1):
+            with pytest.raises(errors.BadInput, match=r"labels lie in 0\.\.2, found"):
+                device.fit(x, wrong)
         with pytest.raises(errors.WrongState, match="learning is on"):
             device.predict(x)
         device.fit(x, labels)

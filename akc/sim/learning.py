@@ -16,9 +16,10 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from akc.diagnostics import error
-from akc.ir.module import Array, Module
+from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected, Learning
 from akc.ir.weights import Weight
+from akc.sim.registry import Array
 from akc.sim.run import Inputs, Runner
 
 BATCH = 256
@@ -155,7 +156,7 @@ def fit(module: Module, inputs: Inputs, labels: Array | None = None, seed: int =
     state, bounds, random = initial_state(module, op), limits(op.learning), np.random.default_rng(seed)
     for sample, label in zip(levels, chosen, strict=True):
         state = learn(state, sample, int(label) + 1, bounds, random)
-    return _kept(module, op, state)
+    return with_state(module, op, state)
 
 
 def _features(module: Module, op: FullyConnected, inputs: Inputs) -> Array:
@@ -181,13 +182,14 @@ def _checked(labels: Array | None, count: int, settings: Learning) -> Array:
     return np.maximum(found.astype(np.int64), -1)
 
 
-def _kept(module: Module, op: FullyConnected, state: State) -> Module:
+def with_state(module: Module, op: FullyConnected, state: State) -> Module:
     """The module with a state in its weights."""
-    names = {key: getattr(op, key) or f"{op.name}.{key}" for key in ("threshold_learning", "thswap")}
+    thresholds, swaps = op.threshold_learning or f"{op.name}.threshold_learning", op.thswap or f"{op.name}.thswap"
     new = {
         op.weights: Weight.of(state.weights, "u1"),
-        names["threshold_learning"]: Weight.of(state.thresholds, "i32"),
-        names["thswap"]: Weight.of(state.swaps, "i32"),
+        thresholds: Weight.of(state.thresholds, "i32"),
+        swaps: Weight.of(state.swaps, "i32"),
     }
     changed = evolve(module, weights={**module.weights, **new})
-    return changed.map_ops(lambda one: evolve(op, **names) if one.name == op.name else one)
+    learned = evolve(op, threshold_learning=thresholds, thswap=swaps)
+    return changed.map_ops(lambda one: learned if one.name == op.name else one)

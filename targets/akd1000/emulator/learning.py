@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step of edge learning, on the contents of an FNP's weight memory; the rule is that of akc.sim.learning."""
+"""One step of edge learning on an FNP's weight memory; the rule is the simulator's (akc.sim.learning)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ import numpy.typing as npt
 from attrs import evolve
 
 from akc.sim import learning
-from akc.sim.learning import Limits as Settings
+from akc.sim.learning import Limits, State
 from akc.targets.akd1000.fnp_memory import Memory
 
 Array = npt.NDArray[Any]
 
-__all__ = ["Settings", "learn"]
 
-
-def learn(memory: Memory, levels: Array, learn_class: int, settings: Settings, random: np.random.Generator) -> Memory:
+def learn(memory: Memory, levels: Array, learn_class: int, bounds: Limits, random: np.random.Generator) -> Memory:
     """The memory after one input.
 
-    levels: 0 or 1 [inputs], in the memory's order; learn_class: label + 1, 0 for none. Gives the very
-    same object where no unit is eligible.
+    levels: 0 or 1 [inputs], in the memory's order; learn_class: label + 1, 0 for none; bounds: what the
+    learning registers hold. Gives the very same object where no unit is eligible.
     """
     learned = memory.learned
     assert learned is not None
-    before = learning.State(memory.weights, learned.thresholds, learned.swaps, learned.classes)
-    after = learning.learn(before, levels, learn_class, settings, random)
+    before = State(memory.weights, learned.thresholds, learned.swaps, learned.classes)
+    after = learning.learn(before, levels, learn_class, bounds, random)
     if after is before:
         return memory
     return evolve(

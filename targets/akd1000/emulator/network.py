@@ -21,6 +21,7 @@ from akc.ir.ops.akida import FullyConnected
 from akc.ir.signature import TypeFault, Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
+from akc.sim.learning import Limits
 from akc.sim.run import Runner
 from akc.targets.akd1000 import fnp_memory
 from akc.targets.akd1000.driver.errors import BadEvent, BadGeometry, ChipFault
@@ -204,9 +205,9 @@ class Network:
     def _learn(self, state: DenseState, levels: Array, learn_class: int) -> None:
         """One step on the last layer; what changes is written into the memory it was read from."""
         r = state.registers
-        settings = learning.Settings(r["learning_cap"], r["learning_low"], r["learning_decay"])
+        bounds = Limits(r["learning_cap"], r["learning_low"], r["learning_decay"])
         memory = state.memory(self.layers[-1].channels)
-        after = learning.learn(memory, chip_inputs(levels), learn_class, settings, self.random)
+        after = learning.learn(memory, chip_inputs(levels), learn_class, bounds, self.random)
         if after is memory:
             return
         words = fnp_memory.encode(after)

@@ -6,10 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from akc.targets.akd1000.emulator.learning import Settings, learn
+from akc.sim.learning import Limits
+from akc.targets.akd1000.emulator.learning import learn
 from akc.targets.akd1000.fnp_memory import Learned, Memory
 
-SETTINGS = Settings(cap=5, low=2, decay=3)
+BOUNDS = Limits(cap=5, low=2, decay=3)
 
 
 def memory(weights: list[list[int]], thresholds: list[int], swaps: list[int], classes: list[int]) -> Memory:
@@ -18,7 +19,7 @@ def memory(weights: list[list[int]], thresholds: list[int], swaps: list[int], cl
 
 
 def step(before: Memory, levels: list[int], label: int = 0) -> Memory:
-    return learn(before, np.array(levels), label, SETTINGS, np.random.default_rng(1))
+    return learn(before, np.array(levels), label, BOUNDS, np.random.default_rng(1))
 
 
 WEIGHTS = [[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1]]
@@ -52,7 +53,7 @@ def test_a_step_keeps_the_number_of_ones(seed: int) -> None:
     weights = (rng.random((6, 40)) < 0.3).astype(int)
     before = memory(weights.tolist(), [0] * 6, rng.integers(0, 9, 6).tolist(), [0] * 6)
     levels = (rng.random(40) < 0.5).astype(int)
-    after = learn(before, levels, 0, SETTINGS, rng)
+    after = learn(before, levels, 0, BOUNDS, rng)
     np.testing.assert_array_equal(after.weights.sum(axis=1), weights.sum(axis=1))
     winner = int(np.argmax(weights @ levels))
     unused = int(((weights[winner] == 1) & (levels == 0)).sum())
@@ -61,5 +62,5 @@ def test_a_step_keeps_the_number_of_ones(seed: int) -> None:
     swapped = min(int(before.learned.swaps[winner]), unused, missing)
     assert int((after.weights != before.weights).sum()) == 2 * swapped
     if swapped:
-        assert after.learned.thresholds[winner] == min(int(weights[winner] @ levels), SETTINGS.cap)
-    assert after.learned.swaps[winner] == max(before.learned.swaps[winner] - SETTINGS.decay, SETTINGS.low)
+        assert after.learned.thresholds[winner] == min(int(weights[winner] @ levels), BOUNDS.cap)
+    assert after.learned.swaps[winner] == max(before.learned.swaps[winner] - BOUNDS.decay, BOUNDS.low)
