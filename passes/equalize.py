@@ -88,10 +88,16 @@ def _equalise(editor: Editor, first: Group, second: Group, reach: Floats) -> boo
     weight = columns / np.maximum(columns.max(axis=1, keepdims=True), 1e-12)
     largest = np.maximum(weight.max(axis=0), 1e-3)
     factor = np.maximum(reach, reach.max() * 1e-3) ** REACH_SHARE / largest ** (1 - REACH_SHARE)
-    factor = np.clip(factor / np.median(factor), 1 / LIMIT, LIMIT)
+    factor = _short(np.clip(factor / np.median(factor), 1 / LIMIT, LIMIT))
     _scale_rows(editor, first, 1 / factor)
     _scale_columns(editor, second, factor)
     return True
+
+
+def _short(factor: Floats) -> Floats:
+    """Factors to 8 bits, whose last bits no library's powers and quantiles can move."""
+    mantissa, exponent = np.frexp(factor)
+    return np.asarray(np.ldexp(np.rint(mantissa * 256), exponent - 8))
 
 
 def _current(editor: Editor, op: nn.Dense | nn.Conv) -> nn.Dense | nn.Conv:
