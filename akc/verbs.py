@@ -159,11 +159,25 @@ def build(
         write_bytes(path or "-", data)
     shown = ", ".join(f"{path} ({len(data)} bytes)" for path, data in products.items() if path != "-")
     say(f"{_summary(built)}{': ' + shown if shown else ''}")
+    _say_cut(module, built.module, file, cut)
 
 
 def _cut(file: str, cut: str | None) -> str:
     """Where to cut a network that the chip takes only in part: the vendor's files are cut in the vendor's way."""
     return cut or ("vendor" if file.endswith(".fbz") else "crossings")
+
+
+def _say_cut(given: Module, built: Module, file: str, cut: str | None) -> None:
+    """How a network that is not on the chip in one piece was cut, where neither its text nor the user says."""
+    hosts = [any(str(place) == "host()" for op in block.ops for place in getattr(op, "at", ()))
+             for block in built.net.sequences]  # fmt: skip
+    if cut is not None or len(hosts) < 2 or reaches(level_of(given), "placed"):
+        return
+    ways = {"vendor": "as the vendor's tools do", "crossings": "with the fewest crossings between host and chip"}
+    taken = _cut(file, None)
+    other = "crossings" if taken == "vendor" else "vendor"
+    count = f"{len(hosts) - sum(hosts)} sequence(s) on the chip, {sum(hosts)} on the host"
+    say(f"{count}: cut {ways[taken]}; --cut={other} cuts {ways[other]}")
 
 
 def _fbz(module: Module) -> bytes:
@@ -230,7 +244,7 @@ def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool
     """The report of a placed network."""
     from akc.targets.akd1000.report import report, report_json
 
-    built = _built(file, target, place=place, cut=_cut(file, cut), host=host)
+    built = _built(file, target, cut, place=place, host=host)
     print(
         json.dumps(report_json(built.module, built.sequences), indent=1)
         if as_json
@@ -238,12 +252,14 @@ def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool
     )
 
 
-def _built(file: str, target: str, **options: str) -> Program:
+def _built(file: str, target: str, cut: str | None, **options: str) -> Program:
     if file.endswith(".akd"):
         return from_bytes(read_bytes(file), _shown(file))
     context = Context()
     module = read_source(file)
+    options["cut"] = _cut(file, cut)
     built: Program = _talking(context, False, lambda: compiler.build(module, target, context=context, **options))
+    _say_cut(module, built.module, file, cut)
     return built
 
 
