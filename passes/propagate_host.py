@@ -140,6 +140,7 @@ RULES: dict[type[Op], Rule] = {
     nn_host.MatMul: _matmul,
     nn_host.Apply: _function,
     nn_host.LeakyRelu: _function,
+    nn_host.LocalResponseNorm: _function,
     nn.Sigmoid: _function,
     nn.Softmax: _softmax,
     nn_host._Norm: _norm,

@@ -110,6 +110,18 @@ def _emit_norm(
     b.hold(node.output, name, axes, b.batch[x])
 
 
+def emit_local_response_norm(b: Builder, node: Node) -> None:
+    """A norm over neighbouring channels."""
+    x = node.inputs[0]
+    if b.batch[x] != 0 or len(b.shape(x)) < 2:
+        b.opaque(node, "local response normalization")
+        return
+    axes = with_last_axis(b, x, 1)
+    numbers = {key: node[key] for key in ("size", "alpha", "beta", "bias")}
+    name = b.op(nn_host.LocalResponseNorm, node.name, node.source, x=b.arranged(x, axes, node.source), **numbers)
+    b.hold(node.output, name, axes, 0)
+
+
 # -- maps --------------------------------------------------------------------------------------------
 
 
@@ -255,6 +267,7 @@ EMIT: dict[str, Emit] = {
     "rms_norm": axes_norm(nn_host.RmsNorm, "RMSNorm"),
     "group_norm": channel_norm(nn_host.GroupNorm, "GroupNorm"),
     "instance_norm": channel_norm(nn_host.InstanceNorm, "InstanceNorm"),
+    "local_response_norm": emit_local_response_norm,
     "conv_transpose": emit_conv_transpose,
     "resize": emit_resize,
     "slice": emit_slice,

@@ -122,6 +122,14 @@ def instance_norm(r: Reader, node: Any) -> None:
         r.emit(node, "instance_norm", node.input[:1], constants, epsilon=_epsilon(r.attributes(node)))
 
 
+def local_response_norm(r: Reader, node: Any) -> None:
+    """Over neighbouring channels."""
+    a = r.attributes(node)
+    usual = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+    numbers = {key: float(str(np.float32(a.get(key, value)))) for key, value in usual.items()}
+    r.emit(node, "local_response_norm", node.input[:1], size=a["size"], **numbers)
+
+
 # -- maps --------------------------------------------------------------------------------------------
 
 
@@ -203,6 +211,7 @@ HOST_ROWS: tuple[tuple[Handler, str], ...] = (
     (axis_norm("rms_norm", "RMSNorm"), "RMSNormalization SimplifiedLayerNormalization"),
     (group_norm, "GroupNormalization"),
     (instance_norm, "InstanceNormalization"),
+    (local_response_norm, "LRN"),
     (conv_transpose, "ConvTranspose"),
     (resize, "Resize Upsample"),
 )

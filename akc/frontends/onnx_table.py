@@ -55,7 +55,6 @@ _OPAQUE = {
     "attention": "Attention MultiHeadAttention",
     "LayerNorm": "SkipLayerNormalization",
     "InstanceNorm": "MeanVarianceNormalization",
-    "local response normalization": "LRN",
     "Lp normalization": "LpNormalization",
     "deformable convolution": "DeformConv",
     "Lp pooling": "LpPool GlobalLpPool",

@@ -159,6 +159,19 @@ def _group_norm(op: nn_host.GroupNorm, module: Module) -> Kernel:
     return kernel
 
 
+@mapped(nn_host.LocalResponseNorm)
+def _local_response_norm(op: nn_host.LocalResponseNorm, module: Module) -> Kernel:
+    before, after = (op.size - 1) // 2, op.size // 2
+
+    def kernel(x: Array) -> Array:
+        around = [(0, 0)] * (x.ndim - 1) + [(before + 1, after)]
+        sums = np.cumsum(np.pad(np.square(x.astype(np.float64)), around), axis=-1)
+        near = sums[..., op.size :] - sums[..., : -op.size]
+        return np.asarray(x / (op.bias + op.alpha / op.size * near) ** op.beta, np.float32)
+
+    return kernel
+
+
 # -- maps that grow or are cut -----------------------------------------------------------------------
 
 

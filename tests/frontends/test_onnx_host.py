@@ -77,6 +77,12 @@ def test_channel_norms() -> None:
     check("GroupNormalization", {"s": floats(6), "t": floats(6)}, opset=21, num_groups=3)
 
 
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_local_response_norm(size: int) -> None:
+    check("LRN", size=size, alpha=0.3, beta=0.6, bias=1.5)
+    check("LRN", size=size)
+
+
 @pytest.mark.parametrize("auto", ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"])
 @pytest.mark.parametrize("groups", [1, 2])
 def test_transposed_convolution(auto: str, groups: int) -> None:
@@ -163,7 +169,6 @@ def test_product_of_two_computed_values() -> None:
         ("Resize", {"roi": floats(0), "s": np.array([1, 1, 1.3, 1.3], np.float32)}, "", {}, "upsampling"),
         ("PRelu", {"slope": floats(5, 4)}, "", {}, "PReLU"),
         ("HardSigmoid", {}, "", {"beta": 0.3}, "HardSigmoid"),
-        ("LRN", {}, "", {"size": 3}, "local response normalization"),
         ("Slice", {"s": np.array([-1]), "e": np.array([0]), "a": np.array([2]), "t": np.array([-2])}, "", {}, "slice"),
     ],
 )

@@ -132,6 +132,13 @@ def test_norms_over_channels() -> None:
     close(module, x, channels_last(functional.instance_norm(first, weight=vectors[0], bias=vectors[1])))
 
 
+def test_norm_over_neighbouring_channels() -> None:
+    x = floats(2, 3, 4, 6)
+    body = "  %y = nn.local_response_norm(%x, size=3, alpha=0.3, beta=0.6, bias=1.5) : f32[3, 4, 6]"
+    expected = functional.local_response_norm(channels_first(x), 3, 0.3, 0.6, 1.5)
+    close(net("%x: f32[3, 4, 6]) -> f32[3, 4, 6]", body), x, channels_last(expected))
+
+
 @pytest.mark.parametrize(
     ("groups", "stride", "pad", "extra", "dilation"),
     [

@@ -354,6 +354,28 @@ class InstanceNorm(_Norm):
         return x
 
 
+@frozen(kw_only=True)
+class LocalResponseNorm(HostLayer):
+    """x / (bias + alpha / size * sum of squares over `size` neighbouring channels) ** beta.
+
+    Channel c has (size - 1) // 2 neighbours in front and size // 2 behind (ONNX; PyTorch the other way round).
+
+    %y = nn.local_response_norm(%x, size=5, alpha=0.0001, beta=0.75) : f32[27, 27, 96] from "norm1"
+    """
+
+    mnemonic = "nn.local_response_norm"
+    layer_name = "local response normalization"
+    x: str = operand("input, channels last")
+    size: int = integer("how many channels, the own one included", low=1)
+    alpha: float = number("factor of the sum", 1e-4)
+    beta: float = number("exponent", 0.75)
+    bias: float = number("summand", 1.0)
+
+    def infer(self, types: Types) -> TensorType:
+        """Unchanged."""
+        return types.value(self.x)
+
+
 # -- maps that grow or are cut -----------------------------------------------------------------------
 
 
