@@ -29,6 +29,7 @@ from akc.passes.offset_input import OffsetInput
 from akc.passes.pad_input import PadInput
 from akc.passes.place import Place
 from akc.passes.rate import Rate
+from akc.passes.repeat_rows import RepeatRows
 from akc.passes.separate_depthwise import SeparateDepthwise
 from akc.passes.separate_pointwise import SeparatePointwise
 from akc.passes.space_to_depth import SpaceToDepth
@@ -54,6 +55,7 @@ PASSES: dict[str, type[Any]] = {
         ExpandDilation,
         SeparateDepthwise,
         SpaceToDepth,
+        RepeatRows,
         SplitStride,
         FoldGlobalAverage,
         SeparatePointwise,
@@ -77,8 +79,8 @@ PASSES: dict[str, type[Any]] = {
 
 LEGALISE = (
     "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,expand-groups,expand-dilation,"
-    "separate-depthwise,space-to-depth,split-stride,fold-global-average,separate-pointwise,insert-image-layer,"
-    "offset-input,mirror,pad-input,insert-identity,fit-windows,legalize"
+    "separate-depthwise,space-to-depth,repeat-rows,split-stride,fold-global-average,separate-pointwise,"
+    "insert-image-layer,offset-input,mirror,pad-input,insert-identity,fit-windows,legalize"
 )
 """Rewrites in real numbers: from imported to mappable."""
 

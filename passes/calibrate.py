@@ -103,8 +103,8 @@ class Calibrate:
 
 
 PASS_ON = (
-    nn.MaxPool, nn.AveragePool, nn.Mean, nn.Reshape, nn.Permute, nn.Flip, nn_host.Slice, nn_host.Resize, nn_host.Concat,
-    nn_host.Add, nn_host.Mul,
+    nn.MaxPool, nn.AveragePool, nn.Mean, nn.Reshape, nn.Permute, nn.Flip, nn.Repeat, nn_host.Slice, nn_host.Resize,
+    nn_host.Concat, nn_host.Add, nn_host.Mul,
 )  # fmt: skip
 """What makes values of 0 or more of nothing but such values."""
 

@@ -149,8 +149,8 @@ RULES = (
     GroupRule(
         code="AKC0422",
         broken=_stride,
-        help="use the same stride on both axes: 1, or 2 with a kernel of at most 3, or 2 or 4 with one of at most 7 and "
-        "a ReLU behind it (-p split-stride); a first convolution may have others (-p space-to-depth)",
+        help="use the same stride on both axes: 1, or 2 with a kernel of at most 3, or 2 or 4 with one of at most 7 "
+        "and a ReLU behind it (-p split-stride); a first convolution may have others (-p space-to-depth)",
     ),
     GroupRule(
         code="AKC0422",

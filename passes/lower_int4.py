@@ -124,7 +124,7 @@ def _behind_layer(name: str, module: Module) -> bool:
     return op is not None and isinstance(op, HostLayer | nn.Relu | nn.Clip | nn.MaxPool | nn.AveragePool | nn.Mean)
 
 
-MOVED = (nn.Permute, nn.Reshape, nn.Flip, nn.Pad, nn.Affine)
+MOVED = (nn.Permute, nn.Reshape, nn.Flip, nn.Repeat, nn.Pad, nn.Affine)
 
 
 class _Lowering:

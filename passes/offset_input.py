@@ -18,6 +18,9 @@ from akc.passes.mirror import Mirror, fits
 from akc.passes.pad_input import PadInput
 from akc.passes.rewrite import Editor
 
+MOVES = (nn.Reshape, nn.Permute, nn.Flip, nn.Repeat)
+"""What gives the numbers that it gets, in other places."""
+
 
 @frozen
 class OffsetInput:
@@ -37,7 +40,7 @@ class OffsetInput:
         """The module whose border holds zeros; the same object where it does already."""
         groups = split(module).groups
         conv = groups[0].core if groups else None
-        if not isinstance(conv, nn.Conv) or not any(conv.pad) or not _reads_input(module, conv):
+        if not isinstance(conv, nn.Conv) or not any(conv.pad) or not reads_input(module, conv):
             return module
         low, high = input_reach(module, context)
         padded = PadInput().run(module, context)
@@ -49,10 +52,10 @@ class OffsetInput:
         return _offset(module, conv, low, high)
 
 
-def _reads_input(module: Module, conv: nn.Conv) -> bool:
+def reads_input(module: Module, conv: nn.Conv) -> bool:
     """Whether only moves and zeros stand between the net's input and a convolution."""
     here = module.net.producer(conv.x)
-    while isinstance(here, nn.Reshape | nn.Permute | nn.Flip) or (isinstance(here, nn.Pad) and not here.value):
+    while isinstance(here, MOVES) or (isinstance(here, nn.Pad) and not here.value):
         here = module.net.producer(here.x)
     return here is None
 

@@ -17,6 +17,7 @@ from akc.passes.chains import split
 from akc.passes.expand_groups import ungrouped
 from akc.passes.geometry import image_plan
 from akc.passes.pad_input import PadInput
+from akc.passes.repeat_rows import RepeatRows
 from akc.passes.rewrite import Editor, Floats
 from akc.passes.split_stride import SplitStride, fits_at_all
 from akc.passes.windows import LARGEST, STRIDED, common_stride
@@ -48,8 +49,15 @@ class SpaceToDepth:
         if native and fits_at_all(module):
             return module
         candidates = [_rearranged(module, conv, ways) for ways in _choices(module, conv)]
-        found = next((c for c in candidates if fits_at_all(SplitStride().run(c, context))), None)
+        found = next(
+            (c for c in candidates if fits_at_all(SplitStride().run(RepeatRows().run(c, context), context))), None
+        )
         return found or (module if native or not candidates else candidates[0])
+
+
+def _fits(module: Module, context: Any) -> bool:
+    """Whether every window finds its place, with the help of the passes behind this one."""
+    return fits_at_all(SplitStride().run(RepeatRows().run(module, context), context))
 
 
 def _image_layer(module: Module, context: Any) -> bool:

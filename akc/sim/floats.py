@@ -185,6 +185,11 @@ def _flip(op: nn.Flip, module: Module) -> Kernel:
     return lambda x: np.ascontiguousarray(np.flip(x, axes))
 
 
+@mapped(nn.Repeat)
+def _repeat(op: nn.Repeat, module: Module) -> Kernel:
+    return lambda x: np.repeat(x, op.count, axis=op.axis + 1)
+
+
 @mapped(nn.Pad)
 def _pad(op: nn.Pad, module: Module) -> Kernel:
     return lambda x: padded(x, op.pad[:2], op.pad[2:], op.value)

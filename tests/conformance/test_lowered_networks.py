@@ -41,6 +41,8 @@ LEGAL = {
         ("separate-depthwise", "with-activation"),
         ("expand-groups", "two-groups"),
         ("separate-pointwise", "wide"),
+        ("repeat-rows", "two-pools"),
+        ("repeat-rows", "stride-and-pool"),
         ("fold-layout", "dense-on-rows"),
         ("space-to-depth", "keyword-kernel"),
         ("space-to-depth", "one-d"),

@@ -133,6 +133,22 @@ def ecg() -> nn.Module:
     )
 
 
+def ecg_with_pools() -> nn.Module:
+    """A 1-D network with max pools and no padding."""
+    return nn.Sequential(
+        nn.Conv1d(1, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool1d(2),
+        nn.Conv1d(16, 32, 5),
+        nn.ReLU(),
+        nn.MaxPool1d(2),
+        nn.Flatten(),
+        nn.Linear(32 * 43, 32),
+        nn.ReLU(),
+        nn.Linear(32, 5),
+    )
+
+
 def raw_audio() -> nn.Module:
     """A keyword network on 8,000 samples of sound: a kernel of 80 with stride 16, then strides of 4 and 2."""
     return nn.Sequential(
@@ -202,6 +218,7 @@ TYPICAL: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "DS-CNN S": (DsCnn, (1, 1, 49, 10)),
     "dense on frames": (Frames, (1, 49, 10)),
     "1-D, ECG": (ecg, (1, 1, 187)),
+    "1-D, ECG, max pools": (ecg_with_pools, (1, 1, 187)),
     "1-D, raw audio": (raw_audio, (1, 1, 8000)),
     "3x3 strides on even sizes": (strided, (1, 3, 32, 32)),
     "5x5 strides on even sizes": (lambda: strided(5), (1, 3, 32, 32)),

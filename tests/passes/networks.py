@@ -139,6 +139,35 @@ REWRITES: dict[str, dict[str, Make]] = {
         "wide": lambda: Building(2, 1, 2).conv(449, 1).relu().conv(2, 1).relu().module(),
         "narrow-enough": lambda: Building(2, 1, 2).conv(448, 1).relu().conv(2, 1).relu().module(),
     },
+    "repeat-rows": {
+        "two-pools": lambda: (
+            Building(1, 12, 2)
+            .conv(3, 1, 3, pad=(0, 1, 0, 1))
+            .relu()
+            .add(nn.MaxPool, size=(1, 2), stride=(1, 2))
+            .conv(4, 1, 3, pad=(0, 1, 0, 1))
+            .add(nn.MaxPool, size=(1, 2), stride=(1, 2))
+            .relu()
+            .conv(2, 1, 3)
+            .relu()
+            .look()
+            .module()
+        ),
+        "stride-and-pool": lambda: (
+            Building(1, 26, 4)
+            .conv(4, 1, 3, stride=(1, 2), pad=(0, 1, 0, 1), groups=4)
+            .conv(3, 1)
+            .relu()
+            .add(nn.MaxPool, size=(1, 2), stride=(1, 2))
+            .conv(4, 1, 3, stride=(1, 2), pad=(0, 1, 0, 1))
+            .relu()
+            .look()
+            .module()
+        ),
+        "pool-of-three": lambda: (
+            Building(1, 13, 2).conv(3, 1, 3).relu().add(nn.MaxPool, size=(1, 3), stride=(1, 3)).look().module()
+        ),
+    },
     "space-to-depth": {
         "keyword-kernel": lambda: (
             Building(13, 8, 1).conv(3, 10, 4, stride=(2, 2), pad=(4, 1, 5, 1)).relu().look().module()
@@ -282,6 +311,7 @@ UNCHANGED = {
     ("expand-dilation", "too-large"),
     ("separate-depthwise", "already-separable"),
     ("separate-pointwise", "narrow-enough"),
+    ("repeat-rows", "pool-of-three"),
     ("space-to-depth", "image-layer-has-it"),
     ("space-to-depth", "mesh-has-it"),
     ("split-stride", "fits-already"),

@@ -367,6 +367,27 @@ class Flip(Op):
 
 
 @frozen(kw_only=True)
+class Repeat(Op):
+    """Each cell of an axis several times, one after the other: [a, b] twice is [a, a, b, b].
+
+    %y = nn.repeat(%x, axis=0, count=4) : f32[4, 187, 1] from "rows"
+    """
+
+    mnemonic = "nn.repeat"
+    border = True
+    x: str = operand("input")
+    axis: int = integer("the axis, from 0", low=0)
+    count: int = integer("how often each cell is there", low=1)
+
+    def infer(self, types: Types) -> TensorType:
+        """The axis gets count times as long."""
+        x = types.value(self.x)
+        if self.axis >= len(x.shape):
+            raise TypeFault(f"%{self.x} is {x}, it has no axis {self.axis}", "axis")
+        return x.with_shape(*(n * self.count if a == self.axis else n for a, n in enumerate(x.shape)))
+
+
+@frozen(kw_only=True)
 class Pad(Op):
     """A constant border around d0 and d1.
 
