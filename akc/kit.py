@@ -45,8 +45,8 @@ That writes `answers/`: what the chip gave for each network, and a log of every 
 access with the answer to it. A network that learns then learns from its inputs, one by one; what it holds
 afterwards is in `NAME-learned.akd`. Please send that folder back; differences and faults are just as welcome.
 
-`report.json` sums it up. No sudo is needed where the node's mode allows (`akc devices` says), nothing is
-written to the card's flash, and Ctrl-C is safe at any time.
+`report.json` sums it up. No sudo is needed where the node's mode allows it (`akc devices` says so). akc writes
+to the chip's registers and memory and nowhere else, and Ctrl-C is safe at any time.
 """
 SAMPLES = 8
 

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from akc import device_verbs, devices
+from akc import build, device_verbs, devices, parse
 from akc.devices import DeviceRow
 from akc.sim.run import Runner
 from akc.targets.akd1000.driver.registers import INTERRUPT_ENABLE
 from akc.targets.akd1000.emulator.bus import EmulatorBus
 from tests.cli.runner import akc
 from tests.targets.akd1000.driver.networks import networks
+from tests.test_devices import TWO_SEQUENCES
 
 NETWORK = "image-conv-dense"
 
@@ -109,6 +110,23 @@ def test_verification_names_the_first_layer_and_neuron(folder: Path, monkeypatch
     inputs = networks()[NETWORK].inputs
     values = Runner(networks()[NETWORK].program.module).run(inputs, keep=True)["layer1"]
     assert values[sample, d0, d1, channel] == simulator != device
+
+
+def test_a_file_of_several_sequences_with_host_operations_between(tmp_path: Path) -> None:
+    program = build(parse(TWO_SEQUENCES), host="allow")
+    program.save(tmp_path / "two.akd")
+    x = np.random.default_rng(3).uniform(0, 8, (1200, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    outcome = akc("run", "two.akd", "-i", "x.npy", "--on", "emulator", "-o", "y.npy", folder=tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), program.run(x))
+    outcome = akc("verify", "two.akd", "-i", "x.npy", "--on", "emulator", folder=tmp_path)
+    assert outcome.stdout.splitlines() == [
+        "@s0: 1200 samples, 6000 values, all equal on emulator",
+        "@s1: 1200 samples, 4800 values, all equal on emulator",
+    ]
+    outcome = akc("bench", "two.akd", "-i", "x.npy", "--on", "emulator", "--repeat", "1", folder=tmp_path)
+    assert outcome.stdout.startswith("emulator: 1200 samples in ")
 
 
 FAULTS: dict[str, tuple[tuple[str, ...], str, str]] = {
