@@ -6,8 +6,8 @@ to one filter an NP, although an NP stores and works in lanes of 8 filters. Here
 limit: as few pieces as keep every NP's load within the largest load of the vendor's placement.
 
 Looking ahead, so that convolutions leave FNPs to the dense layers behind them, would gain nothing:
-convolutions take FNPs last and FNP2s last of all, so whenever all layers together need no more NPs than
-there are, every dense layer finds its FNP (a property test holds this).
+convolutions take FNPs last and FNP2s last of all, so that every dense layer finds its FNP in any network
+that has a placement (docs/akd1000/placement.md proves it, a property test draws cases).
 """
 
 from __future__ import annotations

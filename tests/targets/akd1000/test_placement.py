@@ -111,7 +111,7 @@ def test_dense_layers_find_their_fnps_whenever_there_are_enough_processors(
     convs: int, small: int, large: int, order: Random
 ) -> None:
     """The greedy order starves no dense layer, wherever the convolutions stand; large ones need an FNP2."""
-    assume(convs + small + large <= len(MESH))
+    assume(convs + small + large <= len(MESH) and small + large <= 22)
     layer = {kind: layers_of(m, m.net.sequences[0])[0] for kind, m in STARVING.items()}
     wanted = ["conv"] * convs + ["small"] * small + ["large"] * large
     order.shuffle(wanted)
