@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.reference import PAGES
+from examples import first_steps
 
 ROOT = Path(__file__).parents[1]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
@@ -40,11 +39,7 @@ def _blocks(page: Path, language: str) -> list[str]:
 @pytest.fixture
 def reader_folder(tmp_path: Path) -> Path:
     """What the pages take for granted: an exported MNIST network and normalised digits."""
-    with np.load(ROOT / "tests" / "data" / "mnist_200.npz") as digits:
-        pictures = ((digits["image"] / np.float32(255) - 0.1307) / 0.3081).astype(np.float32)[:, None]
-        np.savez(tmp_path / "samples.npz", image=pictures, labels=digits["labels"])
-        np.save(tmp_path / "x.npy", pictures[:10])
-    shutil.copy(ROOT / "examples" / "mnist_mlp" / "mnist_mlp.onnx", tmp_path / "model.onnx")
+    first_steps.write(tmp_path)
     return tmp_path
 
 
