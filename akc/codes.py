@@ -98,11 +98,11 @@ CODES: dict[str, Code] = {
         "a weight is not used",
         "The weights section holds an entry that no statement names. Passes drop it, fmt keeps it.",
     ),
-    # -- 03 frontends ---------------------------------------------------------------------------
     "AKC0207": Code(
         "weights are not finite",
         "A weight is nan or infinite. No layer computes with such numbers, and no range holds them.",
     ),
+    # -- 03 frontends ---------------------------------------------------------------------------
     "AKC0301": Code(
         "this is no ONNX file",
         "The bytes are not an ONNX model, or the file was cut short on its way here.",
@@ -367,53 +367,6 @@ CODES: dict[str, Code] = {
         "a recurrent layer cannot be dropped",
         "What replaces it must have the shape of its result: as many features as hidden states.",
     ),
-    # -- 06 building and containers -------------------------------------------------------------
-    "AKC0601": Code("this is no .akd file", "A .akd file is the zip that `akc build` writes, with meta.json inside."),
-    "AKC0602": Code("the .akd file has a newer format", "It was written by a later akc."),
-    "AKC0603": Code(
-        "the .akd file is damaged",
-        "The digest of a member differs from the one in meta.json: the file was cut, or changed by hand.",
-    ),
-    "AKC0604": Code(
-        "one hardware sequence is needed",
-        "A bare program holds one sequence. A network with several is run from its .akd file.",
-    ),
-    "AKC0610": Code(
-        "a program is damaged",
-        "A program is two FlatBuffers, program_info and program_data. An offset, a count or a length in it"
-        " does not hold; the message names the byte.",
-    ),
-    "AKC0611": Code(
-        "a program is not one for the AKD1000",
-        "The container can be read, but it asks for things that this chip does not have, or its tracks"
-        " hold blocks of a kind that no AKD1000 program has.",
-    ),
-    "AKC0612": Code(
-        "a number does not fit its register",
-        "Every field of a register has a width (docs/akd1000/registers.md). A layer whose numbers are"
-        " within the limits of docs/supported.md always fits.",
-    ),
-    "AKC0613": Code(
-        "a network is not ready to be assembled",
-        "The assembler takes sequences of akida layers in a chain, each with all its places. `akc opt -p place`"
-        " fills in what is missing.",
-    ),
-    "AKC0614": Code(
-        "no network gives this program",
-        "The program can be read and printed, but no network that akc knows assembles to these bytes: a field"
-        " has a value that no layer has. `akc disasm` shows every field.",
-    ),
-    "AKC0640": Code(
-        "the network cannot be written as .fbz",
-        "The vendor's model file holds one chain of Akida 1.0 layers, an input first. What runs on the host is not"
-        " in it, apart from the border at both ends, which is left out.",
-    ),
-    # -- 07 running and data --------------------------------------------------------------------
-    "AKC0701": Code("this is no sample file", "Samples are .npy or .npz files of numpy, without pickled objects."),
-    "AKC0702": Code(
-        "samples for an input are missing", "A .npz needs one array for each input of the net, by its name."
-    ),
-    "AKC0703": Code("samples do not fit the network", "The shape or the kind of numbers is not the input's."),
     # -- 05 limits of the chip ------------------------------------------------------------------
     "AKC0501": Code(
         "the chip has no such kernel",
@@ -544,6 +497,53 @@ CODES: dict[str, Code] = {
         "`at=[host()]` has the host's software compute a layer, and float layers beside sequences (nn.add and the like)"
         " are the host's in any case. Both need --host=allow; with a pin, all layers of the sequence must be pinned so.",
     ),
+    # -- 06 building and containers -------------------------------------------------------------
+    "AKC0601": Code("this is no .akd file", "A .akd file is the zip that `akc build` writes, with meta.json inside."),
+    "AKC0602": Code("the .akd file has a newer format", "It was written by a later akc."),
+    "AKC0603": Code(
+        "the .akd file is damaged",
+        "The digest of a member differs from the one in meta.json: the file was cut, or changed by hand.",
+    ),
+    "AKC0604": Code(
+        "one hardware sequence is needed",
+        "A bare program holds one sequence. A network with several is run from its .akd file.",
+    ),
+    "AKC0610": Code(
+        "a program is damaged",
+        "A program is two FlatBuffers, program_info and program_data. An offset, a count or a length in it"
+        " does not hold; the message names the byte.",
+    ),
+    "AKC0611": Code(
+        "a program is not one for the AKD1000",
+        "The container can be read, but it asks for things that this chip does not have, or its tracks"
+        " hold blocks of a kind that no AKD1000 program has.",
+    ),
+    "AKC0612": Code(
+        "a number does not fit its register",
+        "Every field of a register has a width (docs/akd1000/registers.md). A layer whose numbers are"
+        " within the limits of docs/supported.md always fits.",
+    ),
+    "AKC0613": Code(
+        "a network is not ready to be assembled",
+        "The assembler takes sequences of akida layers in a chain, each with all its places. `akc opt -p place`"
+        " fills in what is missing.",
+    ),
+    "AKC0614": Code(
+        "no network gives this program",
+        "The program can be read and printed, but no network that akc knows assembles to these bytes: a field"
+        " has a value that no layer has. `akc disasm` shows every field.",
+    ),
+    "AKC0640": Code(
+        "the network cannot be written as .fbz",
+        "The vendor's model file holds one chain of Akida 1.0 layers, an input first. What runs on the host is not"
+        " in it, apart from the border at both ends, which is left out.",
+    ),
+    # -- 07 running and data --------------------------------------------------------------------
+    "AKC0701": Code("this is no sample file", "Samples are .npy or .npz files of numpy, without pickled objects."),
+    "AKC0702": Code(
+        "samples for an input are missing", "A .npz needs one array for each input of the net, by its name."
+    ),
+    "AKC0703": Code("samples do not fit the network", "The shape or the kind of numbers is not the input's."),
     "AKC0704": Code(
         "an operation cannot be run",
         "The simulator has no rule for it: it stands for something of the source network that akc has no"
@@ -629,22 +629,22 @@ CODES: dict[str, Code] = {
     "AKC0902": Code("a file is no text", "A UTF-8 text is needed here, such as an .akir file."),
     "AKC0903": Code("a file cannot be written", "The folder does not exist or may not be written to."),
     "AKC0904": Code("the kind of a file is not known", "akc goes by the ending of a name and by the first bytes."),
+    "AKC0905": Code("an input range is no range", "Two finite numbers, the smaller first, such as (0, 1)."),
     "AKC0906": Code(
         "the text is not in canonical form", "`akc fmt` rewrites it; nothing but white space and order changes."
     ),
     "AKC0907": Code("there is no such diagnostic", "`akc explain` without a code lists them all."),
+    "AKC0908": Code("a built network is needed", "Devices and the emulator run .akd files, which `akc build` writes."),
+    "AKC0909": Code("a program is needed", "Programs are .akd files and bare programs, both written by `akc build`."),
     "AKC0910": Code(
         "akc chose how a spiking network runs",
         "rate: one pass of the chip for each window of the time axis. step: one pass for each time step."
         " hybrid: the chip computes potentials, the host the neurons. `--spikes` chooses. split-counts turns neurons"
         " with uneven counts into several of one bit.",
     ),
-    "AKC0905": Code("an input range is no range", "Two finite numbers, the smaller first, such as (0, 1)."),
-    "AKC0909": Code("a program is needed", "Programs are .akd files and bare programs, both written by `akc build`."),
     "AKC0911": Code(
         "an option has no effect",
         "Options about time steps, neurons and topology are for sources that do not say these themselves, an example"
         " shape is for PyTorch modules, which are traced with one.",
     ),
-    "AKC0908": Code("a built network is needed", "Devices and the emulator run .akd files, which `akc build` writes."),
 }

@@ -40,6 +40,10 @@ FAULT_CLASSES = {
 """Codes that have an exception class of their own, by which tests know them."""
 
 
+def test_the_table_is_in_order() -> None:
+    assert list(CODES) == sorted(CODES)
+
+
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_code_is_in_a_test(code: str) -> None:
     """Each code is provoked by some test, which names it or its class, or holds its message."""
