@@ -31,6 +31,15 @@ def test_the_package_list_equals_the_folders() -> None:
     assert SETTINGS["package-dir"] == {package: folder for folder, package in PLACES.items()}
 
 
+def test_files_that_are_no_code_are_packaged() -> None:
+    globs = SETTINGS["package-data"]
+    for folder, package in PLACES.items():
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and path.suffix not in (".py", ".pyc"):
+                inner = ".".join([package, *path.parent.relative_to(ROOT / folder).parts])
+                assert any(path.match(glob) for glob in globs.get(inner, ())), path
+
+
 ALLOWED = {
     "akc.ir": {"akc.ir", "akc.diagnostics", "akc.codes", "akc.grammar"},
     "akc.grammar": {"akc.diagnostics"},
