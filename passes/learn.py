@@ -15,7 +15,7 @@ from akc.ir.ops.host import Decode
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 
-SHARE = validators.and_(validators.ge(0), validators.le(1))
+SHARE = validators.and_(validators.ge(0.0), validators.le(1.0))
 
 
 @frozen
