@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,6 @@ from akc.targets.akd1000.emulator.bus import EmulatorBus
 from tests.targets.akd1000.driver.networks import Built, learning_program, networks
 
 DENSE = "dense-potentials"
-
-
-@pytest.fixture
-def bus() -> Iterator[EmulatorBus]:
-    bus = EmulatorBus()
-    yield bus
-    bus.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,13 +16,6 @@ from akc.targets.akd1000.emulator.chip import Chip
 from akc.targets.akd1000.emulator.processors import FILTERS, FIRE_THRESHOLDS, Fabric, Processor
 from akc.targets.akd1000.registers import CNP, FNP, HRC_CONFIGURATION, RegisterBlock
 from tests.targets.akd1000.driver.networks import networks
-
-
-@pytest.fixture
-def bus() -> Iterator[EmulatorBus]:
-    bus = EmulatorBus()
-    yield bus
-    bus.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,6 @@ from akc.targets.akd1000.driver.registers import EVENT_DMA, HRC_DMA
 from akc.targets.akd1000.emulator import network
 from akc.targets.akd1000.emulator.bus import EmulatorBus
 from tests.targets.akd1000.driver.networks import networks
-
-
-@pytest.fixture
-def bus() -> Iterator[EmulatorBus]:
-    bus = EmulatorBus()
-    yield bus
-    bus.close()
 
 
 def waiting(bus: EmulatorBus, name: str, count: int) -> Device:

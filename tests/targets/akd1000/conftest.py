@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of the driver and of the emulator share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from akc.targets.akd1000.emulator.bus import EmulatorBus
+
+
+@pytest.fixture
+def bus() -> Iterator[EmulatorBus]:
+    """A bus with an emulated chip, closed afterwards."""
+    bus = EmulatorBus()
+    yield bus
+    bus.close()
