@@ -34,7 +34,16 @@ def joined_batch(b: Builder, node: Node) -> int | None:
         return None
     rank = len(b.shape(node.output))
     found = {b.batch[v] + rank - len(b.shape(v)) for v in node.inputs if b.batch[v] is not None}  # type: ignore[operator]
-    return found.pop() if len(found) == 1 else None
+    batch = found.pop() if len(found) == 1 else None
+    if batch is None or any(_length(b.shape(v), batch, rank) != 1 for v in (*node.inputs, node.output)):
+        return None
+    return batch
+
+
+def _length(shape: tuple[int, ...], axis: int, rank: int) -> int:
+    """Length of an axis of the result in an operand, which may lack the first ones."""
+    own = axis - (rank - len(shape))
+    return shape[own] if own >= 0 else 1
 
 
 def joined_axes(b: Builder, node: Node, batch: int) -> Axes:
