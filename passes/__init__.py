@@ -17,9 +17,11 @@ from akc.passes.fold_batchnorm import FoldBatchnorm
 from akc.passes.fold_global_average import FoldGlobalAverage
 from akc.passes.fold_input import FoldInput
 from akc.passes.fold_layout import FoldLayout
+from akc.passes.halve_pools import HalvePools
 from akc.passes.hybrid import Hybrid
 from akc.passes.insert_identity import InsertIdentity
 from akc.passes.insert_image_layer import InsertImageLayer
+from akc.passes.keep_bias import KeepBias
 from akc.passes.learn import Learn
 from akc.passes.legalize import Legalize
 from akc.passes.lower_int4 import LowerInt4
@@ -51,6 +53,7 @@ PASSES: dict[str, type[Any]] = {
         FoldBatchnorm,
         FoldInput,
         FoldAverage,
+        HalvePools,
         ExpandGroups,
         ExpandDilation,
         SeparateDepthwise,
@@ -66,6 +69,7 @@ PASSES: dict[str, type[Any]] = {
         InsertIdentity,
         FitWindows,
         Legalize,
+        KeepBias,
         Equalize,
         Calibrate,
         LowerInt4,
@@ -78,7 +82,7 @@ PASSES: dict[str, type[Any]] = {
 """Every pass by its name in a pipeline, in the order of the default pipelines."""
 
 LEGALISE = (
-    "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,expand-groups,expand-dilation,"
+    "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,halve-pools,expand-groups,expand-dilation,"
     "separate-depthwise,space-to-depth,repeat-rows,split-stride,fold-global-average,separate-pointwise,"
     "insert-image-layer,offset-input,mirror,pad-input,insert-identity,fit-windows,legalize"
 )
@@ -95,7 +99,7 @@ LOWER = f"{LEGALISE},equalize,calibrate,lower-int4,{MERGE}"
 
 SPIKING = {
     "rate": f"{DROP},split-counts,rate,{REWRITES},calibrate,lower-int4,fit-rate,{MERGE}",
-    "hybrid": f"{DROP},hybrid,{REWRITES},calibrate,lower-int4,{MERGE}",
+    "hybrid": f"{DROP},hybrid,{REWRITES},keep-bias,calibrate,lower-int4,{MERGE}",
     "step": f"{DROP},step,{REWRITES},calibrate,lower-int4{{activations=1 input=1}},{MERGE}",
 }
 """From imported to quantised for spiking networks, by the way they run (akc.passes.spikes)."""

@@ -215,7 +215,7 @@ FEEDBACK = (
     "or drop the recurrence and train the read-out again",
 )
 GATES = (
-    "drop-lstm{by=mean} leaves it out, drop-lstm{by=cut} ends the network in front of it",
+    "-O 'drop-lstm{by=mean}' leaves it out, by=cut ends the network in front of it",
     "--host=allow with --spikes hybrid keeps it on the host",
     "or put snn.Leaky in its place and retrain",
 )

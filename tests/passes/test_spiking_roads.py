@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 import akc
 from akc.ir.module import Module
@@ -114,6 +115,31 @@ def test_hybrid_is_exact_at_any_beta(name: str) -> None:
     wanted = run(module, x, keep=True)["lif1"]
     np.testing.assert_array_equal(run(found, x, keep=True)["lif1"], wanted)
     assert 0.02 < wanted.mean() < 0.98
+
+
+BIASES = (
+    RECURRENT.replace("weight=#fc1.weight", "weight=#fc1.weight, bias=#fc1.bias")
+    .replace("weight=#back.weight", "weight=#back.weight, bias=#back.bias")
+    .replace(
+        "  #back.weight",
+        """  #fc1.bias : f32[10] = dec "0.11 -0.23 0.37 1.41 -0.52 0.63 0.74 -1.85 0.96 0.07"
+  #back.bias : f32[10] = dec "-0.31 0.43 0.17 -0.81 0.72 0.13 -0.44 0.95 0.16 0.27"
+  #back.weight""",
+    )
+)
+
+
+@pytest.mark.parametrize("samples", [False, True])
+def test_hybrid_is_exact_with_any_bias(samples: bool, akir_snapshot: SnapshotAssertion) -> None:
+    """The host adds biases; the chip would round them to whole potentials. Spikes are seen in samples, or said."""
+    module, x = filled(BIASES, whole=True), spikes(100, 9, 12)
+    options = {"lower-int4": {"input": None if samples else 1}}
+    found = akc.lower(module, calibrate=x[:60] if samples else None, input_range=(0, 1), host="allow", options=options)
+    np.testing.assert_array_equal(run(found, x, keep=True)["lif1"], run(module, x, keep=True)["lif1"])
+    program = akc.build(found, host="allow")
+    np.testing.assert_array_equal(program.run(x), output(module, x))
+    if samples:
+        assert found == akir_snapshot(name="hybrid with biases")
 
 
 def test_hybrid_of_scaled_weights_is_exact_but_for_one_rounding() -> None:
