@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 
 from akc.codes import CODES
@@ -18,6 +20,7 @@ from akc.ir.levels import RULES
 from akc.ir.module import Op
 from akc.ir.opaque import OPAQUE_KINDS, OpaqueKind
 from akc.ir.ops import DIALECTS, OPS
+from akc.ir.ops.nn_host import NAMES
 from akc.ir.types import ELEMENT_TYPES
 from akc.pass_reference import option_rows, summary
 
@@ -48,7 +51,11 @@ def operations_page() -> str:
     )
     for name, dialect in DIALECTS.items():
         parts += [f"## {name}", (dialect.__doc__ or "").strip()]
-        parts += [_operation(op) for key, op in OPS.items() if key.startswith(f"{name}.")]
+        for file, ops in groupby(
+            (op for key, op in OPS.items() if key.startswith(f"{name}.")), lambda op: op.__module__
+        ):
+            parts += [] if file == dialect.__name__ else [(import_module(file).__doc__ or "").strip()]
+            parts += [_operation(op) for op in ops]
     return "\n\n".join(parts) + "\n"
 
 
@@ -107,15 +114,18 @@ def refused_page() -> str:
     """docs/frontends/refused.md: what networks hold that the chip cannot do, with the ways out."""
     parts = [
         "# What the AKD1000 cannot do",
-        "Made from the table of opaque operations by `python -m akc.reference`. Frontends recognise these, alone or"
-        " as groups of operators, and import them as `nn.opaque` under this name; `legalize` refuses them with this"
-        " advice.",
+        "Made from the table of refusals by `python -m akc.reference`. Frontends recognise these, alone or as groups of"
+        " operators; `legalize` refuses them under this name, with this advice. Where the last column says yes, akc has"
+        " operations for them, which the host runs with `--host=allow`; the others are imported as `nn.opaque` and are"
+        " refused in any case.",
     ]
-    names: dict[OpaqueKind, list[str]] = {}
+    names: dict[tuple[OpaqueKind, str], list[str]] = {}
     for name, kind in OPAQUE_KINDS.items():
-        names.setdefault(kind, []).append(name)
-    rows: list[tuple[object, ...]] = [(", ".join(group), kind.why, kind.way_out) for kind, group in names.items()]
-    return "\n\n".join([*parts, table(("name", "why not", "what instead"), rows)]) + "\n"
+        names.setdefault((kind, "yes" if name in NAMES else "no"), []).append(name)
+    rows: list[tuple[object, ...]] = [
+        (", ".join(group), kind.why, kind.way_out, host) for (kind, host), group in names.items()
+    ]
+    return "\n\n".join([*parts, table(("name", "why not", "what instead", "host"), rows)]) + "\n"
 
 
 def compatibility_page() -> str:

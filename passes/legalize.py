@@ -49,12 +49,13 @@ class Legalize:
 
 def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnostic]:
     """Every float operation that neither the chip nor the border can take; opaque ones always."""
+    without = {op.name for op in module.net.ops if isinstance(op, nn.Opaque)}
     if not host_allowed:
         module = with_named_groups(module)
     chain = split(module)
     for op in module.net.ops:
         if isinstance(op, nn.Opaque | nn._Recurrent):
-            yield _unknown(op)
+            yield _unknown(op, op.name not in without)
     if host_allowed:
         return
     yield from _branches(module)
@@ -65,11 +66,13 @@ def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnos
             yield from _stray(part, chain, index)
 
 
-def _unknown(op: nn.Opaque | nn._Recurrent) -> Diagnostic:
+def _unknown(op: nn.Opaque | nn._Recurrent, for_host: bool) -> Diagnostic:
+    """for_host: whether akc has an operation for it, which the host runs where it may."""
     if isinstance(op, nn.Opaque):
         kind = opaque_kind(op.op)
         message = f"{op.op} (%{op.name}) is no layer that AKD1000 has: {kind.why}"
-        return Diagnostic(code="AKC0420", message=message, span=op.span(), origin=op.origin, help=kind.way_out)
+        ways = (kind.way_out, *(("or --host=allow: the host computes it, the chip the layers around it",) * for_host))
+        return Diagnostic(code="AKC0420", message=message, span=op.span(), origin=op.origin, help=ways)
     return Diagnostic(
         code="AKC0421",
         message=f"{op.layer_name} (%{op.name}) keeps state over time, layers of AKD1000 keep none",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What networks hold that the AKD1000 has no way for: names, reasons and ways out.
 
-The names are the `op` of nn.opaque. Frontends write them, the legality pass and the documentation read
-this table; a name without a row (an operator that nobody foresaw) gets `UNKNOWN`.
+The names are the `op` of nn.opaque and the `layer_name` of layers for the host. The legality pass and the
+documentation read this table; a name without a row (an operator that nobody foresaw) gets `UNKNOWN`.
 """
 
 from __future__ import annotations
@@ -92,6 +92,11 @@ OPAQUE_KINDS: dict[str, OpaqueKind] = {
             "RReLU",
             "LogSigmoid",
             "thresholded ReLU",
+            "Erf",
+            "Exp",
+            "Log",
+            "Sqrt",
+            "absolute value",
         )
     },
     **{

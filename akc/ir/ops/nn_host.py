@@ -468,3 +468,10 @@ class Slice(HostLayer):
             raise TypeFault(f"%{self.x} is {x}, {list(self.start)} to {list(self.stop)} is no part of it", "stop")
         steps = self.step or (1,) * rank
         return x.with_shape(*(-(-(b - a) // s) for a, b, s in zip(self.start, self.stop, steps)))
+
+
+NAMES = frozenset(
+    {"PReLU", "LeakyReLU", "attention", "squeeze-excite", "GLU", "split", *FUNCTIONS.values()}
+    | {kind.layer_name for kind in list(vars().values()) if isinstance(getattr(kind, "layer_name", None), str)}
+) - {""}
+"""What users call these layers, and groups of them."""
