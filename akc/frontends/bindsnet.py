@@ -123,7 +123,7 @@ def build(
         layer = layers[connection.target]
         _take_shape(chain, layer, connection)
         chain.neuron(connection.target, _neuron(layer, connection.target, dt))
-    return finish_chain(chain, options, options.need_steps(name), options.coding or "spikes")
+    return finish_chain(chain, options, options.need_steps(name, readout=True), options.coding or "spikes")
 
 
 def _chain_of(

@@ -65,7 +65,7 @@ def _steps(path: str, stored: int | None, options: SpikingOptions) -> int:
     if options.steps is None and stored is not None:
         options.note(f"{Path(path).name} says {stored} steps (simulation/tSample); --steps says otherwise")
         return stored
-    return options.need_steps(Path(path).name)
+    return options.need_steps(Path(path).name, readout=True)
 
 
 def _note_thresholds(layers: list[Layer], options: SpikingOptions) -> None:

@@ -51,7 +51,7 @@ def read_nir(path: str, options: SpikingOptions | None = None) -> Module:
         raise DiagnosticError(faults)
     for name in order[1:]:
         _append(chain, name, nodes[name], recurrent.get(name), producer, dt, options)
-    return finish_chain(chain, options, options.need_steps(Path(path).name), options.coding or "spikes")
+    return finish_chain(chain, options, options.need_steps(Path(path).name, readout=True), options.coding or "spikes")
 
 
 def _load(path: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:

@@ -57,11 +57,19 @@ class SpikingOptions:
         if warning not in self.notes:
             self.notes.append(warning)
 
-    def need_steps(self, what: str) -> int:
-        """T; raises AKC0380 where the user has not given it."""
-        if self.steps is None:
-            raise error("AKC0380", f"{what} does not say how many time steps it runs", help="give --steps T")
+    def need_steps(self, what: str, readout: bool = False) -> int:
+        """T; raises AKC0380 where the user has not given it, and AKC0379 where a read-out is needed and missing too."""
+        faults = [] if self.steps is not None else [no_steps(what)]
+        if readout and self.readout is None:
+            faults += ask_for_readout(what).diagnostics
+        if self.steps is None or faults:
+            raise DiagnosticError(faults)
         return self.steps
+
+
+def no_steps(what: str) -> Diagnostic:
+    """The fault of a network that does not show T."""
+    return Diagnostic(code="AKC0380", message=f"{what} does not say how many time steps it runs", help="give --steps T")
 
 
 @frozen(kw_only=True)

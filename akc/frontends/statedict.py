@@ -49,10 +49,11 @@ def read_statedict(path: str, options: SpikingOptions | None = None) -> Module:
     topology = read_topology(options.topology) if options.topology else Topology()
     _refuse(groups, bool(topology.layers))
     entries = list(topology.layers) or _infer(groups, topology, Path(path).name)
+    _check_names(entries, groups, Path(path).name)
     chain = Chain.start(Path(path).stem, topology.input or (_first_inputs(groups),))
     for entry in entries:
         _append(chain, entry, groups, options)
-    return finish_chain(chain, options, options.need_steps(Path(path).name), options.coding or "direct")
+    return finish_chain(chain, options, options.need_steps(Path(path).name, readout=True), options.coding or "direct")
 
 
 def load_arrays(path: str) -> dict[str, Any] | None:
@@ -187,6 +188,31 @@ def _first_inputs(groups: dict[str, Group]) -> int:
     )
 
 
+def _check_names(entries: list[LayerEntry], groups: dict[str, Group], file: str) -> None:
+    """Raise with every layer of the topology that the file does not hold; neurons may be described in full."""
+    faults = []
+    for entry in entries:
+        neuron, held = entry.type == "neuron", entry.name in groups
+        described = neuron and {"beta", "R"} & set(entry.options)
+        if held or described or entry.type not in ("dense", "conv", "neuron"):
+            continue
+        names = [n for n, g in groups.items() if n and is_neuron(g) == neuron]
+        what = "neuron" if neuron else "layer"
+        faults.append(
+            Diagnostic(
+                code="AKC0384",
+                message=f"the topology names the {what} '{entry.name}', which {file} does not hold",
+                origin=(entry.name,),
+                help=(
+                    f"its {what}s are {', '.join(names) or 'none'}",
+                    *(("a neuron that is not in the file is described in full: beta = 0.9",) if neuron else ()),
+                ),
+            )
+        )
+    if faults:
+        raise DiagnosticError(faults)
+
+
 # -- building ------------------------------------------------------------------------------------
 
 
@@ -207,10 +233,15 @@ def _append(chain: Chain, entry: LayerEntry, groups: dict[str, Group], options: 
 
 
 def _group(groups: dict[str, Group], entry: LayerEntry) -> Group:
-    group = groups.get(entry.name)
-    if group is None or "weight" not in group:
-        known = ", ".join(n for n, g in groups.items() if "weight" in g)
-        raise error("AKC0384", f"the file has no weights for layer '{entry.name}'", help=f"it has {known}")
+    group = groups[entry.name]
+    if "weight" not in group or group["weight"].ndim != {"dense": 2, "conv": 4}[entry.type]:
+        found = list(group["weight"].shape) if "weight" in group else "no weights"
+        raise error(
+            "AKC0384",
+            f"the topology says that '{entry.name}' is {entry.type}, the file holds {found}",
+            origin=(entry.name,),
+            help="weights of dense layers have two axes, of conv layers four",
+        )
     return group
 
 

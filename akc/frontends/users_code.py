@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import linecache
+import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,12 @@ KNOWN_REASONS = {
 
 @contextmanager
 def in_users_code(code: str, what: str, help: Sequence[str] = ()) -> Iterator[None]:
-    """Turn whatever the body raises into a DiagnosticError whose place is the last line of the user's own files."""
+    """Turn whatever the body raises into a DiagnosticError whose place is the last line of the user's own files.
+
+    The tracer of torch logs a traceback of its own first, which is kept quiet.
+    """
+    tracer = logging.getLogger("torch._subclasses.fake_tensor")
+    heard, tracer.disabled = tracer.disabled, True
     try:
         yield
     except (DiagnosticError, KeyboardInterrupt):
@@ -29,6 +35,8 @@ def in_users_code(code: str, what: str, help: Sequence[str] = ()) -> Iterator[No
         span = users_line(fault)
         label = "raised here" if span else ""
         raise error(code, f"{what}: {_reason(fault)}", span=span, label=label, help=tuple(help)) from None
+    finally:
+        tracer.disabled = heard
 
 
 def _reason(fault: BaseException) -> str:
