@@ -17,6 +17,7 @@ from akc.passes.fold_batchnorm import FoldBatchnorm
 from akc.passes.fold_global_average import FoldGlobalAverage
 from akc.passes.fold_input import FoldInput
 from akc.passes.fold_layout import FoldLayout
+from akc.passes.halve_pools import HalvePools
 from akc.passes.hybrid import Hybrid
 from akc.passes.insert_identity import InsertIdentity
 from akc.passes.insert_image_layer import InsertImageLayer
@@ -52,6 +53,7 @@ PASSES: dict[str, type[Any]] = {
         FoldBatchnorm,
         FoldInput,
         FoldAverage,
+        HalvePools,
         ExpandGroups,
         ExpandDilation,
         SeparateDepthwise,
@@ -80,7 +82,7 @@ PASSES: dict[str, type[Any]] = {
 """Every pass by its name in a pipeline, in the order of the default pipelines."""
 
 LEGALISE = (
-    "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,expand-groups,expand-dilation,"
+    "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,halve-pools,expand-groups,expand-dilation,"
     "separate-depthwise,space-to-depth,repeat-rows,split-stride,fold-global-average,separate-pointwise,"
     "insert-image-layer,offset-input,mirror,pad-input,insert-identity,fit-windows,legalize"
 )

@@ -12,6 +12,8 @@ from attrs import evolve, frozen
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
 from akc.passes.calibrate import activations
+from akc.passes.expand_dilation import LARGEST
+from akc.passes.halve_pools import halve
 from akc.passes.rewrite import Editor, Floats, rewrite
 
 
@@ -20,10 +22,11 @@ class FoldAverage:
     """Remove nn.average_pool, which the chip has only over whole maps.
 
     In front of a dense layer it goes into the weights; in front of a 1x1 convolution with stride 1 the two
-    are one convolution with the pool's window; elsewhere it becomes a depthwise convolution with equal
-    weights, followed by a ReLU that changes nothing since its input is 0 or more. All exact. A pool over a
-    whole map becomes nn.mean. Windows with divisors of their own (ceil_mode, padding that does not count) go only
-    into a dense layer.
+    are one convolution with the pool's window, and so are a convolution with stride 1 and the pool directly
+    behind it, up to 7x7; elsewhere it becomes a depthwise convolution with equal weights, followed by a ReLU
+    that changes nothing since its input is 0 or more. A pool over 4x4 cells is two over 2x2, one over a whole map
+    nn.mean. Windows with divisors of their own (ceil_mode, padding that does not count) go only into a
+    dense layer. All exact.
     """
 
     name = "fold-average"
@@ -32,7 +35,7 @@ class FoldAverage:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module without average pools where there was a way."""
-        return rewrite(module, _global, _into_dense, _into_pointwise, _as_depthwise)
+        return rewrite(module, _global, _into_dense, _into_pointwise, _into_layer_in_front, _halve, _as_depthwise)
 
 
 def _plain(editor: Editor, op: Op) -> nn.AveragePool | None:
@@ -109,6 +112,37 @@ def _into_pointwise(editor: Editor, op: Op) -> bool:
     )
     editor.replace((op, conv), merged)
     return True
+
+
+def _into_layer_in_front(editor: Editor, op: Op) -> bool:
+    """convolution with stride 1, average pool -> one convolution whose kernel covers both windows."""
+    pool = _plain(editor, op)
+    conv = editor.producer(pool.x) if pool is not None else None
+    if pool is None or any(pool.pad) or not isinstance(conv, nn.Conv) or editor.user(conv.name) is not op:
+        return False
+    weight = editor.array(conv.weight)
+    reach = [k + n - 1 for k, n in zip(weight.shape[1:3], pool.size)]
+    if conv.stride != (1, 1) or conv.dilation != (1, 1) or max(reach) > LARGEST:
+        return False
+    wide = np.zeros((len(weight), *reach, weight.shape[3]))
+    for a, b in np.ndindex(*pool.size):
+        wide[:, a : a + weight.shape[1], b : b + weight.shape[2]] += weight / prod(pool.size)
+    merged = evolve(
+        conv,
+        result=op.result,
+        weight=editor.weight(conv.weight, wide, conv),
+        stride=pool.stride,
+        origin=merged_origin(conv, op),
+        comments=merged_comments(conv, op),
+    )
+    editor.replace((conv, op), merged)
+    return True
+
+
+def _halve(editor: Editor, op: Op) -> bool:
+    """A pool over 4 cells, in front of a layer that cannot take it -> two over 2."""
+    pool = _plain(editor, op)
+    return pool is not None and pool.x in _nonnegative(editor) and halve(editor, pool)
 
 
 def _small_enough(pool: nn.AveragePool) -> bool:

@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
+from akc.passes.calibrate import activations
 from akc.passes.mirror import Mirror, fits
 from akc.passes.rewrite import Editor, rewrite
 
@@ -27,8 +28,9 @@ class FoldGlobalAverage:
 
     mean, dense -> flatten, dense with the weights repeated over the map and divided by its size, while that
     fits into one dense processor; else a 1x1 convolution and then the mean, which the chip computes as
-    a sum of potentials. Either way the mean is not rounded to levels. A mean of a mean is first made one, and the mean
-    along a map that is one cell wide is one over the whole map. Exact.
+    a sum of potentials. Either way the mean is not rounded to levels. A mean of a mean is first made one, and one
+    along a map that is one cell wide one over the whole map; a mean behind an activation that no dense layer
+    follows gets the identity as one. Exact.
     """
 
     name = "fold-global-average"
@@ -37,7 +39,7 @@ class FoldGlobalAverage:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module with means folded."""
-        return rewrite(module, _whole_row, _merge_means, _fold)
+        return rewrite(module, _whole_row, _merge_means, _fold, _followed)
 
 
 def _whole_row(editor: Editor, op: Op) -> bool:
@@ -47,6 +49,19 @@ def _whole_row(editor: Editor, op: Op) -> bool:
         return False
     mean = editor.make(nn.Mean, editor.name(f"{op.name}_whole"), (op,), x=op.x, axes=(0, 1))
     editor.replace((op,), mean, editor.make(nn.Reshape, op.name, (), x=mean.name, shape=op.type.shape, after=(mean,)))
+    return True
+
+
+def _followed(editor: Editor, op: Op) -> bool:
+    """Rule: activation, mean with no dense layer behind -> activation, mean, and the identity as one."""
+    if not isinstance(op, nn.Mean) or op.axes != (0, 1) or len(editor.type_of(op.x).shape) != 3:
+        return False
+    if op.x not in activations(editor.current()) or isinstance(_dense_behind(editor, op)[1], nn.Dense):
+        return False
+    mean = evolve(op, result=evolve(op.result, name=editor.name(f"{op.name}_of_cells")))
+    weight = editor.weight(f"{op.name}.identity", np.eye(op.type.shape[0]))
+    dense = editor.make(nn.Dense, op.name, (op,), x=mean.name, weight=weight, after=(mean,))
+    editor.replace((op,), mean, evolve(dense, result=op.result))
     return True
 
 

@@ -30,13 +30,19 @@ class InsertIdentity:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module with identities inserted."""
-        editor = Editor(module)
-        for segment in split(module).segments:
-            for index, group in enumerate(segment.groups):
-                follower = segment.groups[index + 1] if index + 1 < len(segment.groups) else None
-                if _needs_one(group, follower, index == 0, module):
-                    _insert(editor, group.last)
-        return editor.finish()
+        changed = _with_identities(module)
+        return module if changed is module else self.run(changed, context)
+
+
+def _with_identities(module: Module) -> Module:
+    """Identities behind the pools that are part of a layer; a pool behind a pool is part of the identity then."""
+    editor = Editor(module)
+    for segment in split(module).segments:
+        for index, group in enumerate(segment.groups):
+            follower = segment.groups[index + 1] if index + 1 < len(segment.groups) else None
+            if _needs_one(group, follower, index == 0, module):
+                _insert(editor, group.last)
+    return editor.finish()
 
 
 def _needs_one(group: Group, follower: Group | None, first: bool, module: Module) -> bool:

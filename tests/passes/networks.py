@@ -87,6 +87,22 @@ REWRITES: dict[str, dict[str, Make]] = {
         "into-pointwise": lambda: Building(6, 8, 2).conv(3, 3).relu().average_pool().conv(4, 1).module(),
         "as-depthwise": lambda: Building(12, 10, 2).conv(3, 3).relu().average_pool().conv(4, 3).module(),
         "whole-map": lambda: Building(6, 6, 2).conv(3, 3).relu().average_pool(4).flatten().dense(4).module(),
+        "behind-a-convolution": lambda: (
+            Building(6, 8, 4).conv(3, 3, pad=(1, 1, 1, 1)).average_pool().relu().conv(2, 1).relu().module()
+        ),
+        "behind-a-depthwise-one": lambda: (
+            Building(9, 8, 4).conv(4, 3, groups=4).average_pool(3).relu().conv(2, 1).relu().module()
+        ),
+        "four-cells": lambda: (
+            Building(16, 12, 2)
+            .conv(3, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .average_pool(4)
+            .conv(4, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .module()
+        ),
+        "four-rounding-down": lambda: Building(19, 18, 2).conv(3, 3).relu().average_pool(4).conv(4, 3).module(),
         "divisors-into-dense": lambda: (
             Building(7, 8, 2)
             .conv(3, 3)
@@ -111,6 +127,9 @@ REWRITES: dict[str, dict[str, Make]] = {
         "one-axis-and-then-the-other": lambda: (
             Building(6, 5, 2).conv(3, 3).relu().add(nn.Mean, axes=(1,)).add(nn.Mean, axes=(0,)).dense(4).module()
         ),
+        "no-dense-behind": lambda: (
+            Building(6, 7, 2).conv(3, 3).relu().add(nn.Mean, axes=(0, 1)).add(nn.Softmax).module()
+        ),
         "along-a-row": lambda: (
             Building(1, 20, 4).conv(6, 1, 3).relu().add(nn.Mean, axes=(1,)).flatten().dense(3).module()
         ),
@@ -118,6 +137,14 @@ REWRITES: dict[str, dict[str, Make]] = {
         "large": lambda: (
             Building(9, 10, 2).conv(32, 3).relu().add(nn.Mean, axes=(0, 1)).dense(40).relu().dense(3).module()
         ),
+    },
+    "halve-pools": {
+        "four": lambda: Building(16, 8, 2).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(4).look().module(),
+        "rounding-down": lambda: Building(15, 9, 2).conv(3, 3).relu().max_pool(4).look().module(),
+        "row-of-eight": lambda: (
+            Building(1, 29, 2).conv(3, 1, 3).relu().add(nn.MaxPool, size=(1, 8), stride=(1, 8)).look().module()
+        ),
+        "overlapping-stays": lambda: Building(9, 9, 2).conv(3, 3).relu().max_pool(4, 2).look().module(),
     },
     "expand-groups": {
         "two-groups": lambda: Building(5, 6, 4).conv(6, 3, groups=2, pad=(1, 1, 1, 1)).relu().module(),
@@ -273,6 +300,9 @@ REWRITES: dict[str, dict[str, Make]] = {
             Building(6, 8, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool().flatten().dense(4).module()
         ),
         "at-the-end": lambda: Building(6, 8, 4).conv(3, 3, pad=(1, 1, 1, 1)).max_pool().relu().module(),
+        "pool-behind-a-pool": lambda: (
+            Building(12, 8, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool().max_pool().flatten().dense(4).module()
+        ),
         "image-layer-needs-none": lambda: (
             Building(6, 8, 1).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool().flatten().dense(4).module()
         ),
@@ -307,6 +337,7 @@ PROMISED: dict[str, tuple[float, float]] = {"offset-input": (-1.0, 1.0)}
 UNCHANGED = {
     ("fold-batchnorm", "stopped-by-padding"),
     ("fold-average", "sticks-out"),
+    ("halve-pools", "overlapping-stays"),
     ("expand-groups", "depthwise-stays"),
     ("expand-dilation", "too-large"),
     ("separate-depthwise", "already-separable"),
