@@ -69,7 +69,7 @@ class FitRate:
         scored = {name: Score.of(outputs(one, unseen), source) for name, one in candidates.items()}
         same = {name: score.same for name, score in scored.items()}
         kept = best_of(scored)
-        report = Report(layers=fitting.layers, same=same, kept=kept, windows=plan.windows, held_out=held)
+        report = Report(fitting.layers, same, kept, plan.windows, held, tried_by_rate(plan))
         context.notes["fit-rate"] = report
         if same[kept] < self.least:
             raise self.refusal(report)
@@ -157,19 +157,32 @@ class LayerReport:
 
 @frozen
 class Report:
-    """What fitting did. same: share of same answers on `held_out` samples by candidate; kept: the one taken."""
+    """What fitting did. same: share of same answers on `held_out` samples by candidate; kept: the one taken;
+    tried: what rate tried before, by number of windows and by table, with the float network's same answers."""
 
     layers: list[LayerReport]
     same: dict[str, float]
     kept: str
     windows: int
     held_out: int
+    tried: str = ""
 
     def __str__(self) -> str:
         passes = "1 pass" if self.windows == 1 else f"{self.windows} passes"
         rates = ", ".join(f"{name} {rate:.1%}" for name, rate in self.same.items())
         rows = "".join(f"\n  {layer}" for layer in self.layers)
-        return f"{passes} an input; same answers on {self.held_out} samples: {rates}; kept: {self.kept}{rows}"
+        return (
+            f"{passes} an input{self.tried}; same answers on {self.held_out} samples: {rates}; kept: {self.kept}{rows}"
+        )
+
+
+def tried_by_rate(plan: Plan) -> str:
+    """The numbers of windows and the tables that rate tried, in words; "" where there was no choice."""
+    windows = [f"{count} {same:.1%}" for count, same in plan.tried.items()]
+    tables = [f"{name} {same:.1%}" for name, same in plan.tables.items()]
+    parts = [f"windows: {', '.join(windows)}"] if windows else []
+    parts += [f"tables: {', '.join(tables)}; taken: {plan.coding}"] if tables else []
+    return f" (tried {'; '.join(parts)})" if parts else ""
 
 
 @define

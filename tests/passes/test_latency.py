@@ -119,6 +119,15 @@ def test_onto_the_chip(coding: str, akir_snapshot: SnapshotAssertion) -> None:
     assert same >= 0.8
 
 
+def test_the_report_tells_what_was_tried() -> None:
+    context = Context()
+    akc.lower(network(), calibrate=latency(digits()[0]), context=context, least=0)
+    plan, text = context.notes["rate"], str(context.notes["fit-rate"])
+    assert f"linear {plan.tables['linear']:.1%}, decay {plan.tables['decay']:.1%}" in text
+    assert f"taken: {plan.coding}" in text
+    assert "windows: 1 " in text
+
+
 def test_counts_are_left_alone() -> None:
     """Elements that spike twice are no latency code; tables need samples to be chosen or fitted."""
     twice = latency(digits()[0][:20])
