@@ -11,7 +11,7 @@ from akc.ir.module import Module
 from akc.targets import SequenceProgram
 from akc.targets.akd1000.layers import KIND_NAMES
 from akc.targets.akd1000.mesh import CONFIG_DMA, EVENT_DMA, MESH
-from akc.targets.akd1000.report_facts import Facts, report_facts
+from akc.targets.akd1000.report_facts import SPREAD, Facts, report_facts
 
 MARKS = ascii_letters + digits
 """Marks of the layers in the drawing, in order; further layers share `?`."""
@@ -102,7 +102,15 @@ def _marked(sequence: Facts) -> list[tuple[str, Facts]]:
 
 def _layers(sequence: Facts) -> str:
     rows = [
-        (mark, f"%{x['name']}", x["kind"], _shape(x["output"]), _shape(x["kernel"]), _nps(x), _from(x))
+        (
+            mark,
+            f"%{x['name']}",
+            x["kind"] + (", learns" if x["learns"] else ""),
+            _shape(x["output"]),
+            _shape(x["kernel"]),
+            _nps(x),
+            _from(x),
+        )
         for mark, x in _marked(sequence)
     ]
     size = "" if sequence["program_bytes"] is None else f", {sequence['program_bytes']:,} bytes"
@@ -146,7 +154,9 @@ def _records(sequence: Facts) -> str:
 
 def _splits(sequence: Facts) -> str:
     rows = [(f"%{layer['name']}", layer["split"]) for layer in sequence["layers"] if layer["split"]]
-    return table("Why layers are split", ("layer", "reason"), rows) if rows else ""
+    fewer = any(SPREAD in reason for _, reason in rows)
+    title = "Why layers are split" + (", where --place=compact takes fewer NPs" if fewer else "")
+    return table(title, ("layer", "reason"), rows) if rows else ""
 
 
 def _places(sequence: Facts) -> str:

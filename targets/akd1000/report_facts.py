@@ -98,6 +98,7 @@ def _layer(layer: LayerFacts, at: Sequence[Location], program: SequenceProgram |
         "kernel": list(layer.kernel) if layer.kind != "dense" else None,
         "filters": layer.filters,
         "weight_bits": layer.weight_bits,
+        "learns": getattr(layer.op, "learning", None) is not None,
         "input_bytes": max((p["input_bytes"] for p in places), default=0),
         "input_limit": None if layer.kind in ("image", "dense") else INPUT_BYTES,
         "single_buffer": layer.splittable and any(p["input_bytes"] > DOUBLE_BUFFER_BYTES for p in places),
@@ -156,7 +157,7 @@ def _tile_reason(layer: LayerFacts, shares: Sequence[Share]) -> str:
     return f"{tiles} tiles: pinned"
 
 
-SPREAD = "more NPs share the work (--place=compact takes fewer)"
+SPREAD = "more NPs share the work"
 
 
 def _filter_reason(layer: LayerFacts, shares: Sequence[Share]) -> str:

@@ -10,6 +10,7 @@ from akc.ir.parser import parse
 from akc.targets.akd1000 import TARGET
 from akc.targets.akd1000.report import draw, report, report_json
 from tests.targets.akd1000.chips import network
+from tests.targets.akd1000.programs import placed
 
 POOL = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)}
 
@@ -181,3 +182,9 @@ def test_the_drawing_of_a_full_mesh_marks_every_processor() -> None:
     picture = draw(sequence)
     mesh = "\n".join(line for line in picture.splitlines() if line.startswith("row"))
     assert mesh.count("a") == sequence["nps"] and mesh.count(".") == 78 - sequence["nps"]
+
+
+def test_a_layer_that_learns_is_told() -> None:
+    text = report(placed("learning", 0))
+    assert "fully connected layer, learns" in text
+    assert [x["learns"] for x in report_json(placed("learning", 0))["sequences"][0]["layers"]][-1]
