@@ -7,10 +7,12 @@ tests/conformance/test_bytes.py compares the programs too; here the places and t
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import akida  # noqa: F401  (the comparison is void without it)
 import pytest
 
+import akc
 from akc.targets.akd1000 import TARGET
 from tests.conformance import vendor, ways
 from tests.conformance.test_placement import COUNT, SEED, places, seeds
@@ -63,3 +65,25 @@ def test_numbers_on_which_the_sdk_fails_send_their_layer_to_the_host() -> None:
     """A threshold of more than 20 bits ends the SDK's `map` even with hw_only=False; akc runs the rest on the chip."""
     seen = Counter(ways.cut_by("vendor")(ways.draw("spoiled", seed), seed).more for seed in (2, 7, 16, 19))
     assert seen[True] == 4
+
+
+@pytest.mark.parametrize("kind", ["spoiled_shape", "crowded", "picture", "learning", "near_capacity"])
+def test_a_file_that_the_sdk_saved_gives_its_programs(kind: str, tmp_path: Path) -> None:
+    """From the vendor's .fbz to the bytes of every sequence, as `akc build net.fbz --host=allow` goes."""
+    proved = 0
+    for seed in range(SEED, SEED + (3 if kind == "crowded" else 12)):
+        try:
+            model = ways.made(ways.draw(kind, seed))
+            vendor.map_on_akd1000(model, hw_only=False)
+        except (ways.NotMade, RuntimeError):
+            continue
+        model.save(str(tmp_path / "net.fbz"))
+        try:
+            module = akc.lower(str(tmp_path / "net.fbz"), host="allow")
+        except akc.DiagnosticError as fault:
+            assert {d.code for d in fault.diagnostics} == {"AKC0345"}, "an input of more than 4 bits"
+            continue
+        built = akc.build(module, host="allow", cut="vendor")
+        assert [(s.info, s.data) for s in built.sequences] == vendor.programs(model), f"{kind} {seed}"
+        proved += 1
+    assert proved >= 2
