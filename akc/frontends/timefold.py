@@ -8,17 +8,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from akc.diagnostics import Diagnostic, DiagnosticError, error
-from akc.frontends.graph import Graph, Input, Node, Tensor
-from akc.frontends.recognise import recognise
+from akc.frontends.graph import Graph, Node, Tensor
 from akc.frontends.refusals import REFUSALS
-from akc.frontends.simplify import join_constants
-from akc.frontends.spiking import NeuronSpec, SpikingOptions, ask_for_readout, build_spiking
+from akc.frontends.spiking import NeuronSpec
 from akc.frontends.torch_graph import handle
 from akc.frontends.torch_reader import TorchReader, is_part, states_of
-from akc.ir.module import Module
 
 
 @frozen
@@ -245,104 +242,6 @@ class Folder:
             ),
         )
 
-    def module(self, options: SpikingOptions, steps: int | None) -> Module:
-        """The module of the folded step, read the way the trace or the user says."""
-        looped = self.steps > 1
-        if steps is None:
-            steps = self.steps if looped else options.need_steps(f"one step of {self.name}")
-        if looped and options.steps not in (None, steps):
-            raise error(
-                "AKC0380",
-                f"the loop of {self.name} has {steps} steps, --steps says {options.steps}",
-                help="leave --steps out, or change the loop",
-            )
-        over_time = self.batch_axis == 1
-        coding = options.coding or ("spikes" if self.times or over_time else "direct")
-        self.name_input()
-        if over_time:
-            self.drop_time_axis()
-        readout = self.choose_output(options, looped)
-        self.r.graph.drop_dead()
-        recognise(self.r.graph)
-        join_constants(self.r.graph)
-        return build_spiking(self.r.graph, steps, coding, readout)
-
-    def name_input(self) -> None:
-        graph, name = self.r.graph, self.source.name
-        step = f"{name}:step"
-        if step in graph.types:
-            graph.rename_inputs({step: name})
-            graph.types[name] = graph.types.pop(step)
-        graph.inputs.append(Input(name, self.batch_axis if step not in graph.types else 0))
-
-    def drop_time_axis(self) -> None:
-        """Layers that take all steps at once were traced with one step: its axis of length 1 goes."""
-        graph = self.r.graph
-        for node in graph.nodes:
-            if node.kind not in KEEP_LAST_AXIS:
-                raise error(
-                    "AKC0383",
-                    f"{node.kind} of '{node.name}' stands between layers that take all steps at once",
-                    origin=node.source,
-                    help="use cells in a loop over time (LIFCell in place of LIF)",
-                )
-        graph.types = {name: evolve(kind, shape=kind.shape[1:]) for name, kind in graph.types.items()}
-        graph.inputs = [Input(each.name, 0) for each in graph.inputs]
-
-    def choose_output(self, options: SpikingOptions, looped: bool) -> str | None:
-        """Set the graph's output; the read-out still to be applied, None where the trace holds it."""
-        graph = self.r.graph
-        made = graph.producers()
-        visible = [v for v in self.outputs if self.after_readout(v, made)]
-        if visible:
-            graph.outputs = visible[-1:]
-            return None
-        spikes, membranes = self.candidates()
-        if options.readout is None and looped and not spikes and membranes and self.outputs[-1] not in self.series:
-            graph.outputs = membranes[-1:]
-            return "last"
-        if options.readout is None:
-            raise ask_for_readout(self.name)
-        wanted = spikes if options.readout == "count" else membranes
-        if options.readout == "none":
-            wanted = spikes or membranes
-        if not wanted:
-            raise self.not_given(options.readout)
-        graph.outputs = wanted[-1:]
-        return options.readout
-
-    def after_readout(self, value: str, made: Mapping[str, Node]) -> bool:
-        while value in made:
-            if value in self.readouts:
-                return True
-            value = made[value].inputs[0] if made[value].inputs else ""
-        return False
-
-    def candidates(self) -> tuple[list[str], list[str]]:
-        """Spikes and membranes among the results, in the order of their neurons in the trace."""
-        values = [self.series[v].value if v in self.series else v for v in self.outputs]
-        order = {name: i for i, names in enumerate(self.copies.values()) for name in names}
-        own = sorted({v for v in values if self.is_neuron_value(v)}, key=lambda v: (order[v.rpartition(":")[0]], v))
-        fires = {v for v in own if self.spec_of(v).kind.fires}
-        return [v for v in own if v.endswith(":0") and v in fires], [
-            v for v in own if v.endswith(":1") or v not in fires
-        ]
-
-    def spec_of(self, value: str) -> NeuronSpec:
-        spec: NeuronSpec = self.r.graph.producers()[value]["spec"]
-        return spec
-
-    def not_given(self, readout: str) -> DiagnosticError:
-        what = "spikes" if readout == "count" else "membranes"
-        return error(
-            "AKC0379",
-            f"{self.name} does not give the {what} of its last layer, which --readout {readout} needs",
-            help="return them from forward, or choose another read-out",
-        )
-
-
-KEEP_LAST_AXIS = ("dense", "neuron", "readout", "relu", "affine")
-"""Kinds of nodes that work on the last axis or on each element, whatever stands in front."""
 
 STEP = "steps of the input along "
 GROWN = -99

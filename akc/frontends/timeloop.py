@@ -19,6 +19,7 @@ from akc.diagnostics import DiagnosticError, error
 from akc.frontends.refusals import REFUSALS
 from akc.frontends.spiking import NeuronSpec, SpikingOptions
 from akc.frontends.timefold import Folder
+from akc.frontends.timefold_output import folded_module
 from akc.frontends.torch_export import import_torch
 from akc.frontends.users_code import in_users_code
 from akc.ir.module import Module
@@ -71,7 +72,7 @@ def read_loop(model: Any, example: Any, rows: Rows, options: SpikingOptions, nam
         program = _export(model, inputs)
     folded = Folder(program, name or type(model).__name__, specs, neurons, batch_axis=1 if over_time else 0)
     folded.run()
-    return folded.module(options, steps)
+    return folded_module(folded, options, steps)
 
 
 # -- tracing -------------------------------------------------------------------------------------
