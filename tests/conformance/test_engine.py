@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import akida  # noqa: F401  (the comparison is void without it)
+import akida
 import numpy as np
 import pytest
 from attrs import frozen
@@ -22,7 +22,7 @@ from akc.ir.ops.akida import Learning
 from akc.sim.run import run
 from akc.targets.akd1000.driver.bus import RecordingBus
 from akc.targets.akd1000.driver.driver import Device
-from akc.targets.akd1000.driver.errors import BadInput, ChipFault
+from akc.targets.akd1000.driver.errors import BadInput, ChipFault, WrongProgram
 from akc.targets.akd1000.driver.events import CNP, DENSE, FNP, HRC
 from akc.targets.akd1000.driver.plan import read_info
 from akc.targets.akd1000.emulator.bus import EmulatorBus
@@ -285,6 +285,27 @@ def test_the_engine_hears_of_a_chip_fault(engine_library: Path) -> None:
         engine.forward(case.inputs[:1])
     assert isinstance(raised.value.__cause__, ChipFault)
     engine.close()
+
+
+@pytest.mark.parametrize(("chip", "version"), [("AKD1500", "BC.A1.03.09"), ("TwoNodesIPv1", "BC.A1.03.06")])
+def test_both_refuse_programs_of_other_chips(both: Both, chip: str, version: str) -> None:
+    """Before anything is written; the program that is on the chip stays there."""
+    own = next(cases("conv", 1))
+    for device in (both.ours, both.theirs):
+        device.program(own.info + own.data)
+        device.set_batch_size(1)
+    net = random_networks.NetBuilder(np.random.default_rng(0), (8, 8, 3), "u4")
+    net.convolution(4, 3, "i4", act_bits=4)
+    model = vendor.to_akida(net.module())
+    model.map(getattr(akida, chip)(), hw_only=True)
+    (info, data), *_ = vendor.programs(model)
+    before = both.lines()
+    with pytest.raises(WrongProgram, match=f"the program is for {version}.*, the device is BC.00.00.02"):
+        both.ours.program(info + data)
+    with pytest.raises(EngineFault):
+        both.theirs.program(info + data)
+    assert len(both.our_bus.lines) == before
+    np.testing.assert_array_equal(both.ours.forward(own.inputs[:1], 1), own.expected[:1])
 
 
 def test_both_refuse_learned_weights_of_another_layer(both: Both) -> None:
