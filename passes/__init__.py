@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from akc.passes.calibrate import Calibrate
+from akc.passes.carry_shift import CarryShift
 from akc.passes.drop_lstm import DropLstm
 from akc.passes.equalize import Equalize
 from akc.passes.expand_dilation import ExpandDilation
@@ -52,6 +53,7 @@ PASSES: dict[str, type[Any]] = {
         FoldLayout,
         FoldBatchnorm,
         FoldInput,
+        CarryShift,
         FoldAverage,
         HalvePools,
         ExpandGroups,
@@ -82,8 +84,8 @@ PASSES: dict[str, type[Any]] = {
 """Every pass by its name in a pipeline, in the order of the default pipelines."""
 
 LEGALISE = (
-    "drop-lstm,fold-layout,fold-batchnorm,fold-input,fold-average,halve-pools,expand-groups,expand-dilation,"
-    "separate-depthwise,space-to-depth,repeat-rows,split-stride,fold-global-average,separate-pointwise,"
+    "drop-lstm,fold-layout,fold-batchnorm,fold-input,carry-shift,fold-average,halve-pools,expand-groups,"
+    "expand-dilation,separate-depthwise,space-to-depth,repeat-rows,split-stride,fold-global-average,separate-pointwise,"
     "insert-image-layer,offset-input,mirror,pad-input,insert-identity,fit-windows,legalize"
 )
 """Rewrites in real numbers: from imported to mappable."""

@@ -41,6 +41,7 @@ LEGAL = {
         ("separate-depthwise", "with-activation"),
         ("expand-groups", "two-groups"),
         ("separate-pointwise", "wide"),
+        ("carry-shift", "behind-relu"),
         ("fold-average", "behind-a-convolution"),
         ("fold-average", "four-cells"),
         ("fold-global-average", "no-dense-behind"),

@@ -82,6 +82,21 @@ REWRITES: dict[str, dict[str, Make]] = {
         ),
         "pad-op": lambda: Building(6, 5, 1).affine(2.0, -0.5).add(nn.Pad, pad=(0, 1, 2, 3)).conv(3, 3).module(),
     },
+    "carry-shift": {
+        "behind-relu": lambda: (
+            Building(6, 5, 2).conv(3, 1).relu().batch_norm().conv(2, 3, pad=(1, 1, 1, 1)).relu().module()
+        ),
+        "behind-a-pool": lambda: (
+            Building(8, 6, 2)
+            .conv(3, 3, bias=False, pad=(1, 1, 1, 1))
+            .add(nn.Clip, low=0.0, high=0.5)
+            .max_pool()
+            .affine([2.0, -0.5, 1.0], [0.25, 0.5, -1.0])
+            .conv(3, 3, groups=3, pad=(1, 1, 0, 1))
+            .module()
+        ),
+        "in-front-of-no-padding": lambda: Building(6, 5, 2).conv(3, 1).relu().batch_norm().conv(2, 3).relu().module(),
+    },
     "fold-average": {
         "into-dense": lambda: Building(6, 8, 2).conv(3, 3).relu().average_pool().flatten().dense(4).module(),
         "into-pointwise": lambda: Building(6, 8, 2).conv(3, 3).relu().average_pool().conv(4, 1).module(),
@@ -336,6 +351,7 @@ PROMISED: dict[str, tuple[float, float]] = {"offset-input": (-1.0, 1.0)}
 
 UNCHANGED = {
     ("fold-batchnorm", "stopped-by-padding"),
+    ("carry-shift", "in-front-of-no-padding"),
     ("fold-average", "sticks-out"),
     ("halve-pools", "overlapping-stays"),
     ("expand-groups", "depthwise-stays"),

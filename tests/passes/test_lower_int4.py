@@ -161,6 +161,15 @@ def test_options(options: str) -> None:
         assert {lowered.weights[op.weights].type.dtype for op in layers} == {"i2"}  # type: ignore[attr-defined]
 
 
+def test_carried_shifts_survive_rounding() -> None:
+    """The channel that carries a shift is rounded to levels like others, and the results stay near."""
+    net = Building(12, 12, 1).conv(8, 3, pad=(1, 1, 1, 1)).relu().batch_norm().conv(8, 3, pad=(1, 1, 1, 1)).relu()
+    module = net.flatten().dense(6).module()
+    lowered = run_pipeline(module, LOWER, sampled(module, 256))
+    x = images(module, 64)
+    assert np.corrcoef(outputs(module, x).ravel(), outputs(lowered, x).ravel())[0, 1] > 0.98
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_calibrate_follows_lower_int4(bits: int) -> None:
     """The ranges are those for levels of the bits that lower-int4 makes, unless calibrate is told otherwise."""

@@ -66,7 +66,7 @@ FAULTS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
     ),
     "AKC0425": (_forked, LEGALISE, {}),
     "AKC0426": (
-        lambda: Building(9, 9, 4).conv(3, 1).relu().batch_norm().conv(3, 3, pad=(1, 1, 1, 1)).relu().module(),
+        lambda: Building(9, 9, 4).conv(3, 1).relu().batch_norm().module(),
         LEGALISE,
         {},
     ),
