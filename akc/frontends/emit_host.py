@@ -97,7 +97,7 @@ def _emit_norm(
     b: Builder, node: Node, kind: type[Op], axes: Axes, fields: dict[str, Any], layout: Callable[[Array], Array]
 ) -> None:
     x = node.inputs[0]
-    vectors = {role: b.weight(node.name, role, array, layout) for role, array in node.constants.items()}
+    vectors: dict[str, Any] = {role: b.weight(node.name, role, array, layout) for role, array in node.constants.items()}
     name = b.op(
         kind,
         node.name,

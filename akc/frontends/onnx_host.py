@@ -18,7 +18,7 @@ def function(name: str, alpha: float | None = None) -> Handler:
     """A row for a function; alpha: the default of its parameter, None if it has none."""
 
     def handle(r: Reader, node: Any) -> None:
-        attributes = {} if alpha is None else {"alpha": float(r.attributes(node).get("alpha", alpha))}
+        attributes: dict[str, Any] = {} if alpha is None else {"alpha": float(r.attributes(node).get("alpha", alpha))}
         r.emit(node, "apply", node.input[:1], function=name, **attributes)
 
     return handle
@@ -126,7 +126,7 @@ def local_response_norm(r: Reader, node: Any) -> None:
     """Over neighbouring channels."""
     a = r.attributes(node)
     usual = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
-    numbers = {key: float(str(np.float32(a.get(key, value)))) for key, value in usual.items()}
+    numbers: dict[str, Any] = {key: float(str(np.float32(a.get(key, value)))) for key, value in usual.items()}
     r.emit(node, "local_response_norm", node.input[:1], size=a["size"], **numbers)
 
 

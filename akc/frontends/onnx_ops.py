@@ -240,7 +240,7 @@ def slice_(r: Reader, node: Any) -> None:
         r.emit(node, "slice", node.input[:1], axes=tuple(cut), **_picked(before, starts, axes, steps))
 
 
-def _picked(before: tuple[int, ...], starts: Any, axes: Any, steps: Any) -> dict[str, tuple[int, ...]]:
+def _picked(before: tuple[int, ...], starts: Any, axes: Any, steps: Any) -> dict[str, Any]:
     """First index and distance of the indices on each axis of a slice; nothing where they are computed."""
     if starts is None or (steps is not None and (steps < 1).any()):
         return {}

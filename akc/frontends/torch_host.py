@@ -22,7 +22,7 @@ def function(name: str, default: float | None = None) -> Handler:
             r.opaque(node, name.upper())
             return
         given = default if alpha is None else alpha
-        attributes = {} if default is None else {"alpha": float(given or 0)}
+        attributes: dict[str, Any] = {} if default is None else {"alpha": float(given or 0)}
         r.emit(node, "apply", [r.name(x)], function=name, **attributes)
 
     return handle

@@ -190,7 +190,9 @@ def slice_(
         rank, first = len(before), range(before[axis])[start:end:step][0]
         picked = {"start": first, "step": step}
         usual = {"start": 0, "step": 1}
-        numbers = {key: tuple(picked[key] if a == axis else usual[key] for a in range(rank)) for key in picked}
+        numbers: dict[str, Any] = {
+            key: tuple(picked[key] if a == axis else usual[key] for a in range(rank)) for key in picked
+        }
         r.emit(node, "slice", [r.name(x)], axes=(axis,), **numbers)
 
 

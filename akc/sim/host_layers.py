@@ -78,7 +78,7 @@ def _bent(x: Array, factor: float, width: float) -> Array:
 
 def _gelu_tanh(x: Array) -> Array:
     inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x**3)
-    return np.float32(0.5) * x * (1 + np.tanh(inner))
+    return np.asarray(np.float32(0.5) * x * (1 + np.tanh(inner)))
 
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -211,7 +211,7 @@ def _resize(op: nn_host.Resize, module: Module) -> Kernel:
 
     def kernel(x: Array) -> Array:
         rows, columns = (resize_matrix(x.shape[1 + a], op.size[a], op.mode, op.places, op.rounding) for a in (0, 1))
-        return np.einsum("ri,nijc,sj->nrsc", rows, x, columns, optimize=True)
+        return np.asarray(np.einsum("ri,nijc,sj->nrsc", rows, x, columns, optimize=True))
 
     return kernel
 
