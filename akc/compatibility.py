@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from akc.frontends import bindsnet, bindsnet_connections, lava, nir, norse, snntorch
 from akc.frontends.refusals import REFUSALS
 from akc.frontends.timeloop import NeuronRow
+from akc.ir.module import Module
 from akc.ir.parser import parse
 
 STEPS, TOP = 15, 15
@@ -31,6 +34,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "LeakyParallel": "snn.leaky_parallel(%x, beta=0.9)",
         "StateLeaky": "snn.state_leaky(%x, tau=10.0)",
         "LinearLeaky": "snn.state_leaky(%x, tau=10.0)",
+        "Alpha": "snn.alpha(%x, alpha=0.9, beta=0.8)",
     },
     "norse": {
         "LIFBoxCell": "snn.lif_box(%x)",
@@ -38,6 +42,10 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "LIF": "snn.lif(%x)",
         "IAFCell": "snn.iaf(%x)",
         "IAF": "snn.iaf(%x)",
+        "LICell": "snn.li(%x, output=membrane)",
+        "LI": "snn.li(%x, output=membrane)",
+        "LILinearCell": "snn.li(%x, output=membrane)",
+        "LIBoxCell": "snn.li_box(%x, output=membrane)",
         "LSNNCell": "snn.lsnn(%x)",
         "LIFExCell": "snn.lif_ex(%x)",
         "LIFAdExCell": "snn.lif_adex(%x)",
@@ -54,8 +62,12 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "LIF": "snn.lif_box(%x)",
         "IF": "snn.iaf(%x)",
         "CubaLIF": "snn.cubalif(%x, tau_syn=0.0005, tau_mem=0.001)",
+        "LI": "snn.li_box(%x, output=membrane)",
+        "I": "snn.leaky(%x, output=membrane, beta=1.0, reset=none)",
+        "CubaLI": "snn.li(%x, output=membrane)",
     },
     "lava": {
+        "input": "snn.cuba(%x, current_decay=4096, voltage_decay=128, threshold=80)",
         "CUBA": "snn.cuba(%x, current_decay=4096, voltage_decay=128, threshold=80)",
         "LOIHI": "snn.cuba(%x, current_decay=4096, voltage_decay=128, threshold=80)",
     },
@@ -63,21 +75,35 @@ EXAMPLES: dict[str, dict[str, str]] = {
 """Neurons that the errors are measured with: the framework's default parameters, or usual ones."""
 
 
-@cache
-def measured_error(text: str) -> float:
-    """Root mean square distance of a neuron's count from its best even staircase, in levels of 15, T = 15."""
-    from akc.passes.staircase import staircase
-
+def _one_neuron(text: str) -> Module:
     kind = f"f32[T={STEPS}, 1]"
-    module = parse(f"akir 1.0\n\nnet @n(%x: {kind}) -> {kind} {{\n  %s = {text} : {kind}\n  return %s\n}}\n")
+    return parse(f"akir 1.0\n\nnet @n(%x: {kind}) -> {kind} {{\n  %s = {text} : {kind}\n  return %s\n}}\n")
+
+
+@cache
+def measured_error(text: str) -> str:
+    """The error of a neuron in a pass by rates, measured now: in levels of its staircase, or in percent of its range.
+
+    Neurons that fire: root mean square distance of the count from its best even staircase, in levels of 15, T = 15.
+    Integrators: that of the mean potential from a straight line over constant currents, in percent of its range.
+    """
+    from akc.passes.staircase import staircase
+    from akc.sim.run import run
+
+    module = _one_neuron(text)
     op: Any = module.net.producer("s")
-    return float(staircase(op, module, STEPS, TOP).error.max())
+    if op.output == "spikes":
+        return f"{float(staircase(op, module, STEPS, TOP).error.max()):.1f} levels of 15"
+    currents = np.linspace(-1, 1, 41, dtype=np.float32)
+    means = run(module, np.tile(currents[:, None, None], (1, STEPS, 1)))["s"].mean(axis=(1, 2))
+    line = np.polyval(np.polyfit(currents, means, 1), currents)
+    return f"{100 * float(np.sqrt(np.mean((means - line) ** 2))) / float(np.ptp(means)):.1f} % of the range"
 
 
 def _cells(framework: str, row: NeuronRow) -> tuple[str, ...]:
     example = EXAMPLES[framework].get(row.name)
-    error = f"{measured_error(example):.1f} levels of 15, `{example}`" if example else ""
-    if row.refusal:
+    error = f"{measured_error(example)}, `{example}`" if example else ""
+    if row.refusal and row.verdict != "exact":
         message = REFUSALS[row.refusal].diagnostic("NAME", row.name)
         words = f"{message.code}: {message.message.replace('layer ', '')}. {'; '.join(message.help)}"
         return row.name, row.verdict, words, error
@@ -93,7 +119,7 @@ Made from the tables of the frontends by `python -m akc.reference`.
   (see [rate](passes/rate.md)). The error is the root mean square distance of the neuron's own count in
   {STEPS} steps of a constant current from that staircase, from 0 to saturation, before calibration
   ([fit-rate](passes/fit-rate.md)) fits it to the network. Hard resets have uneven counts and large errors there,
-  which networks mostly forgive.
+  which networks mostly forgive. Integrators that never fire are lines; theirs is the distance from a straight one.
 - **host**: the chip computes the potentials, the host the rest, with `--host=allow` (see [hybrid](passes/hybrid.md)).
 - **refused**: by this message, with NAME for the layer's name.
 

@@ -396,6 +396,7 @@ _BY_RATE = "by rate, fitted to the neuron's simulated staircase"
 ROWS: dict[str, NeuronRow] = {
     row.name: row
     for row in (
+        NeuronRow(name="NIRGraph", verdict="exact", how="flattened; one layer on a neuron's own spikes needs the host"),
         NeuronRow(name="Affine", verdict="exact"),
         NeuronRow(name="Linear", verdict="exact"),
         NeuronRow(name="Conv2d", verdict="exact"),

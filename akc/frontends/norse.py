@@ -126,6 +126,7 @@ REFUSED = {
         "SNNRecurrentCell",
         "SNNRecurrent",
     ),
+    "back-edge": ("RecurrentSequential",),
     "encoder": (
         "PoissonEncoder",
         "SignedPoissonEncoder",
@@ -153,8 +154,6 @@ ROWS: dict[str, NeuronRow] = {
         _row("LI", _LINEAR, _spec(snn.Li, *LI), result=_voltage, over_time=True),
         _row("LIBoxCell", _LINEAR, _spec(snn.LiBox, "tau_mem_inv", "v_leak"), result=_voltage),
         _row("LILinearCell", _LINEAR, _spec(snn.Li, *LI), result=_voltage, before=_weighted),
-        _row("LSNNCell", _FITTED, _spec(snn.Lsnn, *LSNN)),
-        _row("LSNN", _FITTED, _spec(snn.Lsnn, *LSNN), over_time=True),
         _row("LIFRecurrentCell", _HOST, _spec(snn.LifRecurrent, *LIF, recurrent=True), "host", before=_weighted),
         _row(
             "LIFRecurrent",
@@ -171,6 +170,8 @@ ROWS: dict[str, NeuronRow] = {
         _row("LIFAdExCell", _FITTED, _exponential(snn_models.LifAdex, *ADAPTATION), "host"),
         _row("LIFAdEx", _FITTED, _exponential(snn_models.LifAdex, *ADAPTATION), "host", over_time=True),
         _row("IzhikevichCell", _FITTED, _izhikevich, "host"),
+        NeuronRow(name="SequentialState", verdict="exact", how="a container"),
+        NeuronRow(name="Lift", verdict="exact", how="a container: its module at every step"),
         *(
             NeuronRow(name=name, verdict="host" if reason == "encoder" else "refused", refusal=reason)
             for reason, names in REFUSED.items()
