@@ -313,9 +313,9 @@ def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit
 @click.option("--on", default="emulator", show_default=True, metavar="NAME", help="As for run.")
 @click.option("-o", "--output", required=True, type=FILE, metavar="FILE", help="The .akd file with what was learned.")
 def learn(file: str, **options: Any) -> None:
-    """Let the last layer of a network learn on a device or the simulator.
+    """Let the last layer of a network learn.
 
-    FILE is a built network; `labels` in the .npz file of the inputs are the classes.
+    FILE is a built network, which learns on a device or the simulator; `labels` in the .npz file of the inputs are the classes.
     """
     from akc import device_verbs
 

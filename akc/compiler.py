@@ -53,11 +53,8 @@ def lower(
     (akc.frontends.spiking.SpikingOptions).
     Raises DiagnosticError with every fault.
     """
-    from akc.passes.spikes import is_spiking
-
     context = context or Context()
-    if input_range is not None and not (np.isfinite(input_range).all() and input_range[0] < input_range[1]):
-        raise error("AKC0905", f"{input_range} is no input range", help="two finite numbers, the smaller first: (0, 1)")
+    _check_range(input_range)
     module = read_source(source, Options(example=_example(example), spiking=spiking, warn=context.warn))
     faults = [d for d in verify_numbers(module) if d.severity == "error"]
     if faults:
@@ -68,9 +65,7 @@ def lower(
     if calibrate is not None:
         samples = samples_for(calibrate, module)
         context.samples, context.labels = samples.inputs, samples.labels
-    if spikes is not None and (pipeline is not None or not is_spiking(module)):
-        what = "a network without spiking neurons" if pipeline is None else "a pipeline of your own"
-        context.warn(Diagnostic(code="AKC0911", message=f"--spikes says nothing about {what}", help="leave it out"))
+    _warn_of_idle(spikes, pipeline, module, context)
     passes = configured(pipeline if pipeline is not None else default_pipeline(module, context, spikes), options)
     if least is not None:
         passes = [attrs.evolve(p, least=least) if p.name == "fit-rate" else p for p in passes]  # type: ignore[misc]
@@ -82,6 +77,20 @@ def lower(
     if pipeline is None and host == "refuse":
         _raise_or_warn(context.target.check(lowered), context)
     return lowered
+
+
+def _check_range(limits: tuple[float, float] | None) -> None:
+    if limits is not None and not (np.isfinite(limits).all() and limits[0] < limits[1]):
+        raise error("AKC0905", f"{limits} is no input range", help="two finite numbers, the smaller first: (0, 1)")
+
+
+def _warn_of_idle(spikes: str | None, pipeline: str | None, module: Module, context: Context) -> None:
+    """Warn where a way for spikes was named that nothing takes."""
+    from akc.passes.spikes import is_spiking
+
+    if spikes is not None and (pipeline is not None or not is_spiking(module)):
+        what = "a network without spiking neurons" if pipeline is None else "a pipeline of your own"
+        context.warn(Diagnostic(code="AKC0911", message=f"--spikes says nothing about {what}", help="leave it out"))
 
 
 def default_pipeline(module: Module, context: Context, spikes: str | None = None) -> str:

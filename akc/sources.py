@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,10 @@ from akc.ir.module import Module
 
 if TYPE_CHECKING:
     from akc.frontends.spiking import SpikingOptions
+
+
+SPIKING = ("steps", "dt", "coding", "readout", "reset", "accept", "topology", "producer")
+"""Options about spiking sources."""
 
 
 @frozen(kw_only=True)
@@ -29,6 +34,12 @@ class Options:
     example: Any = ()
     spiking: Mapping[str, Any] = field(factory=dict)
     warn: Callable[[Diagnostic], None] = lambda warning: None
+
+    def __attrs_post_init__(self) -> None:
+        unknown = next((key for key in self.spiking if key not in SPIKING), None)
+        if unknown is not None:
+            close = get_close_matches(unknown, SPIKING, n=1)
+            raise TypeError(f"there is no option {unknown}" + (f"; did you mean {close[0]}?" if close else ""))
 
     def warn_of_unread(self, name: str, read: frozenset[str]) -> None:
         """Warn of every option that was given and that the reader of this source does not look at."""
@@ -144,7 +155,7 @@ class SourceKind:
     options: frozenset[str] = frozenset()
 
 
-_SPIKING = frozenset({"steps", "dt", "coding", "readout", "reset", "accept"})
+_SPIKING = frozenset(SPIKING) - {"topology", "producer"}
 
 
 SOURCES: tuple[SourceKind, ...] = (

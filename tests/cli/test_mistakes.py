@@ -148,6 +148,11 @@ def test_ranges_from_python(limits: tuple[float, float], folder: Path) -> None:
         api.lower(str(folder / "m.onnx"), input_range=limits)
 
 
+def test_a_keyword_with_a_slip(folder: Path) -> None:
+    with pytest.raises(TypeError, match="there is no option stpes; did you mean steps"):
+        api.lower(str(folder / "m.onnx"), stpes=5)
+
+
 def test_a_folder_that_may_not_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     outcome = akc("lower", "m.onnx", "-o", "other.akir", folder=folder)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import attrs
 import click
 import pytest
 
-from akc import options
+from akc import options, sources
 from akc.cli import cli
-from akc.frontends.spiking import CODINGS, READOUTS
+from akc.frontends.spiking import CODINGS, READOUTS, SpikingOptions
 from akc.passes import place, spikes
 from akc.targets import TARGETS
 
@@ -20,6 +21,7 @@ def _choices(verb: str, option: str) -> tuple[str, ...]:
 
 
 def test_words_agree() -> None:
+    assert set(sources.SPIKING) == {f.name for f in attrs.fields(SpikingOptions)} - {"notes"}
     assert options.PLACES == place.MODES
     assert options.CUTS == place.CUTS
     assert set(options.TARGETS) == set(TARGETS)
