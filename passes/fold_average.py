@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
+from akc.passes.affine import is_leading
 from akc.passes.calibrate import activations
 from akc.passes.expand_dilation import LARGEST
 from akc.passes.halve_pools import halve
@@ -23,10 +24,10 @@ class FoldAverage:
 
     In front of a dense layer it goes into the weights; in front of a 1x1 convolution with stride 1 the two
     are one convolution with the pool's window, and so are a convolution with stride 1 and the pool directly
-    behind it, up to 7x7; elsewhere it becomes a depthwise convolution with equal weights, followed by a ReLU
-    that changes nothing since its input is 0 or more. A pool over 4x4 cells is two over 2x2, one over a whole map
-    nn.mean. Windows with divisors of their own (ceil_mode, padding that does not count) go only into a
-    dense layer. All exact.
+    behind it, up to 7x7, and a pool of the net's input and the convolution behind it. Elsewhere it becomes
+    a depthwise convolution with equal weights, followed by a ReLU that changes nothing since its input is
+    0 or more. A pool over 4x4 cells is two over 2x2, one over a whole map nn.mean. Windows with divisors of
+    their own (ceil_mode, padding that does not count) go only into a dense layer. All exact.
     """
 
     name = "fold-average"
@@ -35,7 +36,7 @@ class FoldAverage:
 
     def run(self, module: Module, context: Any) -> Module:
         """The module without average pools where there was a way."""
-        return rewrite(module, _global, _into_dense, _into_pointwise, _into_layer_in_front, _halve, _as_depthwise)
+        return rewrite(module, *RULES)
 
 
 def _plain(editor: Editor, op: Op) -> nn.AveragePool | None:
@@ -139,6 +140,29 @@ def _into_layer_in_front(editor: Editor, op: Op) -> bool:
     return True
 
 
+def _into_first_layer(editor: Editor, op: Op) -> bool:
+    """average pool of the net's input, convolution -> one convolution that moves by blocks."""
+    pool = _plain(editor, op)
+    conv = editor.user(op.name) if pool is not None and is_leading(editor, op) else None
+    if pool is None or any(pool.pad) or pool.size != pool.stride or not isinstance(conv, nn.Conv):
+        return False
+    whole = all(n % s == 0 for n, s in zip(editor.type_of(pool.x).shape, pool.size))
+    if not whole or conv.dilation != (1, 1):
+        return False
+    wide = editor.array(conv.weight).repeat(pool.size[0], axis=1).repeat(pool.size[1], axis=2) / prod(pool.size)
+    merged = evolve(
+        conv,
+        x=pool.x,
+        weight=editor.weight(conv.weight, wide, conv),
+        stride=tuple(s * n for s, n in zip(conv.stride, pool.size)),
+        pad=tuple(p * n for p, n in zip(conv.pad, pool.size * 2)),
+        origin=merged_origin(op, conv),
+        comments=merged_comments(op, conv),
+    )
+    editor.replace((op, conv), merged)
+    return True
+
+
 def _halve(editor: Editor, op: Op) -> bool:
     """A pool over 4 cells, in front of a layer that cannot take it -> two over 2."""
     pool = _plain(editor, op)
@@ -173,3 +197,15 @@ def _as_depthwise(editor: Editor, op: Op) -> bool:
 def _nonnegative(editor: Editor) -> set[str]:
     """Values that are 0 or more."""
     return activations(editor.current())
+
+
+RULES = (
+    _global,
+    _into_dense,
+    _into_pointwise,
+    _into_layer_in_front,
+    _into_first_layer,
+    _halve,
+    _as_depthwise,
+)
+"""Tried in this order."""

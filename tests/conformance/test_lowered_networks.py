@@ -44,6 +44,7 @@ LEGAL = {
         ("carry-shift", "behind-relu"),
         ("fold-average", "behind-a-convolution"),
         ("fold-average", "four-cells"),
+        ("fold-average", "of-the-input"),
         ("fold-global-average", "no-dense-behind"),
         ("halve-pools", "four"),
         ("repeat-rows", "two-pools"),

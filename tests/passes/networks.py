@@ -105,6 +105,9 @@ REWRITES: dict[str, dict[str, Make]] = {
         "behind-a-convolution": lambda: (
             Building(6, 8, 4).conv(3, 3, pad=(1, 1, 1, 1)).average_pool().relu().conv(2, 1).relu().module()
         ),
+        "of-the-input": lambda: (
+            Building(12, 16, 1).average_pool().conv(3, 3, pad=(1, 1, 1, 1)).relu().conv(2, 3, pad=(1, 1, 1, 1)).module()
+        ),
         "behind-a-depthwise-one": lambda: (
             Building(9, 8, 4).conv(4, 3, groups=4).average_pool(3).relu().conv(2, 1).relu().module()
         ),
