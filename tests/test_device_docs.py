@@ -20,7 +20,7 @@ from tests.targets.akd1000.driver.networks import networks
 
 PAGE = (Path(__file__).parents[1] / "docs" / "devices.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-INLINE = re.findall(r"`(akc [^`]*--on[^`]*)`", PAGE)
+INLINE = re.findall(r"`(akc [^`]* -i [^`]*--on[^`]*)`", PAGE)
 
 
 def commands() -> list[str]:
