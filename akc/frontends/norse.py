@@ -87,7 +87,6 @@ def _row(name: str, how: str, read: Any, verdict: str = "approximate", **fields:
 
 
 _BY_RATE = "by rate, fitted to the neuron's simulated staircase"
-_FITTED = "by rate, with --fit and samples only, which reports the error; refused otherwise, or kept on the host"
 _CURRENT_LOST = f"{_BY_RATE}; the synaptic current is lost"
 _LINEAR = "linear in its input: a layer without activation, read as potentials"
 _HOST = "potentials on the chip, neuron and feedback on the host"

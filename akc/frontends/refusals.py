@@ -63,17 +63,9 @@ REFUSALS: dict[str, Refusal] = {
         code="AKC0370",
         message="layer '{layer}' ({kind}) has LSTM gates inside each step; AKD1000 layers keep no state",
         help=(
-            "drop-lstm{{by=mean}} leaves it out, drop-lstm{{by=cut}} ends the network in front of it",
+            "-O 'drop-lstm{{by=mean}}' leaves it out, by=cut ends the network in front of it",
             "--host=allow with --spikes hybrid keeps it on the host",
             "or put snn.Leaky in its place and retrain",
-        ),
-    ),
-    "recurrent": Refusal(
-        code="AKC0371",
-        message="layer '{layer}' ({kind}) feeds its own spikes back; a pass through AKD1000 goes forward only",
-        help=(
-            "--host=allow: the chip computes the input potentials, the host the neurons and the feedback",
-            "or drop the recurrence and train the read-out again",
         ),
     ),
     "back-edge": Refusal(

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+import akc
+from akc.compatibility import FRAMEWORKS
 from akc.diagnostics import DiagnosticError, render
-from akc.frontends import bindsnet, lava, nir, norse, snntorch
 from akc.frontends.refusals import REFUSALS
 from akc.sources import Options, read_source
 
@@ -27,15 +28,22 @@ KINDS = {
 }  # fmt: skip
 
 
+NAMED_ELSEWHERE = {"own-forward", "no-such-conv", "no-such-lstm"}
+"""Reasons that a frontend finds without a row."""
+
+
 @pytest.mark.parametrize("reason", REFUSALS)
 def test_message(reason: str, text_snapshot: SnapshotAssertion) -> None:
     assert render(REFUSALS[reason].diagnostic("lif1", KINDS[reason])) == text_snapshot(name=reason)
 
 
 def test_rows_name_reasons_that_exist() -> None:
-    rows = [row for table in (snntorch, norse, bindsnet, nir, lava) for row in table.ROWS.values()]
-    assert {row.refusal for row in rows if row.refusal} <= set(REFUSALS)
-    assert all(row.verdict in ("refused", "host") for row in rows if row.refusal)
+    rows = [row for _, _, table in FRAMEWORKS for row in table.values()]
+    used = {row.refusal for row in rows if row.refusal}
+    assert used <= set(REFUSALS)
+    sources = "".join(path.read_text() for path in (Path(akc.__file__).parent / "frontends").glob("*.py"))
+    assert all(reason in used or f'REFUSALS["{reason}"]' in sources for reason in set(REFUSALS) - NAMED_ELSEWHERE)
+    assert all(row.verdict in ("refused", "host") or row.name == "GradedSpikes" for row in rows if row.refusal)
 
 
 @pytest.mark.parametrize(

@@ -94,11 +94,13 @@ def test_spikes_are_the_frameworks(kind: str) -> None:
 def test_refused_by_name_dropped_or_kept_on_the_host(make: Any, shape: tuple[int, ...]) -> None:
     torch.manual_seed(2)
     network, example = make(), (6, 1, *shape)
-    options = {"example": example, "readout": "count", "input_range": (0, 1)}
+    given = {"example": example, "readout": "count", "input_range": (0, 1)}
     with pytest.raises(DiagnosticError, match=r"(?s)AKC0370.*gates.*drop-lstm") as caught:
-        akc.lower(network, **options)
+        akc.lower(network, **given)
     assert caught.value.diagnostics[0].origin == ("gates",)
-    hybrid = akc.lower(network, **options, host="allow")
+    dropped = akc.lower(network, **given, options={"drop-lstm": {"by": "mean"}})
+    assert not any(isinstance(op, ops.Gated) for op in dropped.net.ops)
+    hybrid = akc.lower(network, **given, host="allow")
     assert any(isinstance(op, ops.Gated) for op in hybrid.net.ops)
 
 
