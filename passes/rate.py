@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ class Rate:
         inputs = None if context.samples is None else sample_inputs(module, context.samples, self.samples)
         if inputs is not None and once_at_most(inputs):
             inputs = sample_inputs(module, context.samples, FOR_TABLES * self.samples)
-        made = [_Rewriting(module, count, self.bits).run() for count in self.windows(steps, inputs)]
+        made = [_Rewriting(module, count, self.bits).run() for count in self.windows(module, steps, inputs)]
         made += [_Rewriting(module, 1, self.bits, *one).run() for one in self.tables(before, inputs)]
         if self.coding in (*TABLES[1:], "fitted"):
             made = [one for one in made if one[1].coding == self.coding]
@@ -103,10 +104,13 @@ class Rate:
                 best[1].tables[plan.coding] = score
         return best
 
-    def windows(self, steps: int, inputs: dict[str, Array] | None) -> list[int]:
+    def windows(self, module: Module, steps: int, inputs: dict[str, Array] | None) -> list[int]:
         """Numbers of windows to try."""
         if self.coding not in ("auto", "count"):
             return [1]
+        framed = [op.count for op in module.net.ops if isinstance(op, host.Window) and op.x not in inputs_of(module)]
+        if framed and not self.window:
+            return framed[:1]
         if self.window or inputs is None:
             return [self.window or usual_windows(steps)]
         return sorted({k for k in (*CANDIDATES, usual_windows(steps)) if 1 <= k <= steps})
@@ -119,6 +123,20 @@ class Rate:
             return []
         found = tables(module, neuron, inputs, int(2**self.bits - 1))
         return [(name, table) for name, table in found.items() if self.coding in ("auto", name)]
+
+
+def inputs_of(module: Module) -> set[str]:
+    """Names of the net's inputs."""
+    return {value.name for value in module.net.inputs}
+
+
+def layers_behind(op: Op, module: Module) -> Iterator[Op]:
+    """Layers with weights that read a value, or what becomes of it."""
+    for reader in module.net.uses(op.name):
+        if isinstance(reader, nn.Dense | nn.Conv):
+            yield reader
+        else:
+            yield from layers_behind(reader, module)
 
 
 def _is_split(op: Op) -> bool:
@@ -318,12 +336,37 @@ class _Rewriting:
             self.renamed[op.name] = self.renamed.get(op.x, op.x)
         elif isinstance(op, snn.Neuron):
             self.neuron(op)
-        elif isinstance(op, READOUTS) and isinstance(self.module.net.producer(op.x), snn.Neuron):
+        elif isinstance(op, READOUTS) and self.is_last(op):
             self.readout(op)
         elif isinstance(op, READOUTS):
             self.linear_readout(op)
+        elif isinstance(op, host.Window):
+            self.window(op)
+        elif isinstance(op, host.Frames) and self.windows == 1:
+            x = self.renamed.get(op.x, op.x)
+            self.append(self.retyped(nn.Reshape(result=op.result, x=x, shape=op.type.shape, origin=op.origin)))
         else:
             self.append(self.retyped(op.renamed(self.renamed)))
+
+    def is_last(self, op: host.Sum | host.Mean | host.Max | host.Last) -> bool:
+        """Whether a read-out is of neurons, and no layer reads its sums or means again."""
+        net = self.module.net
+        again = isinstance(op, host.Sum | host.Mean) and any(True for _ in layers_behind(op, self.module))
+        return isinstance(net.producer(op.x), snn.Neuron) and not again
+
+    def window(self, op: host.Window) -> None:
+        """The counts of windows, which a read-out sees side by side: those of the passes."""
+        x = self.renamed.get(op.x, op.x)
+        if op.count != self.windows:
+            raise error(
+                "AKC0392",
+                f"%{op.name} sums over {op.count} windows, the network runs in {self.windows}",
+                span=op.span(),
+                origin=op.origin,
+                help=f"rate{{window={op.count}}} (--window {op.count})",
+            )
+        steps = (self.module.net.types[op.x].steps or 1) / self.windows
+        self.renamed[op.name] = self.affine(op, x, op.name, steps, 0.0)
 
     def retyped(self, op: Op) -> Op:
         """The op with its result type worked out again."""
@@ -354,7 +397,8 @@ class _Rewriting:
 
     def neuron(self, op: snn.Neuron) -> None:
         """affine, levels, affine: the staircase, and back to spikes a step."""
-        layers = [u for u in self.module.net.uses(op.name) if not isinstance(u, READOUTS)]
+        readers = self.module.net.uses(op.name)
+        layers = [u for u in readers if not (isinstance(u, READOUTS) and self.is_last(u))]
         if not op.fires or op.output == "membrane" or not layers:
             if layers or op.name in self.module.net.outputs:
                 self.line(op)

@@ -137,6 +137,21 @@ def test_by_the_command_line_from_onnx(tmp_path: Path) -> None:
     assert runner.akc(*bad, "--least", "0").code == 0
 
 
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [("nothing{by=mean}", "AKC0402"), ("drop-lstm{how=mean}", "AKC0403"), ("drop-lstm{by=all}", "AKC0404"),
+     ("rate{window=3}", "AKC0402")],
+)  # fmt: skip
+def test_options_of_passes_on_the_command_line(option: str, code: str, tmp_path: Path) -> None:
+    """A pass that there is not, an option, a value; a pass that this network's pipeline does not have."""
+    text = tmp_path / "net.akir"
+    text.write_text(akc.print_module(network()))
+    result = runner.akc("lower", str(text), "-O", option)
+    assert result.code == 1
+    assert code in result.stderr
+    assert runner.akc("lower", str(text), "-O", "lower-int4{weights=2}").code == 0
+
+
 def test_progress_is_told() -> None:
     told: list[str] = []
     context = Context(progress=lambda done, total, what: told.append(f"{what} {done}/{total}"))

@@ -189,3 +189,43 @@ def test_faults(labels: Any, options: dict[str, Any], message: str) -> None:
         )
     with pytest.raises(DiagnosticError, match=message):
         TrainReadout(**options).run(module, context)
+
+
+class Gated(torch.nn.Module):
+    """Leaky neurons, then snn.SLSTM of another size, then a read-out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.input, self.leaky = torch.nn.Linear(6, 30), snntorch.Leaky(beta=0.9, threshold=0.5)
+        self.slstm, self.output = snntorch.SLSTM(30, 12, threshold=0.05), torch.nn.Linear(12, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[batch, T, 6] to [batch, 3]."""
+        membrane, (cell, hidden) = self.leaky.reset_mem(), self.slstm.reset_mem()
+        found = []
+        for step in range(STEPS):
+            spikes, membrane = self.leaky(self.input(x[:, step]), membrane)
+            spikes, cell, hidden = self.slstm(spikes, cell, hidden)
+            found.append(self.output(spikes))
+        return torch.stack(found).sum(0)
+
+
+@pytest.mark.parametrize("windows", [1, 4])
+def test_an_lstm_is_cut_off_and_the_read_out_trained_again(windows: int) -> None:
+    """What is in front of the LSTM goes onto the chip by rates, with a new read-out of its counts."""
+    x, labels = signals(400, 1)
+    test, wanted = signals(200, 2)
+    context = Context()
+    cut_off = akc.lower(Gated(), example=(1, STEPS, 6), pipeline="drop-lstm{by=cut}", context=context)
+    assert "ends in front of SLSTM" in context.warnings[-1].message
+    network = akc.train_readout(cut_off, x, labels, windows=windows)
+    answers = run(network, test)["readout"].argmax(1)
+    lowered = akc.lower(network, calibrate=x, spikes="rate", host="allow" if windows > 1 else "refuse", least=0)
+    layers = [op for op in lowered.net.ops if isinstance(op, akida.Layer)]
+    assert [op.activation for op in layers] == [True, False]
+    found = next(iter(run(lowered, test).values())).argmax(1)
+    if windows > 1:
+        assert (answers == wanted).mean() > 0.8
+        assert (found == wanted).mean() > 0.7
+    assert (found == answers).mean() > 0.6
