@@ -210,8 +210,8 @@ def _card_row(card: Path, what: str, nodes: list[Path], dev: Path) -> DeviceRow:
         )
     if driver == VFIO_DRIVER:
         return _vfio_row(card, what, dev)
-    if driver.startswith(KERNEL_DRIVER) and nodes:
-        return _node_row(nodes.pop(0), what, driver, _where(card))
+    if driver.startswith(KERNEL_DRIVER) and (node := _node_of(card, nodes)) is not None:
+        return _node_row(node, what, driver, _where(card))
     return DeviceRow(
         on="",
         what=what,
@@ -220,6 +220,15 @@ def _card_row(card: Path, what: str, nodes: list[Path], dev: Path) -> DeviceRow:
         problem=f"driver {driver} made no node" if driver else "no driver is bound",
         help=MODULE_HELP,
     )
+
+
+def _node_of(card: Path, nodes: list[Path]) -> Path | None:
+    """The card's node, taken out of those that are left: the one that the module names, else the next."""
+    named = {path.name for path in (card / "misc").glob("akida[0-9]*")}
+    found = next((node for node in nodes if node.name in named), None if named or not nodes else nodes[0])
+    if found is not None:
+        nodes.remove(found)
+    return found
 
 
 def _node_row(node: Path, what: str, driver: str, where: str = "") -> DeviceRow:

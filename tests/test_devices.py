@@ -117,6 +117,19 @@ def test_each_problem_comes_with_a_way_out(tmp_path: Path) -> None:
     assert all(bool(row.help) == bool(row.problem) for row in rows)
 
 
+def test_cards_and_nodes_belong_together(tmp_path: Path) -> None:
+    """The module's nodes hang below their cards; a card whose node is not in /dev is told so."""
+    pci, dev = tmp_path / "pci", tmp_path / "dev"
+    dev.mkdir()
+    for name in ("akida0", "akida1"):
+        (dev / name).touch()
+    for address, name in (("0000:01:00.0", "akida1"), ("0000:02:00.0", "akida0"), ("0000:03:00.0", "akida2")):
+        (card(pci, address, driver="akida-pcie") / "misc" / name).mkdir(parents=True)
+    rows = list_devices(pci, dev)
+    assert [row.on for row in rows] == ["emulator", f"{dev}/akida1", f"{dev}/akida0", ""]
+    assert rows[3].problem == "driver akida-pcie made no node"
+
+
 def test_a_node_that_may_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "akida0").touch()
     monkeypatch.setattr(devices.os, "access", lambda *args: False)
