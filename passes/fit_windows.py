@@ -10,7 +10,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
-from akc.ir.ops import nn
+from akc.ir.ops import nn, nn_host
 from akc.passes.chains import Group, Segment, split
 from akc.passes.geometry import same_sides
 from akc.passes.rewrite import Editor
@@ -23,8 +23,9 @@ class FitWindows:
 
     Even kernels, kernels that are not square and 1-D kernels go into the next square of zeros; convolutions
     without padding, and pools that round down, get larger maps, whose extra cells the dense layer behind them
-    reads with weight 0. The kernels' places are chosen so that all windows meet. Exact; where there is no way,
-    nothing is changed and legalize says what does not fit.
+    reads with weight 0, or the host cuts off at the end. The kernels' places are chosen so that all windows meet.
+    Exact; where there is no way, nothing is changed and legalize says what does not fit. With --host=allow each run
+    of layers between those that have no way is fitted by itself.
     """
 
     name = "fit-windows"
@@ -53,6 +54,25 @@ def _rewrite(editor: Editor, segment: Segment, fits: tuple[Fit | None, ...]) -> 
             after = ()
         else:
             after = ()
+    if not all(axis.whole for axis in after):
+        _cut(editor, segment.groups[-1], (after[0], after[1]))
+
+
+def _cut(editor: Editor, group: Group, axes: tuple[Axis, Axis]) -> None:
+    """The host takes the part of a last map that the float network has."""
+    last = _current(editor, group.last)
+    inner = evolve(last, result=evolve(last.result, name=editor.name(f"{last.name}_whole")))
+    channels = last.type.shape[2]
+    part = editor.make(
+        nn_host.Slice,
+        last.name,
+        (),
+        x=inner.name,
+        start=(*(axis.offset for axis in axes), 0),
+        stop=(*(axis.offset + axis.size for axis in axes), channels),
+        after=(inner,),
+    )
+    editor.replace((last,), inner, evolve(part, result=evolve(part.result, range=last.result.range)))
 
 
 def _current(editor: Editor, op: Op) -> Op:

@@ -69,19 +69,22 @@ class Fit:
 def solve(segment: Segment, module: Module) -> tuple[Fit | None, ...] | None:
     """A fit for each group (None for the image layer and for dense layers), or None if there is none.
 
-    Small kernels are tried first.
+    Small kernels are tried first. A last map that is larger than the float network's is for the host to cut, where
+    there is no way to the very one.
     """
+    searches = (_Search(segment.groups, module, cut) for cut in (False, True))
+    return next((found for search in searches if (found := search.fits(0, _start(segment, module))) is not None), None)
+
+
+def _start(segment: Segment, module: Module) -> tuple[Axis, ...]:
     shape = module.net.types[segment.source].shape
-    start = tuple(Axis(n, n) for n in shape[:2]) if len(shape) == 3 else ()
-    return _Search(segment.groups, module).fits(0, start)
+    return tuple(Axis(n, n) for n in shape[:2]) if len(shape) == 3 else ()
 
 
 def obstacle(segment: Segment, module: Module) -> Group | None:
     """The group that no way of putting the ones in front leads past; None where there is a way."""
-    shape = module.net.types[segment.source].shape
-    start = tuple(Axis(n, n) for n in shape[:2]) if len(shape) == 3 else ()
-    search = _Search(segment.groups, module)
-    if search.fits(0, start) is not None:
+    search = _Search(segment.groups, module, cut=True)
+    if search.fits(0, _start(segment, module)) is not None:
         return None
     return segment.groups[min(search.furthest, len(segment.groups) - 1)]
 
@@ -100,10 +103,10 @@ def solvable_parts(segment: Segment, module: Module) -> Iterator[Segment]:
 
 
 class _Search:
-    """Depth-first, with the positions remembered from which there is no way on."""
+    """Depth-first, with the positions remembered from which there is no way on. cut: whether the host cuts the end."""
 
-    def __init__(self, groups: tuple[Group, ...], module: Module) -> None:
-        self.groups, self.module = groups, module
+    def __init__(self, groups: tuple[Group, ...], module: Module, cut: bool) -> None:
+        self.groups, self.module, self.cut = groups, module, cut
         self.dead: set[tuple[int, tuple[Axis, ...]]] = set()
         self.furthest = 0
 
@@ -111,7 +114,7 @@ class _Search:
         """Fits for the groups from `index` on, whose input is this map."""
         self.furthest = max(self.furthest, index)
         if index == len(self.groups):
-            return () if all(axis.whole for axis in before) else None
+            return () if self.cut or all(axis.whole for axis in before) else None
         if (index, before) in self.dead:
             return None
         for fit, after in self.options(index, before):

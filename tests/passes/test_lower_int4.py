@@ -354,3 +354,16 @@ def test_a_map_is_cut_at_the_end() -> None:
     with pytest.raises(DiagnosticError, match="slice") as fault:
         run_pipeline(again, LOWER, sampled(again))
     assert _codes(fault)[0] == "AKC0420"
+
+
+def test_a_convolution_without_padding_at_the_end() -> None:
+    """The chip's map is larger than the network's; the host cuts it, also without leave."""
+    net = Building(9, 8, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().conv(5, 3).relu().conv(2, 3)
+    module = net.module()
+    x = images(module, 32)
+    mappable = run_pipeline(module, LEGALISE, context())
+    np.testing.assert_allclose(outputs(mappable, x), outputs(module, x), rtol=1e-5, atol=1e-5)
+    lowered = run_pipeline(module, LOWER, sampled(module))
+    (cut,) = (op for op in lowered.net.ops if isinstance(op, nn_host.Slice))
+    assert (cut.type.shape, lowered.net.types[cut.x].shape) == ((5, 4, 2), (9, 8, 2))
+    assert np.corrcoef(outputs(module, x).ravel(), outputs(lowered, x).ravel())[0, 1] > 0.95

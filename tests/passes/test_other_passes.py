@@ -192,7 +192,10 @@ def test_dropped_network_goes_on() -> None:
 
 ILLEGAL = {
     "large-kernel": (lambda: Building(20, 20, 4).conv(3, 9, pad=(4, 4, 4, 4)).relu(), ["AKC0422"]),
-    "stride-three": (lambda: Building(20, 20, 4).conv(3, 3, stride=(3, 3)).relu(), ["AKC0422"]),
+    "stride-three": (
+        lambda: Building(20, 20, 4).conv(4, 3, pad=(1, 1, 1, 1)).relu().conv(3, 3, stride=(3, 3)).relu(),
+        ["AKC0422"],
+    ),
     "dilation": (lambda: Building(20, 20, 4).conv(3, 3, dilation=(4, 4)).relu(), ["AKC0422"]),
     "pool-three": (
         lambda: Building(19, 19, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(3, 2).conv(3, 1).relu(),
