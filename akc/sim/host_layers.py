@@ -10,6 +10,7 @@ import numpy as np
 
 from akc.ir.module import Module
 from akc.ir.ops import nn_host
+from akc.sim.exact import product
 from akc.sim.floats import bias_of, number_or_vector, sigmoid
 from akc.sim.registry import Array, Kernel, mapped
 from akc.sim.windows import flat_windows, in_chunks
@@ -181,7 +182,7 @@ def _conv_transpose(op: nn_host.ConvTranspose, module: Module) -> Kernel:
     weight = module.array(op.weight)[:, ::-1, ::-1]
     size = weight.shape[1:3]
     bias = bias_of(module, op.bias, len(weight))
-    matrices = [np.ascontiguousarray(part.reshape(len(part), -1).T) for part in np.split(weight, op.groups)]
+    products = [product(part.reshape(len(part), -1).T) for part in np.split(weight, op.groups)]
     reach = [(size[a] - 1) * op.dilation[a] for a in (0, 1)]
 
     def spread(x: Array) -> Array:
@@ -195,9 +196,9 @@ def _conv_transpose(op: nn_host.ConvTranspose, module: Module) -> Kernel:
 
     def kernel(x: Array) -> Array:
         results = []
-        for part, matrix in zip(np.split(spread(x), op.groups, axis=3), matrices):
+        for part, multiply in zip(np.split(spread(x), op.groups, axis=3), products):
             rows, shape = flat_windows(part, size, (1, 1), op.dilation)
-            results.append((rows @ matrix).reshape(*shape, -1))
+            results.append(multiply(rows).reshape(*shape, -1))
         whole = np.concatenate(results, axis=3) + bias
         b0, b1 = op.pad[:2]
         return whole[:, b0 : b0 + op.type.shape[0], b1 : b1 + op.type.shape[1]]
