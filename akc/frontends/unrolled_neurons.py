@@ -118,24 +118,31 @@ def neuron_of(step: Step, inflow: Inflow, threshold: Array, at_once: bool) -> Ne
     """The neuron that computes a step; at_once: whether a second comparison lets a reset act in the step that fired."""
     reset = reset_of(step, threshold)
     need(not at_once or reset in ("subtract", "zero"))
-    found = {"decay": step.decay, "threshold": threshold, "alpha": inflow.alpha, "leak": inflow.constant}
     plain = same(inflow.constant, 0) and (reset != "zero" or same(step.added, 0)) and reset != "subtract at once"
     if inflow.alpha is not None:
-        return _with_current(found, reset, step, inflow, at_once, plain)
+        return _with_current(inflow.alpha, reset, step, inflow, threshold, at_once, plain)
     if plain and reset != "discard":
         settings = {"reset": reset, "reset_delay": not at_once}
         parameters = {"beta": step.decay, "threshold": threshold}
         return NeuronSpec(kind=snn.Leaky, parameters=parameters, settings=settings, gain=_one(inflow.gain))
     need(not at_once and np.all(step.decay < 1))
-    rest = 1 - step.decay
-    if plain:
-        parameters = {"resistance": 1 / rest, "capacitance": 1.0, "time_step": 1.0, "threshold": threshold}
-        return NeuronSpec(kind=snn.Lapicque, parameters=parameters, settings={"reset": "zero"}, gain=_one(inflow.gain))
+    return _lapicque(step, inflow, threshold) if plain else _box(reset, step, inflow, threshold)
+
+
+def _lapicque(step: Step, inflow: Inflow, threshold: Array) -> NeuronSpec:
+    """snn.Lapicque whose reset throws the input of the step away too; C and the time step are 1."""
+    parameters = {"resistance": 1 / (1 - step.decay), "capacitance": np.array(1.0), "threshold": threshold}
+    return NeuronSpec(kind=snn.Lapicque, parameters=parameters, settings={"reset": "zero"}, gain=_one(inflow.gain))
+
+
+def _box(reset: str, step: Step, inflow: Inflow, threshold: Array) -> NeuronSpec:
+    """Norse's LIFBoxCell, with potentials of rest and reset, or a reset that subtracts in front of the decay."""
     need(reset in ("zero", "subtract at once"))
-    settings = {"reset": "value" if reset == "zero" else "subtract", "dt": DT}
+    rest = 1 - step.decay
     parameters = {"tau_mem_inv": rest / DT, **_norse(step, inflow, threshold)}
     if reset != "zero":
         parameters.pop("v_reset")
+    settings = {"reset": "value" if reset == "zero" else "subtract", "dt": DT}
     return NeuronSpec(kind=snn.LifBox, parameters=parameters, settings=settings, gain=_one(inflow.gain / rest))
 
 
@@ -156,18 +163,17 @@ def reset_of(step: Step, threshold: Array) -> str:
 
 
 def _with_current(
-    found: dict[str, Any], reset: str, step: Step, inflow: Inflow, at_once: bool, plain: bool
+    alpha: Array, reset: str, step: Step, inflow: Inflow, threshold: Array, at_once: bool, plain: bool
 ) -> NeuronSpec:
     """A neuron with a synaptic current: snn.Synaptic, or Norse's where the reset leaves the current alone."""
-    assert inflow.alpha is not None
     if plain and reset in ("none", "subtract", "discard"):
         settings = {"reset": "zero" if reset == "discard" else reset, "reset_delay": not at_once}
-        parameters = {"alpha": inflow.alpha, "beta": step.decay, "threshold": found["threshold"]}
+        parameters = {"alpha": alpha, "beta": step.decay, "threshold": threshold}
         return NeuronSpec(kind=snn.Synaptic, parameters=parameters, settings=settings, gain=_one(inflow.gain))
     rest = 1 - step.decay
     need(reset == "zero" and not at_once and np.all(rest > 0))
-    parameters = {"tau_syn_inv": (1 - inflow.alpha) / DT, "tau_mem_inv": rest / DT,
-                  **_norse(step, inflow, found["threshold"])}  # fmt: skip
+    times = {"tau_syn_inv": (1 - alpha) / DT, "tau_mem_inv": rest / DT}
+    parameters = {**times, **_norse(step, inflow, threshold)}
     return NeuronSpec(kind=snn.Lif, parameters=parameters, settings={"dt": DT}, gain=_one(inflow.gain / rest))
 
 

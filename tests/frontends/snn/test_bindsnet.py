@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -148,6 +149,26 @@ def test_chain_gives_bindsnets_spikes(bindsnet: dict[str, Any], tmp_path: Path) 
     again = read_statedict(str(tmp_path / "state.pt"), options)
     np.testing.assert_array_equal(run(again, x)["Z"][0], wanted)
     assert any("does not hold the class" in n.message for n in options.notes)
+
+
+def test_random_chains(bindsnet: dict[str, Any], tmp_path: Path) -> None:
+    """Twenty chains of random sizes and weights, each for a random time."""
+    paths = []
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        sizes, steps = [int(n) for n in draw.integers(2, 30, 3)], int(draw.integers(10, 60))
+        weights = [torch.tensor(np.round(draw.uniform(-1, 5, pair) * 64) / 64).float() for pair in pairwise(sizes)]
+        torch.save(chain(bindsnet, *weights), tmp_path / f"{seed}.bindsnet.pt")
+        paths.append((tmp_path / f"{seed}.bindsnet.pt", steps, weights))
+    saved(tmp_path, None)
+    fired = 0
+    for seed, (path, steps, weights) in enumerate(paths):
+        x = (np.random.default_rng(seed).random((1, steps, len(weights[0]))) < 0.3).astype(np.float32)
+        wanted = expected(x[0], *(w.numpy() for w in weights))
+        module = read_bindsnet(str(path), SpikingOptions(steps=steps, readout="none"))
+        np.testing.assert_array_equal(run(module, x)["Z"][0], wanted, err_msg=f"seed {seed}")
+        fired += wanted.any()
+    assert fired >= 15
 
 
 def test_convolution_and_learned_thresholds(bindsnet: dict[str, Any], tmp_path: Path) -> None:

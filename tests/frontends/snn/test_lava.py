@@ -62,8 +62,9 @@ def loihi(currents: np.ndarray, bias: np.ndarray | int = 0) -> np.ndarray:
     return np.array(out, np.float32)
 
 
-def test_two_dense_layers(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
+@pytest.mark.parametrize("seed", range(10))
+def test_two_dense_layers(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(seed)
     w1, w2 = rng.integers(-60, 90, (16, 20)), rng.integers(-60, 60, (5, 16))
     bias = rng.integers(-20, 20, 5)
     path = written(tmp_path, dense(w1), dense(w2, bias=bias.astype(np.float32)))
