@@ -29,16 +29,17 @@ class Hybrid:
         """The module with the ranges of spikes recorded; without --host=allow raises AKC0371, AKC0393."""
         kept = [op for op in module.net.ops if isinstance(op, snn.Neuron | host.Tanh | host.Previous)]
         if context.host != "allow":
-            faults = [_fault(op) for op in kept if not isinstance(op, host.Previous)]
+            heard = {op.x for op in kept if isinstance(op, host.Previous)}
+            faults = [_fault(op, op.name in heard) for op in kept if not isinstance(op, host.Previous)]
             if faults:
                 raise DiagnosticError(faults)
         spikes = _binary(module)
         return module.map_ops(lambda op: _with_range(op, spikes))
 
 
-def _fault(op: Op) -> Diagnostic:
+def _fault(op: Op, heard: bool) -> Diagnostic:
     name = (op.origin or (op.name,))[0]
-    looped = hasattr(op, "feedback")
+    looped = isinstance(op, snn.Neuron) and (heard or hasattr(op, "feedback"))
     return Diagnostic(
         code="AKC0371" if looped else "AKC0370" if isinstance(op, snn.Gated) else "AKC0393",
         message=f"layer '{name}' ({op.mnemonic}) {'hears its own spikes' if looped else 'would run'}"

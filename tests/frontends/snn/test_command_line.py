@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import nir
@@ -85,14 +86,19 @@ type = "neuron"
 """
 
 
-def write_lava(path: Path) -> None:
-    """Two dense layers of Loihi's neurons."""
-    neuron = {"type": b"CUBA", "iDecay": 4096, "vDecay": 128, "vThMant": 80, "refDelay": 1}
+CUBA = {"type": b"CUBA", "iDecay": 4096, "vDecay": 128, "vThMant": 80, "refDelay": 1}
+SDNN = {"type": b"SDNN", "vThMant": 0, "activation": b"relu"}
+
+
+def write_lava(path: Path, neuron: dict[str, Any] = CUBA, kind: bytes = b"dense") -> None:
+    """Two dense layers of Loihi's neurons, the first of some kind."""
     rng = np.random.default_rng(0)
     with h5py.File(path, "w") as file:
         for index, (rows, columns) in enumerate([(12, 20), (4, 12)]):
             layer = file.create_group(f"layer/{index}")
-            layer["type"], layer["shape"] = np.array([b"dense"]), np.array([rows])
+            layer["type"], layer["shape"] = np.array([kind if index == 0 else b"dense"]), np.array([rows])
+            if kind == b"dense_rec" and index == 0:
+                layer["weight_rec"] = rng.integers(-60, 60, (rows, rows)).astype("f4")
             layer["weight"] = rng.integers(-60, 120, (rows, columns)).astype("f4")
             for key, value in neuron.items():
                 layer[f"neuron/{key}"] = value
@@ -125,6 +131,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "swapped.toml").write_text(TOML.replace('"2"', '"0"'))
     (folder / "net.py").write_text(FACTORY)
     write_lava(folder / "net.net")
+    write_lava(folder / "sdnn.net", SDNN)
+    write_lava(folder / "loop.net", kind=b"dense_rec")
     write_nir(folder / "net.nir")
     np.savez(folder / "x.npz", input=np.random.default_rng(0).random((60, 20)).astype("f4"))
     return folder
@@ -141,6 +149,8 @@ READ: dict[str, tuple[tuple[str, ...], str]] = {
     "nir": (("net.nir", *COUNT, "--producer", "spec", "--dt", "0.0005", "--reset", "subtract"), "sequence"),
     "nir, guessed": (("net.nir", *COUNT), "sequence"),
     "lava": (("net.net", *COUNT, "--spikes", "rate"), "sequence"),
+    "lava, sigma-delta": (("sdnn.net", "--input-range", "0,63"), "akida.fully_connected"),
+    "lava, recurrent": (("loop.net", *COUNT, "--host", "allow"), "host.previous"),
     "loop": (("net.py:make", "--example", "1,20", "--readout", "count"), "sequence"),
     "loop, steps said": (("net.py:make", "--example", "1,20", *COUNT), "sequence"),
     "one step": (("net.py:hidden", "--example", "1,20", *COUNT), "sequence"),
@@ -202,6 +212,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "no-such-class": ("net.py:missing", "--example", "1,20"),
     "feedback-without-the-host": ("net.py:recurrent", "--example", "1,20", *COUNT, "--coding", "spikes"),
     "steps-of-neurons-with-memory": ("net.pt", *COUNT, "--coding", "spikes", "--spikes", "step"),
+    "lava-feedback-without-the-host": ("loop.net", *COUNT),
     "no-such-producer": ("net.nir", *COUNT, "--producer", "brian"),
     "samples-of-another-shape": ("net.nir", *COUNT, "--calibrate", "x.npz"),
     "no-such-file": ("nothing.nir", *COUNT),
