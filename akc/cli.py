@@ -315,7 +315,8 @@ def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit
 def learn(file: str, **options: Any) -> None:
     """Let the last layer of a network learn.
 
-    FILE is a built network, which learns on a device or the simulator; `labels` in the .npz file of the inputs are the classes.
+    FILE is a built network, which learns on a device or the simulator; `labels` in the .npz file of the inputs are
+    the classes.
     """
     from akc import device_verbs
 

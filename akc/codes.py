@@ -495,7 +495,8 @@ CODES: dict[str, Code] = {
     "AKC0529": Code(
         "a layer runs on the host",
         "`at=[host()]` has the host's software compute a layer, and float layers beside sequences (nn.add and the like)"
-        " are the host's in any case. Both need --host=allow; with a pin, all layers of the sequence must be pinned so.",
+        " are the host's in any case. Both need --host=allow; with a pin, all layers of the sequence must be pinned"
+        " so.",
     ),
     # -- 06 building and containers -------------------------------------------------------------
     "AKC0601": Code("this is no .akd file", "A .akd file is the zip that `akc build` writes, with meta.json inside."),
