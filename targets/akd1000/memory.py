@@ -121,8 +121,8 @@ def map_bytes(columns: int, rows: int, channels: int, bits: int) -> int:
 
 
 def with_halo(start: int, stop: int, size: int, halo: int) -> int:
-    """Length of the interval with its halo, as far as the map reaches."""
-    return min(size, stop + halo) - max(0, start - halo)
+    """Length of the interval with a halo on each side that is not the map's edge, counted whole even beyond it."""
+    return stop - start + halo * ((start > 0) + (stop < size))
 
 
 def tile_bytes(layer: LayerFacts, d0: tuple[int, int], d1: tuple[int, int]) -> int:

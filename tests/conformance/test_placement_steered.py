@@ -11,6 +11,8 @@ import pytest
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer
 from akc.targets.akd1000 import TARGET
+from akc.targets.akd1000.layers import layers_of
+from akc.targets.akd1000.memory import tile_bytes
 from tests.conformance import comparison, vendor, ways
 from tests.conformance.test_placement import COUNT, SEED
 from tests.targets.akd1000.chips import at, network, pinned
@@ -100,3 +102,14 @@ def test_the_sdk_cannot_be_asked_to_split_a_dense_layer(number: int) -> None:
         with pytest.raises(RuntimeError, match="1 is needed but"):
             vendor.map_on_akd1000(model, minimal=True, constraints=Split())
     assert asked == [1, 1]
+
+
+def test_a_halo_beyond_the_map_counts_in_the_memory() -> None:
+    """Rows 3 to 5 of 8 under a 7x7 kernel: three before them and three behind, of which two exist."""
+    module = network((4, 8, 8), "u4", ("convolution", 8, 7, "i4"))
+    model = vendor.to_akida(module)
+    places = [at(f"cnp1(1, 3, {n + 1}, d1={a}:{b})") for n, (a, b) in enumerate(((0, 3), (3, 6), (6, 8)))]
+    vendor.map_on_akd1000(model, minimal=True, constraints=ways.Steered(pinned(module, n1=places)))
+    found = [np_.mem_info.input_size for np_ in vendor.hardware_sequences(model)[0].passes[0].layers[-1].mapping.nps]
+    (layer,) = layers_of(module, module.net.sequences[0])
+    assert found == [tile_bytes(layer, (0, 4), rows) for rows in ((0, 3), (3, 6), (6, 8))]

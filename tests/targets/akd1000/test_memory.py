@@ -66,8 +66,8 @@ def test_a_map_has_whole_bytes_per_row_and_channel() -> None:
     assert memory.map_bytes(5, 1, 3, 4) == 12
 
 
-def test_the_halo_ends_at_the_map() -> None:
-    assert [memory.with_halo(a, b, 10, 3) for a, b in ((0, 10), (0, 5), (5, 10), (4, 6), (1, 2))] == [10, 8, 8, 8, 5]
+def test_the_halo_is_counted_whole_on_each_side_that_is_not_the_edge() -> None:
+    assert [memory.with_halo(a, b, 10, 3) for a, b in ((0, 10), (0, 5), (5, 10), (4, 6), (5, 8))] == [10, 8, 8, 8, 9]
 
 
 @pytest.mark.parametrize(("rows", "tiles"), [(672, 1), (673, 2)])
