@@ -206,10 +206,7 @@ ILLEGAL = {
         ["AKC0424"],
     ),
     "sigmoid-inside": (lambda: Building(9).dense(5).add(nn.Sigmoid).dense(3), ["AKC0420"]),
-    "late-norm": (
-        lambda: Building(9, 9, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().batch_norm().conv(3, 3, pad=(1, 1, 1, 1)).relu(),
-        ["AKC0426"],
-    ),
+    "late-norm": (lambda: Building(9, 9, 4).conv(3, 1).relu().batch_norm(), ["AKC0426"]),
     "padding-behind-valid": (
         lambda: Building(9, 9, 4).conv(3, 3).relu().conv(2, 3, pad=(1, 1, 1, 1)).relu().look(),
         ["AKC0422"],
