@@ -13,6 +13,7 @@ from attrs import frozen
 
 from akc.ir.module import Module
 from akc.ir.ops import nn, snn
+from akc.sim.exact import product
 from akc.sim.floats import bias_of, number_or_vector, sigmoid
 from akc.sim.registry import Array, Kernel, mapped, stateful
 from akc.sim.windows import flat_windows, padded, windows
@@ -22,7 +23,9 @@ Recurrent = nn.Lstm | nn.Gru | nn.Rnn
 
 @frozen
 class _Weights:
-    w_hh: Array
+    """times_hh: hidden states [n, hidden] times the transposed w_hh."""
+
+    times_hh: Callable[[Array], Array]
     b_hh: Array
     hidden: int
 
@@ -35,10 +38,12 @@ def _scan(op: Recurrent, module: Module, step: Step, states: int) -> Kernel:
     """Apply `step` along axis 1 of [n, time, features]."""
     w_ih, w_hh = module.array(op.w_ih), module.array(op.w_hh)
     b_ih = bias_of(module, op.b_ih, len(w_ih))
-    weights = _Weights(np.ascontiguousarray(w_hh.T), bias_of(module, op.b_hh, len(w_hh)), w_hh.shape[1])
+    weights = _Weights(product(w_hh.T), bias_of(module, op.b_hh, len(w_hh)), w_hh.shape[1])
+
+    times_ih = product(w_ih.T)
 
     def kernel(x: Array) -> Array:
-        gates = x @ w_ih.T + b_ih
+        gates = times_ih(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:2], -1) + b_ih
         state = tuple(np.zeros((len(x), weights.hidden), np.float32) for _ in range(states))
         outputs = []
         for t in range(x.shape[1]):
@@ -51,7 +56,7 @@ def _scan(op: Recurrent, module: Module, step: Step, states: int) -> Kernel:
 
 def _lstm_step(gates: Array, state: tuple[Array, ...], weights: _Weights) -> tuple[Array, ...]:
     hidden, cell = state
-    i, f, g, o = np.split(gates + hidden @ weights.w_hh + weights.b_hh, 4, axis=1)
+    i, f, g, o = np.split(gates + weights.times_hh(hidden) + weights.b_hh, 4, axis=1)
     cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(cell), cell
 
@@ -59,7 +64,7 @@ def _lstm_step(gates: Array, state: tuple[Array, ...], weights: _Weights) -> tup
 def _gru_step(gates: Array, state: tuple[Array, ...], weights: _Weights) -> tuple[Array, ...]:
     (hidden,) = state
     r_x, z_x, n_x = np.split(gates, 3, axis=1)
-    r_h, z_h, n_h = np.split(hidden @ weights.w_hh + weights.b_hh, 3, axis=1)
+    r_h, z_h, n_h = np.split(weights.times_hh(hidden) + weights.b_hh, 3, axis=1)
     update = sigmoid(z_x + z_h)
     new = np.tanh(n_x + sigmoid(r_x + r_h) * n_h)
     return ((1 - update) * new + update * hidden,)
@@ -78,7 +83,7 @@ def _gru(op: nn.Gru, module: Module) -> Kernel:
 @mapped(nn.Rnn)
 def _rnn(op: nn.Rnn, module: Module) -> Kernel:
     def step(gates: Array, state: tuple[Array, ...], weights: _Weights) -> tuple[Array, ...]:
-        total = gates + state[0] @ weights.w_hh + weights.b_hh
+        total = gates + weights.times_hh(state[0]) + weights.b_hh
         return (np.tanh(total) if op.nonlinearity == "tanh" else np.maximum(total, np.float32(0)),)
 
     return _scan(op, module, step, states=1)
@@ -122,10 +127,10 @@ class SpikingLstm:
 def _spiking_lstm(op: snn.Lstm, module: Module) -> SpikingLstm:
     w_ih, w_hh = module.array(op.w_ih), module.array(op.w_hh)
     b_ih, b_hh = bias_of(module, op.b_ih, len(w_ih)), bias_of(module, op.b_hh, len(w_hh))
-    recurrent = _Weights(np.ascontiguousarray(w_hh.T), b_hh, w_hh.shape[1])
+    times_ih, recurrent = product(w_ih.T), _Weights(product(w_hh.T), b_hh, w_hh.shape[1])
 
     def gates(x: Array, hidden: Array, cell: Array) -> tuple[Array, Array]:
-        hidden, cell = _lstm_step(x @ w_ih.T + b_ih, (hidden, cell), recurrent)
+        hidden, cell = _lstm_step(times_ih(x) + b_ih, (hidden, cell), recurrent)
         return hidden, cell
 
     shape = (recurrent.hidden,)
@@ -136,13 +141,13 @@ def _spiking_lstm(op: snn.Lstm, module: Module) -> SpikingLstm:
 def _spiking_conv_lstm(op: snn.ConvLstm, module: Module) -> SpikingLstm:
     weight = module.array(op.weight)
     pad, bias = (weight.shape[1] // 2, weight.shape[2] // 2), bias_of(module, op.bias, len(weight))
-    matrix = np.ascontiguousarray(weight.reshape(len(weight), -1).T)
+    multiply = product(weight.reshape(len(weight), -1).T)
 
     def gates(x: Array, hidden: Array, cell: Array) -> tuple[Array, Array]:
         rows, shape = flat_windows(
             padded(np.concatenate([x, hidden], axis=3), pad, pad, 0.0), weight.shape[1:3], (1, 1)
         )
-        i, f, o, g = np.split((rows @ matrix + bias).reshape(*shape, -1), 4, axis=3)
+        i, f, o, g = np.split((multiply(rows) + bias).reshape(*shape, -1), 4, axis=3)
         cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
         return sigmoid(o) * np.tanh(cell), cell
 
