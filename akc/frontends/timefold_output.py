@@ -72,6 +72,10 @@ def _choose_output(folded: Folder, options: SpikingOptions, looped: bool) -> str
     made = graph.producers()
     visible = [v for v in folded.outputs if _after_readout(folded, v, made)]
     if visible:
+        if options.readout is not None:
+            options.note(
+                f"{folded.name} reads its answer itself; --readout {options.readout} is not used", code="AKC0388"
+            )
         graph.outputs = visible[-1:]
         return None
     spikes, membranes = _candidates(folded)
