@@ -58,7 +58,8 @@ def _global(editor: Editor, op: Op) -> bool:
 def pooling_matrix(pool: nn.AveragePool, shape: tuple[int, ...]) -> Floats:
     """[outputs, inputs] of an average pool of any kind, both flattened over d0 and d1 (channels apart)."""
     rows, columns = (_means(pool, shape[axis], axis) for axis in (0, 1))
-    return np.einsum("oi,pj->opij", rows, columns).reshape(len(rows) * len(columns), -1)
+    matrix: Floats = np.einsum("oi,pj->opij", rows, columns).reshape(len(rows) * len(columns), -1)
+    return matrix
 
 
 def _means(pool: nn.AveragePool, size: int, axis: int) -> Floats:
