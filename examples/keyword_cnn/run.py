@@ -18,7 +18,7 @@ from examples.data import normalised_range
 from examples.keyword_cnn.train import DEVIATION, MEAN, inputs, trained
 
 FOLDER = Path(__file__).parent
-CALIBRATION = 500
+CALIBRATION = 1_000
 
 
 def case(count: int | None = None) -> roads.Case:
