@@ -5,7 +5,7 @@
     python benchmarks/bench_run.py --quick    # fewer repeats, for a test
 
 Batch 1 hands over one sample after the other, batch 64 all at once. Each number of threads gets a
-process of its own, since numerical libraries read it when they start. A number is the fastest of fifteen
+process of its own, since numerical libraries read it when they start. A number is the fastest of 25
 rounds. Numbers are of akc alone: an emulator says nothing about a chip's speed.
 """
 
@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -85,7 +84,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
             for batch in BATCHES
         }
         named = {f"{engine} {batch}": task for (engine, batch), task in tasks.items()}
-        seconds = fastest(named, 1 if quick else 15)
+        seconds = fastest(named, 1 if quick else 25)
         for engine, batch in tasks:
             rate = SAMPLES / seconds[f"{engine} {batch}"]
             rows.append({"network": name, "engine": engine, "batch": batch, "rate": rate})
@@ -101,17 +100,6 @@ def engines(program: Any) -> dict[str, Callable[[Any], Any]]:
     device = akc.open_device("emulator")
     device.program(program.bytes)
     return {"simulator": lambda inputs: runner.run(inputs, raw=True), "emulator": device.forward}
-
-
-def best(tasks: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Fewest seconds of each task; they take turns."""
-    seconds = dict.fromkeys(tasks, float("inf"))
-    for _ in range(rounds):
-        for name, task in tasks.items():
-            start = time.perf_counter()
-            task()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return seconds
 
 
 def in_batches(run: Callable[[Any], Any], inputs: Any, batch: int) -> None:
