@@ -38,9 +38,23 @@ class FitWindows:
         for segment in split(module).segments:
             for part in solvable_parts(segment, module) if context.host == "allow" else (segment,):
                 fits = solve(part, module)
-                if fits is not None:
+                if fits is not None and (context.host == "allow" or not _cut_between_layers(part, fits, module)):
                     _rewrite(editor, part, fits)
         return editor.finish()
+
+
+def _cut_between_layers(segment: Segment, fits: tuple[Fit | None, ...], module: Module) -> bool:
+    """Whether the host would have to cut the last map, and a layer reads what is left of it."""
+    last = fits[-1]
+    if last is None or all(axis.whole for axis in last.after):
+        return False
+    behind = {segment.groups[-1].last.name}
+    for op in module.net.ops:
+        if behind.intersection(op.operands):
+            if isinstance(op, nn.Dense | nn.Conv):
+                return True
+            behind.add(op.name)
+    return False
 
 
 def _rewrite(editor: Editor, segment: Segment, fits: tuple[Fit | None, ...]) -> None:

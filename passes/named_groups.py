@@ -27,7 +27,7 @@ LONGEST_GATE = 16
 
 def with_named_groups(module: Module) -> Module:
     """The module with one nn.opaque for each layer or group of layers that needs the host; the same object if none."""
-    if not any(isinstance(op, nn_host.HostLayer) for op in module.net.ops):
+    if not any(isinstance(op, nn_host.HostLayer) or _is_product(op) for op in module.net.ops):
         return module
     for core in _attention_cores(module):
         if module.net.producer(core.name) is not None:
@@ -121,9 +121,14 @@ def _sources(gate: str, module: Module) -> Iterator[str]:
 # -- attention ---------------------------------------------------------------------------------------
 
 
-def _attention_cores(module: Module) -> list[nn_host.MatMul]:
+def _is_product(op: Op) -> bool:
+    """Whether an op multiplies two computed values; one whose batch lies among the heads has no operation."""
+    return isinstance(op, nn_host.MatMul) or (isinstance(op, nn.Opaque) and op.op == nn_host.MatMul.layer_name)
+
+
+def _attention_cores(module: Module) -> list[Op]:
     """Products of which one factor is a softmax of another product."""
-    products = [op for op in module.net.ops if isinstance(op, nn_host.MatMul)]
+    products = [op for op in module.net.ops if _is_product(op)]
     return [op for op in products if any(_is_scores(value, module) for value in op.operands)]
 
 
@@ -136,14 +141,14 @@ def _is_scores(value: str, module: Module) -> bool:
             continue
         seen.add(op.name)
         softmax |= isinstance(op, nn.Softmax)
-        if softmax and isinstance(op, nn_host.MatMul):
+        if softmax and _is_product(op):
             return True
         if isinstance(op, BETWEEN + LAYOUT):
             waiting += op.operands
     return False
 
 
-def _without_attention(module: Module, core: nn_host.MatMul) -> Module:
+def _without_attention(module: Module, core: Op) -> Module:
     """The module with one nn.opaque in place of a core, with the splitting and joining of its heads."""
     group = _attention_group(module, core)
     last: Op = core
@@ -157,7 +162,7 @@ def _without_attention(module: Module, core: nn_host.MatMul) -> Module:
     return _live(module.map_ops(lambda op: named if op is last else op))
 
 
-def _attention_group(module: Module, core: nn_host.MatMul) -> list[Op]:
+def _attention_group(module: Module, core: Op) -> list[Op]:
     """The core and everything in front of it that only scales, masks, moves or multiplies computed values."""
     group: list[Op] = [core]
     waiting, scores = list(core.operands), False
@@ -165,7 +170,7 @@ def _attention_group(module: Module, core: nn_host.MatMul) -> list[Op]:
         op = module.net.producer(waiting.pop(0))
         if op is None or op in group:
             continue
-        inner = isinstance(op, nn_host.MatMul) and not scores
+        inner = _is_product(op) and not scores
         scaled = isinstance(op, nn.Affine) and isinstance(op.scale, float)
         if inner or isinstance(op, (*LAYOUT, nn.Softmax)) or scaled or (isinstance(op, BETWEEN) and not scores):
             group.append(op)
