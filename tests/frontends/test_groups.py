@@ -9,14 +9,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from syrupy.assertion import SnapshotAssertion
 
+from akc.diagnostics import DiagnosticError
 from akc.frontends.onnx import read_onnx
 from akc.frontends.torch_export import read_torch
 from akc.ir.module import Module
 from akc.ir.opaque import OPAQUE_KINDS
 from akc.ir.ops.nn import Opaque
 from akc.ir.verifier import verify
+from akc.passes import LEGALISE
 from akc.passes.named_groups import with_named_groups
+from akc.passmanager import Context, run_pipeline
 from akc.sim.run import run
 from tests.frontends.groups import GROUPS
 from tests.frontends.ways import exported
@@ -57,3 +61,13 @@ def test_group(name: str) -> None:
             (result,) = run(imported, example.numpy()).values()
             np.testing.assert_allclose(result, expected, rtol=2e-5, atol=2e-5, err_msg=way)
     assert wanted <= set(OPAQUE_KINDS)
+
+
+@pytest.mark.parametrize("name", ["multihead_attention", "residual"])
+def test_text(name: str, text_snapshot: SnapshotAssertion) -> None:
+    """What users of such a network read."""
+    make, shape, _ = GROUPS[name]
+    torch.manual_seed(0)
+    with pytest.raises(DiagnosticError) as refused:
+        run_pipeline(read_torch(make().eval(), torch.rand(shape)), LEGALISE, Context())
+    assert str(refused.value) == text_snapshot(name=name)
