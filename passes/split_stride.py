@@ -81,7 +81,8 @@ def _kernel(group: Group, module: Module) -> tuple[int, ...]:
 
 def _further(module: Module, context: Any) -> Module | None:
     """The module with the last stride up to the layer that finds no place split, too; None where there is none."""
-    stuck = [found for s in split(module).segments if (found := obstacle(s, module)) is not None]
+    padded = PadInput().run(module, context)
+    stuck = [found for s in split(padded).segments if (found := obstacle(s, padded)) is not None]
     order = [g.core.name for g in split(module).groups]
     if not stuck:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from akc.ir.module import Module
-from akc.ir.ops import nn
+from akc.ir.ops import nn, nn_host
 from tests.passes.building import Building
 
 Make = Callable[[], Module]
@@ -251,6 +251,18 @@ REWRITES: dict[str, dict[str, Make]] = {
         ),
         "wrong-phase": lambda: (
             Building(9, 9, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().conv(2, 3, stride=(2, 2)).relu().look().module()
+        ),
+        "behind-a-host-layer": lambda: (
+            Building(16, 16, 3)
+            .conv(4, 3, stride=(2, 2), pad=(1, 1, 1, 1))
+            .relu()
+            .add(nn_host.Apply, function="tanh")
+            .conv(4, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1))
+            .relu()
+            .look()
+            .module()
         ),
         "fits-already": lambda: (
             Building(9, 9, 4)
