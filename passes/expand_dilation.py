@@ -11,16 +11,14 @@ from attrs import evolve, frozen
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
 from akc.passes.rewrite import Editor, rewrite
-
-LARGEST = 7
-"""Largest kernel of the chip."""
+from akc.passes.windows import LARGEST
 
 
 @frozen
 class ExpandDilation:
     """Write a dilated convolution as a plain one with zeros between the taps; exact.
 
-    Kernels that would become larger than 7 are left for legalize to refuse.
+    Kernels that would become larger than the chip's 7 are left for legalize to refuse.
     """
 
     name = "expand-dilation"

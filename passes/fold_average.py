@@ -13,9 +13,9 @@ from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
 from akc.passes.affine import is_leading
 from akc.passes.calibrate import activations
-from akc.passes.expand_dilation import LARGEST
 from akc.passes.halve_pools import halve
 from akc.passes.rewrite import Editor, Floats, rewrite
+from akc.passes.windows import KERNELS, LARGEST
 
 
 @frozen
@@ -103,16 +103,7 @@ def _into_pointwise(editor: Editor, op: Op) -> bool:
     if weight.shape[1:3] != (1, 1) or not _small_enough(pool):
         return False
     wide = np.broadcast_to(weight, (len(weight), *pool.size, weight.shape[3])) / prod(pool.size)
-    merged = evolve(
-        conv,
-        x=pool.x,
-        weight=editor.weight(conv.weight, wide, conv),
-        stride=pool.stride,
-        pad=pool.pad,
-        origin=merged_origin(op, conv),
-        comments=merged_comments(op, conv),
-    )
-    editor.replace((op, conv), merged)
+    _merge(editor, (op, conv), conv, wide, x=pool.x, stride=pool.stride, pad=pool.pad)
     return True
 
 
@@ -129,15 +120,7 @@ def _into_layer_in_front(editor: Editor, op: Op) -> bool:
     wide = np.zeros((len(weight), *reach, weight.shape[3]))
     for a, b in np.ndindex(*pool.size):
         wide[:, a : a + weight.shape[1], b : b + weight.shape[2]] += weight / prod(pool.size)
-    merged = evolve(
-        conv,
-        result=op.result,
-        weight=editor.weight(conv.weight, wide, conv),
-        stride=pool.stride,
-        origin=merged_origin(conv, op),
-        comments=merged_comments(conv, op),
-    )
-    editor.replace((conv, op), merged)
+    _merge(editor, (conv, op), conv, wide, result=op.result, stride=pool.stride)
     return True
 
 
@@ -151,17 +134,24 @@ def _into_first_layer(editor: Editor, op: Op) -> bool:
     if not whole or conv.dilation != (1, 1):
         return False
     wide = editor.array(conv.weight).repeat(pool.size[0], axis=1).repeat(pool.size[1], axis=2) / prod(pool.size)
-    merged = evolve(
+    stride = tuple(s * n for s, n in zip(conv.stride, pool.size))
+    _merge(
+        editor,
+        (op, conv),
         conv,
+        wide,
         x=pool.x,
-        weight=editor.weight(conv.weight, wide, conv),
-        stride=tuple(s * n for s, n in zip(conv.stride, pool.size)),
+        stride=stride,
         pad=tuple(p * n for p, n in zip(conv.pad, pool.size * 2)),
-        origin=merged_origin(op, conv),
-        comments=merged_comments(op, conv),
     )
-    editor.replace((op, conv), merged)
     return True
+
+
+def _merge(editor: Editor, both: tuple[Op, Op], conv: nn.Conv, kernel: Floats, **fields: Any) -> None:
+    """Put one convolution where a pool and a convolution stood, in this order or the other."""
+    weight = editor.weight(conv.weight, kernel, conv)
+    origin, comments = merged_origin(*both), merged_comments(*both)
+    editor.replace(both, evolve(conv, weight=weight, origin=origin, comments=comments, **fields))
 
 
 def _halve(editor: Editor, op: Op) -> bool:
@@ -171,8 +161,9 @@ def _halve(editor: Editor, op: Op) -> bool:
 
 
 def _small_enough(pool: nn.AveragePool) -> bool:
-    """Whether a chip convolution can have this window: up to 7 with stride 1, up to 3 with stride 2."""
-    return pool.stride in ((1, 1), (2, 2)) and max(pool.size) <= (7 if pool.stride == (1, 1) else 3)
+    """Whether a chip convolution can have this window."""
+    stride = pool.stride[0] if len(set(pool.stride)) == 1 else 0
+    return stride in KERNELS and max(pool.size) <= max(KERNELS[stride])
 
 
 def _as_depthwise(editor: Editor, op: Op) -> bool:
