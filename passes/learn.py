@@ -103,24 +103,32 @@ def _check(options: Learn, module: Module, op: FullyConnected, source: Op | None
     units, inputs = module.weights[op.weights].type.shape
     x = module.net.types[op.x]
     binary = x.dtype == "u1" or (isinstance(source, Layer) and len(module.net.uses(op.x)) == 1)
-    faults = {
-        f"its input %{op.x} is {x}, and no layer of its own gives it": not binary,
-        f"num_weights is {options.num_weights}, it has {inputs} inputs": options.num_weights > inputs,
-        f"its {units} units cannot be shared out to {options.num_classes} classes": units % options.num_classes != 0,
-    }
-    help = {
-        "its input": "quantize the input to 1 bit, or put a layer in front",
-        "num_weigh": "take num_weights up to the number of inputs",
-    }
+    faults = (
+        (
+            not binary,
+            f"its input %{op.x} is {x}, and no layer of its own gives it",
+            "quantize the input to 1 bit, or put a layer in front",
+        ),
+        (
+            options.num_weights > inputs,
+            f"num_weights is {options.num_weights}, it has {inputs} inputs",
+            "take num_weights up to the number of inputs",
+        ),
+        (
+            units % options.num_classes != 0,
+            f"its {units} units cannot be shared out to {options.num_classes} classes",
+            "take units that are a multiple of num_classes",
+        ),
+    )
     found = [
         Diagnostic(
             code="AKC0516",
             message=f"{op.mnemonic} %{op.name} cannot learn: {what}",
             span=op.span(),
             origin=op.origin,
-            help=help.get(what[:9], "take units that are a multiple of num_classes"),
+            help=help,
         )
-        for what, bad in faults.items()
+        for bad, what, help in faults
         if bad
     ]
     if found:
