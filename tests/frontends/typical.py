@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import akc
 from akc.ir.module import Module
+from examples.fashion_cnn.train import lenet
 from tests.frontends.zoo import randomised
 
 Shape = tuple[int, ...]
@@ -34,24 +35,6 @@ def fused_separable(channels: int, filters: int, stride: int = 1) -> list[nn.Mod
         nn.BatchNorm2d(filters),
         nn.ReLU(),
     ]
-
-
-def lenet() -> nn.Module:
-    """LeNet-5 with ReLU and max pools."""
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(400, 120),
-        nn.ReLU(),
-        nn.Linear(120, 84),
-        nn.ReLU(),
-        nn.Linear(84, 10),
-    )
 
 
 def vgg() -> nn.Module:

@@ -40,6 +40,16 @@ def _answer(text: str) -> str:
     return ""
 
 
+def _one_message(text: str, pattern: str, new: str, expected: str) -> None:
+    """Make one edit; the answer is one message that holds every expected word."""
+    edited, count = re.subn(pattern, new, text, count=1)
+    assert count == 1
+    answer = _answer(edited)
+    for word in expected.split():
+        assert word in answer, f"{word!r} is not in\n{answer}"
+    assert answer.count("error[") == 1, answer
+
+
 EDITS = {
     "a negative step": (r"5610\.8125", "-5610.8125", "AKC0514 ^ -5610.8125"),
     "a step of nothing": (r"5610\.8125", "0", "AKC0514 ^ 1/16"),
@@ -98,13 +108,7 @@ EDITS = {
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_one_message_at_the_place(edit: str, texts: dict[str, str]) -> None:
-    pattern, new, expected = EDITS[edit]
-    text, count = re.subn(pattern, new, texts["placed"], count=1)
-    assert count == 1
-    answer = _answer(text)
-    for word in expected.split():
-        assert word in answer, f"{word!r} is not in\n{answer}"
-    assert answer.count("error[") == 1, answer
+    _one_message(texts["placed"], *EDITS[edit])
 
 
 IMPORTED = {
@@ -118,13 +122,7 @@ IMPORTED = {
 
 @pytest.mark.parametrize("edit", IMPORTED)
 def test_float_networks(edit: str, texts: dict[str, str]) -> None:
-    pattern, new, expected = IMPORTED[edit]
-    text, count = re.subn(pattern, new, texts["imported"], count=1)
-    assert count == 1
-    answer = _answer(text)
-    for word in expected.split():
-        assert word in answer, f"{word!r} is not in\n{answer}"
-    assert answer.count("error[") == 1, answer
+    _one_message(texts["imported"], *IMPORTED[edit])
 
 
 HARMLESS = {
