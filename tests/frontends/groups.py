@@ -51,6 +51,13 @@ class SelfAttention(nn.Module):
         return self.attention(x, x, x, need_weights=False)[0]
 
 
+class SharesOfAttention(SelfAttention):
+    """The same by the slower way, which also gives the shares."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x)[0]
+
+
 class Encoder(nn.Module):
     """One layer of a transformer encoder, its steps averaged."""
 

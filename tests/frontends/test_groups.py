@@ -22,7 +22,7 @@ from akc.passes import LEGALISE
 from akc.passes.named_groups import with_named_groups
 from akc.passmanager import Context, run_pipeline
 from akc.sim.run import run
-from tests.frontends.groups import GROUPS
+from tests.frontends.groups import GROUPS, TOKENS, SharesOfAttention
 from tests.frontends.ways import exported
 
 OTHERWISE_IN_OTHER_OPSETS = ("encoder_gelu", "multihead_attention", "layer_norm", "group_norm", "gelu_tanh", "mish")
@@ -71,3 +71,10 @@ def test_text(name: str, text_snapshot: SnapshotAssertion) -> None:
     with pytest.raises(DiagnosticError) as refused:
         run_pipeline(read_torch(make().eval(), torch.rand(shape)), LEGALISE, Context())
     assert str(refused.value) == text_snapshot(name=name)
+
+
+def test_attention_with_the_batch_among_its_heads() -> None:
+    """PyTorch multiplies so where it averages the shares of the heads; no operation does, the name is the same."""
+    module = read_torch(SharesOfAttention().eval(), torch.rand(TOKENS))
+    assert opaque_names(module) == {"matrix product"}
+    assert opaque_names(with_named_groups(module)) == {"attention"}
