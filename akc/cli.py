@@ -19,6 +19,7 @@ from akc.options import (
     CALIBRATE,
     CUT,
     DUMP,
+    ENGINE_VERSION,
     EXAMPLE,
     FILE,
     HOST,
@@ -174,7 +175,7 @@ def explain(code: str | None) -> None:
 @click.option(
     "--map", "byte_map", type=FILE, metavar="F", help="Also write which bytes hold which layer's weights, as JSON."
 )
-@click.option("--engine-version", metavar="V", help="Version that the vendor's engine compares with its own.")
+@ENGINE_VERSION
 @TIMINGS
 def build(file: str, **options: Any) -> None:
     """Place a network and assemble the chip's program.

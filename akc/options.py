@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite
+from re import fullmatch
 from typing import Any, TypeVar
 
 import click
@@ -35,6 +36,13 @@ def limits(text: str) -> tuple[float, float]:
     if low >= high:
         raise click.BadParameter(f"{text!r} ends before it starts")
     return low, high
+
+
+def version(text: str) -> str:
+    """`2.19.3`: three whole numbers."""
+    if fullmatch(r"\d+\.\d+\.\d+", text) is None:
+        raise click.BadParameter(f"{text!r} is no version; write it as 2.19.3")
+    return text
 
 
 FILE = click.Path(readable=False, allow_dash=True)
@@ -175,6 +183,9 @@ WEIGHTS = click.option(
     default="inline",
     show_default=True,
     help="Whether the text holds the numbers, or digests of them.",
+)
+ENGINE_VERSION = click.option(
+    "--engine-version", type=version, metavar="V", help="Version that the vendor's engine compares with its own."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 ON_DEVICE = click.option("--on", metavar="NAME", help="emulator, /dev/akida0 or vfio:0000:01:00.0.")

@@ -124,6 +124,7 @@ def test_one_answer_and_nothing_written(mistake: str, folder: Path) -> None:
         "lower m.onnx --input-range 3",
         "lower m.onnx --input-range nan,nan",
         "lower m.onnx --input-range=-inf,inf",
+        "build net.akir --engine-version banana",
         "run net.akd",
         "run net.akd -i x.npy --clock",
         "verify net.akd",
