@@ -23,35 +23,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from akc.arrays import dense_network
-    from akc.compiler import build, lower
-    from akc.devices import open_device
-    from akc.diagnostics import Diagnostic, DiagnosticError
+    from akc.base.diagnostics import Diagnostic, DiagnosticError
+    from akc.compiler.arrays import dense_network
+    from akc.compiler.compiler import build, lower
+    from akc.compiler.pipeline import Context, run_pipeline
+    from akc.compiler.program import Program, load
+    from akc.compiler.reservoirs import echo_state_network, train_readout
+    from akc.devices.opening import open_device
     from akc.ir.module import Module
     from akc.ir.parser import parse
     from akc.ir.printer import print_module
-    from akc.passmanager import Context, run_pipeline
-    from akc.program import Program, load
-    from akc.reservoirs import echo_state_network, train_readout
     from akc.sim.learning import fit
 
 _HOMES = {
-    "build": "akc.compiler",
-    "Context": "akc.passmanager",
-    "dense_network": "akc.arrays",
-    "Diagnostic": "akc.diagnostics",
-    "DiagnosticError": "akc.diagnostics",
+    "build": "akc.compiler.compiler",
+    "Context": "akc.compiler.pipeline",
+    "dense_network": "akc.compiler.arrays",
+    "Diagnostic": "akc.base.diagnostics",
+    "DiagnosticError": "akc.base.diagnostics",
     "fit": "akc.sim.learning",
-    "load": "akc.program",
-    "echo_state_network": "akc.reservoirs",
-    "lower": "akc.compiler",
+    "load": "akc.compiler.program",
+    "echo_state_network": "akc.compiler.reservoirs",
+    "lower": "akc.compiler.compiler",
     "Module": "akc.ir.module",
-    "open_device": "akc.devices",
+    "open_device": "akc.devices.opening",
     "parse": "akc.ir.parser",
     "print_module": "akc.ir.printer",
-    "Program": "akc.program",
-    "run_pipeline": "akc.passmanager",
-    "train_readout": "akc.reservoirs",
+    "Program": "akc.compiler.program",
+    "run_pipeline": "akc.compiler.pipeline",
+    "train_readout": "akc.compiler.reservoirs",
 }
 """Where each public name lives: they load on first use, so that `akc --help` stays fast."""
 

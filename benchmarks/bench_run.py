@@ -26,9 +26,9 @@ SAMPLES = 64
 
 
 def plans() -> dict[str, Any]:
-    """The networks in short (akc.kit.Plan)."""
+    """The networks in short (akc.devices.kit.Plan)."""
+    from akc.devices.kit import Plan
     from akc.ir.ops import akida
-    from akc.kit import Plan
 
     dense, conv, separable, image = (
         akida.FullyConnected,
@@ -70,7 +70,7 @@ def measure(quick: bool) -> list[dict[str, Any]]:
     import numpy as np
 
     import akc
-    from akc.kit import draw_module
+    from akc.devices.kit import draw_module
 
     rows = []
     for name, plan in plans().items():

@@ -20,8 +20,8 @@ import numpy.typing as npt
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import akc
+from akc.compiler.sources import Options, read_source
 from akc.sim.run import run
-from akc.sources import Options, read_source
 from examples import data
 
 STEPS = 32

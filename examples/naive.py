@@ -15,12 +15,12 @@ import numpy as np
 from attrs import evolve, field, frozen, validators
 
 import akc
+from akc.compiler.pipeline import Pass, parse_pipeline
+from akc.compiler.samples import match_samples
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn, snn
 from akc.passes import LEGALISE, MERGE
-from akc.passes.spikes import is_spiking
-from akc.passmanager import Pass, parse_pipeline
-from akc.samples import match_samples
+from akc.passes.shared.neurons.spikes import is_spiking
 from akc.sim.run import run
 
 MEASURE = f"{LEGALISE},calibrate{{method=max}}"

@@ -14,7 +14,7 @@ from importlib.resources import files
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
-from akc.diagnostics import Diagnostic, DiagnosticError, Source, Span
+from akc.base.diagnostics import Diagnostic, DiagnosticError, Source, Span
 
 READABLE = {
     "VALUE": "a value such as %x",

@@ -5,41 +5,41 @@ from __future__ import annotations
 
 from typing import Any
 
-from akc.passes.calibrate import Calibrate
-from akc.passes.carry_shift import CarryShift
-from akc.passes.drop_lstm import DropLstm
-from akc.passes.equalize import Equalize
-from akc.passes.expand_dilation import ExpandDilation
-from akc.passes.expand_groups import ExpandGroups
-from akc.passes.fit_rate import FitRate
-from akc.passes.fit_windows import FitWindows
-from akc.passes.fold_average import FoldAverage
-from akc.passes.fold_batchnorm import FoldBatchnorm
-from akc.passes.fold_global_average import FoldGlobalAverage
-from akc.passes.fold_input import FoldInput
-from akc.passes.fold_layout import FoldLayout
-from akc.passes.halve_pools import HalvePools
-from akc.passes.hybrid import Hybrid
-from akc.passes.insert_identity import InsertIdentity
-from akc.passes.insert_image_layer import InsertImageLayer
-from akc.passes.keep_bias import KeepBias
-from akc.passes.learn import Learn
-from akc.passes.legalize import Legalize
-from akc.passes.lower_int4 import LowerInt4
-from akc.passes.merge_skipdma import MergeSkipdma
-from akc.passes.mirror import Mirror
-from akc.passes.offset_input import OffsetInput
-from akc.passes.pad_input import PadInput
-from akc.passes.place import Place
-from akc.passes.rate import Rate
-from akc.passes.repeat_rows import RepeatRows
-from akc.passes.separate_depthwise import SeparateDepthwise
-from akc.passes.separate_pointwise import SeparatePointwise
-from akc.passes.space_to_depth import SpaceToDepth
-from akc.passes.split_counts import SplitCounts
-from akc.passes.split_stride import SplitStride
-from akc.passes.step import Step
-from akc.passes.train_readout import TrainReadout
+from akc.passes.fitting.expand_dilation import ExpandDilation
+from akc.passes.fitting.expand_groups import ExpandGroups
+from akc.passes.fitting.fit_windows import FitWindows
+from akc.passes.fitting.halve_pools import HalvePools
+from akc.passes.fitting.insert_identity import InsertIdentity
+from akc.passes.fitting.insert_image_layer import InsertImageLayer
+from akc.passes.fitting.legalize import Legalize
+from akc.passes.fitting.mirror import Mirror
+from akc.passes.fitting.offset_input import OffsetInput
+from akc.passes.fitting.pad_input import PadInput
+from akc.passes.fitting.repeat_rows import RepeatRows
+from akc.passes.fitting.separate_depthwise import SeparateDepthwise
+from akc.passes.fitting.separate_pointwise import SeparatePointwise
+from akc.passes.fitting.space_to_depth import SpaceToDepth
+from akc.passes.fitting.split_stride import SplitStride
+from akc.passes.folding.carry_shift import CarryShift
+from akc.passes.folding.fold_average import FoldAverage
+from akc.passes.folding.fold_batchnorm import FoldBatchnorm
+from akc.passes.folding.fold_global_average import FoldGlobalAverage
+from akc.passes.folding.fold_input import FoldInput
+from akc.passes.folding.fold_layout import FoldLayout
+from akc.passes.placing.merge_skipdma import MergeSkipdma
+from akc.passes.placing.place import Place
+from akc.passes.quantising.calibrate import Calibrate
+from akc.passes.quantising.equalize import Equalize
+from akc.passes.quantising.learn import Learn
+from akc.passes.quantising.lower_int4 import LowerInt4
+from akc.passes.quantising.train_readout import TrainReadout
+from akc.passes.spiking.drop_lstm import DropLstm
+from akc.passes.spiking.fit_rate import FitRate
+from akc.passes.spiking.hybrid import Hybrid
+from akc.passes.spiking.keep_bias import KeepBias
+from akc.passes.spiking.rate import Rate
+from akc.passes.spiking.split_counts import SplitCounts
+from akc.passes.spiking.step import Step
 
 PASSES: dict[str, type[Any]] = {
     one.name: one
@@ -104,7 +104,7 @@ SPIKING = {
     "hybrid": f"{DROP},hybrid,{REWRITES},keep-bias,calibrate,lower-int4,{MERGE}",
     "step": f"{DROP},step,{REWRITES},calibrate,lower-int4{{activations=1 input=1}},{MERGE}",
 }
-"""From imported to quantised for spiking networks, by the way they run (akc.passes.spikes)."""
+"""From imported to quantised for spiking networks, by the way they run (akc.passes.shared.neurons.spikes)."""
 
 PLACE = "place"
 """From quantised to placed."""

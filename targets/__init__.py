@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from attrs import field, frozen
 from attrs.validators import instance_of
 
-from akc.diagnostics import Diagnostic
+from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Module
 
 

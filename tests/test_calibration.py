@@ -12,12 +12,12 @@ import torch
 from attrs import evolve
 
 import akc
-from akc.calibration import ASKED, RECIPES, Report
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context
+from akc.compiler.recipes import ASKED, RECIPES, Report
 from akc.ir.module import Module
 from akc.ir.ops import nn
 from akc.ir.weights import Weight
-from akc.passmanager import Context
 from akc.sim.run import run
 from tests.cli import runner
 from tests.passes.building import Building, images
@@ -70,7 +70,7 @@ def test_the_best_recipe_is_kept() -> None:
 
 def test_another_recipe_is_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept is what comes out, made from all samples."""
-    import akc.calibration as calibration
+    import akc.compiler.recipes as calibration
 
     module, x = network(), images(network(), 200)
     recipe = {"four bits": {"lower-int4": {"weights": 4}}}

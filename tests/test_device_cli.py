@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from akc import build, device_verbs, devices, parse
-from akc.devices import DeviceRow
+from akc import build, parse
+from akc.cli import device_verbs
+from akc.devices import opening as devices
+from akc.devices.opening import DeviceRow
 from akc.sim.run import Runner
-from akc.targets.akd1000.driver.registers import INTERRUPT_ENABLE
-from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.targets.akida1.driver.chip_registers import INTERRUPT_ENABLE
+from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.cli.runner import akc
 from tests.targets.akd1000.driver.networks import networks
 from tests.test_devices import TWO_SEQUENCES

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from akc.targets.akd1000.driver import bus_vfio, errors
-from akc.targets.akd1000.driver.bus_vfio import VfioBus
+from akc.targets.akida1.driver import bus_vfio, errors
+from akc.targets.akida1.driver.bus_vfio import VfioBus
 from tests.cli.runner import akc
 from tests.targets.akd1000.driver.fake_kernel import Kernel, install, sysfs
 from tests.targets.akd1000.driver.networks import networks

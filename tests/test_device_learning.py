@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import akc
-from akc import device_verbs
-from akc.devices import OpenDevice, open_device
+from akc.cli import device_verbs
+from akc.devices.learned import with_learned
+from akc.devices.opening import OpenDevice, open_device
+from akc.devices.verification import verify
 from akc.ir.parser import parse
-from akc.learned import with_learned
-from akc.targets.akd1000.driver import errors
-from akc.targets.akd1000.emulator.bus import EmulatorBus
-from akc.verification import verify
+from akc.targets.akida1.driver import errors
+from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.targets.akd1000.driver.networks import learning_program, networks
 
 UNITS, INPUTS, ONES, CLASSES = 6, 20, 6, 3

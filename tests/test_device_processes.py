@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import akc
-from akc.kit import PLANS, Plan, draw_module
+from akc.devices.kit import PLANS, Plan, draw_module
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,9 +24,9 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 import pytest
-from akc.cli import cli
-from akc.session import guarded
-from akc.targets.akd1000.driver import controller, driver
+from akc.cli.main import cli
+from akc.cli.session import guarded
+from akc.targets.akida1.driver import controller, driver
 from tests.targets.akd1000.driver.fake_kernel import Kernel, install
 
 kernel = Kernel()

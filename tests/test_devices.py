@@ -14,17 +14,17 @@ import pytest
 from attrs import evolve
 
 import akc
-from akc import devices
-from akc.device_runner import DeviceRunner, condensed
-from akc.devices import OpenDevice, list_devices, open_device, run_on
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.devices import opening as devices
+from akc.devices.kit import make_kit, run_kit
+from akc.devices.opening import OpenDevice, list_devices, open_device, run_on
+from akc.devices.runner import DeviceRunner, condensed
+from akc.devices.verification import verify
 from akc.ir.module import Module
 from akc.ir.parser import parse
-from akc.kit import make_kit, run_kit
 from akc.sim import run
-from akc.targets.akd1000.driver import errors
-from akc.targets.akd1000.emulator.bus import EmulatorBus
-from akc.verification import verify
+from akc.targets.akida1.driver import errors
+from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.targets.akd1000.driver.fake_kernel import Kernel, install
 from tests.targets.akd1000.driver.networks import networks
 

@@ -13,7 +13,7 @@ import pytest
 
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
-from akc.reference import PAGES
+from akc.pages.__main__ import PAGES
 from examples import first_steps
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +22,7 @@ DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROO
 
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_generated_page_is_current(name: str) -> None:
-    assert (ROOT / name).read_text() == PAGES[name](), "run `python -m akc.reference`"
+    assert (ROOT / name).read_text() == PAGES[name](), "run `python -m akc.pages`"
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda p: str(p.relative_to(ROOT)))

@@ -13,12 +13,12 @@ import torch
 from click.testing import CliRunner
 
 import akc
-from akc.cli import cli
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.cli.main import cli
+from akc.compiler.pipeline import Context
 from akc.ir.module import Module
 from akc.ir.ops import akida
-from akc.passes.train_readout import TrainReadout, ridge
-from akc.passmanager import Context
+from akc.passes.quantising.train_readout import TrainReadout, ridge
 from akc.sim.run import run
 from tests.passes.building import Building
 
@@ -157,7 +157,7 @@ def test_the_command_line_trains_it(tmp_path: Path) -> None:
 def cut(module: Module) -> Module:
     """A network whose last dense layer was trained for something else."""
     weights = {"weight": np.zeros((5, 160), np.float32), "bias": np.zeros(5, np.float32)}
-    from akc.passes.train_readout import with_dense
+    from akc.passes.quantising.train_readout import with_dense
 
     return with_dense(module, weights["weight"], weights["bias"], "old")
 

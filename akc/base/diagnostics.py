@@ -2,7 +2,7 @@
 """Diagnostics: what was found, where, the limit, and the way out.
 
 A `Diagnostic` is data. Only `render` in this file turns one into text, so every message of akc
-looks the same. Titles and long explanations live in the table of `akc.codes`.
+looks the same. Titles and long explanations live in the table of `akc.base.codes`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property
 
 from attrs import field, frozen
 
-from akc.codes import CODES
+from akc.base.codes import CODES
 
 
 @frozen(eq=False, slots=False)
@@ -74,7 +74,7 @@ def _as_lines(help: str | Iterable[str]) -> tuple[str, ...]:
 class Diagnostic:
     """One fault or warning.
 
-    code: a key of `akc.codes.CODES`; message: what was found, in one line; label: the words under
+    code: a key of `akc.base.codes.CODES`; message: what was found, in one line; label: the words under
     the caret (empty for none); help: the ways out; origin: names of the source network's nodes.
     """
 
@@ -89,7 +89,7 @@ class Diagnostic:
 
     def __attrs_post_init__(self) -> None:
         if self.code not in CODES:
-            raise KeyError(f"diagnostic code {self.code} has no row in akc.codes")
+            raise KeyError(f"diagnostic code {self.code} has no row in akc.base.codes")
 
 
 class DiagnosticError(Exception):

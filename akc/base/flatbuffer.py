@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import define, frozen
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 
 Array = npt.NDArray[Any]
 

@@ -11,17 +11,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from akc.compiler import build
-from akc.device_runner import DeviceRunner
-from akc.devices import list_devices, open_device, run_on
-from akc.diagnostics import error
-from akc.kit import make_kit, run_kit
-from akc.learned import learning_layer
-from akc.program import Program, load
-from akc.samples import SampleSet, load_samples
-from akc.session import progress_bar, say
+from akc.base.diagnostics import error
+from akc.cli.session import progress_bar, say
+from akc.compiler.compiler import build
+from akc.compiler.program import Program, load
+from akc.compiler.samples import SampleSet, load_samples
+from akc.devices.kit import make_kit, run_kit
+from akc.devices.learned import learning_layer
+from akc.devices.opening import list_devices, open_device, run_on
+from akc.devices.runner import DeviceRunner
+from akc.devices.verification import verify as compare_with_simulator
 from akc.sim.run import Runner
-from akc.verification import verify as compare_with_simulator
 
 
 def devices() -> None:

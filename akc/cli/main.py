@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from akc import __version__
-from akc.options import (
+from akc.cli.options import (
     BATCH,
     CALIBRATE,
     CUT,
@@ -45,7 +45,7 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb; Ctrl-C ends with exit code 130."""
-        from akc.session import INTERRUPTED, say
+        from akc.cli.session import INTERRUPTED, say
 
         try:
             return super().invoke(ctx)
@@ -88,7 +88,7 @@ def lower(source: str, **options: Any) -> None:
     SOURCE is an .onnx file, file.py:factory (PyTorch, snnTorch, Norse), weights (.pt, .safetensors), .nir, lava's
     .net, an .fbz file, .akir text, an .akd file or a program (.bin).
     """
-    from akc import verbs
+    from akc.cli import verbs
 
     verbs.lower(source, **options)
 
@@ -104,7 +104,7 @@ def lower(source: str, **options: Any) -> None:
 @OUTPUT
 def opt(file: str, **options: Any) -> None:
     """Run passes on a text."""
-    from akc import verbs
+    from akc.cli import verbs
 
     if options["pipeline"] is None:
         raise click.UsageError("-p says which passes to run; `akc passes` lists them")
@@ -119,7 +119,7 @@ def check(file: str, target: str) -> None:
 
     Syntax, names and types; where it is quantised, also the chip's limits.
     """
-    from akc import verbs
+    from akc.cli import verbs
 
     verbs.check(file, target)
 
@@ -135,7 +135,7 @@ def fmt(file: str, output: str | None, only_check: bool) -> None:
 
     Comments and unused weights are kept.
     """
-    from akc import verbs
+    from akc.cli import verbs
 
     verbs.fmt(file, output, only_check)
 
@@ -144,7 +144,7 @@ def fmt(file: str, output: str | None, only_check: bool) -> None:
 @click.argument("name", shell_complete=complete_pass, required=False)
 def passes(name: str | None) -> None:
     """List the passes, or the options of one."""
-    from akc import verbs
+    from akc.cli import verbs
 
     verbs.passes(name)
 
@@ -156,7 +156,7 @@ def explain(code: str | None) -> None:
 
     Without a code, list them all.
     """
-    from akc import verbs
+    from akc.cli import verbs
 
     verbs.explain(code)
 
@@ -182,7 +182,7 @@ def build(file: str, **options: Any) -> None:
 
     What is not lowered yet is lowered with defaults.
     """
-    from akc import verbs
+    from akc.cli import verbs
 
     if not any(options[key] for key in ("output", "program", "program_info", "program_data", "fbz", "byte_map")):
         options["output"] = str(Path(file).with_suffix(".akd")) if file != "-" else "-"
@@ -208,7 +208,7 @@ def run(file: str, **options: Any) -> None:
 
     FILE is an .akd file, or .akir text of any level.
     """
-    from akc import verbs
+    from akc.cli import verbs
 
     if options["clock"] and options["on"] == "simulator":
         raise click.UsageError("--clock counts the cycles of a device; name one with --on")
@@ -226,7 +226,7 @@ def compare(file: str, source: str, **options: Any) -> None:
 
     SOURCE is the float network that it came from.
     """
-    from akc import verbs
+    from akc.cli import verbs
 
     verbs.compare(file, source, **options)
 
@@ -240,7 +240,7 @@ def compare(file: str, source: str, **options: Any) -> None:
 @HOST
 def report(file: str, **options: Any) -> None:
     """Show what stands where, and what memory it takes."""
-    from akc import verbs
+    from akc.cli import verbs
 
     verbs.report(file, **options)
 
@@ -253,7 +253,7 @@ def disasm(file: str, output: str) -> None:
 
     Passes, records, NPs, registers, weights.
     """
-    from akc import verbs
+    from akc.cli import verbs
 
     verbs.disasm(file, output)
 
@@ -266,7 +266,7 @@ def diff(first: str, second: str) -> None:
 
     FIRST and SECOND are .bin or .akd files. Exit code 1 if they differ.
     """
-    from akc import verbs
+    from akc.cli import verbs
 
     verbs.diff(first, second)
 
@@ -277,7 +277,7 @@ def devices() -> None:
 
     For each: the Linux driver that holds it, and what to do about a problem.
     """
-    from akc import device_verbs
+    from akc.cli import device_verbs
 
     device_verbs.devices()
 
@@ -298,7 +298,7 @@ def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit
 
     Names the first layer and neuron that differ.
     """
-    from akc import device_verbs
+    from akc.cli import device_verbs
 
     if kit is not None:
         device_verbs.kit(kit, on)
@@ -319,7 +319,7 @@ def learn(file: str, **options: Any) -> None:
     FILE is a built network, which learns on a device or the simulator; `labels` in the .npz file of the inputs are
     the classes.
     """
-    from akc import device_verbs
+    from akc.cli import device_verbs
 
     device_verbs.learn(file, **options)
 
@@ -332,14 +332,14 @@ def learn(file: str, **options: Any) -> None:
 @click.option("--repeat", type=click.IntRange(1), default=5, show_default=True, help="Runs; the median counts.")
 def bench(file: str, **options: Any) -> None:
     """Measure how many samples a second a network takes."""
-    from akc import device_verbs
+    from akc.cli import device_verbs
 
     device_verbs.bench(file, **options)
 
 
 def main() -> None:
     """Entry point: turns faults into messages and exit codes."""
-    from akc.session import guarded
+    from akc.cli.session import guarded
 
     sys.exit(guarded(lambda: cli(standalone_mode=True, prog_name="akc")))
 

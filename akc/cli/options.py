@@ -46,7 +46,7 @@ def version(text: str) -> str:
 
 
 FILE = click.Path(readable=False, allow_dash=True)
-"""A file name, which shells complete; what is wrong with a file is said by akc.files."""
+"""A file name, which shells complete; what is wrong with a file is said by akc.base.files."""
 
 
 def complete_pass(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -59,7 +59,7 @@ def complete_pass(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Diagnostic codes."""
-    from akc.codes import CODES
+    from akc.base.codes import CODES
 
     return [code for code in CODES if code.startswith(incomplete.upper())]
 

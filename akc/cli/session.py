@@ -58,7 +58,7 @@ def guarded(run: Callable[[], object]) -> int:
 
 
 def _report(fault: Exception) -> int:
-    from akc.diagnostics import DiagnosticError, render_all
+    from akc.base.diagnostics import DiagnosticError, render_all
 
     if isinstance(fault, DiagnosticError):
         say(render_all(fault.diagnostics))

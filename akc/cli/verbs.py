@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the verbs of the command line do; each takes the options of its namesake in `akc.cli`."""
+"""What the verbs of the command line do; each takes the options of its namesake in `akc.cli.main`."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from akc import compiler
-from akc.codes import CODES
-from akc.diagnostics import Diagnostic, DiagnosticError, error, render
-from akc.files import check_outputs, read_bytes, read_text, write_bytes, write_text
+from akc.base.codes import CODES
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error, render
+from akc.base.files import check_outputs, read_bytes, read_text, write_bytes, write_text
+from akc.cli.session import progress_bar, say
+from akc.compiler import compiler
+from akc.compiler.pass_descriptions import describe_pass, summary
+from akc.compiler.pipeline import Context, changed_options
+from akc.compiler.program import Program, from_bytes
+from akc.compiler.samples import load_samples
+from akc.compiler.sources import SOURCES, Options, read_source
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Array, Module
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.verifier import verify, verify_numbers
-from akc.pass_reference import describe_pass, summary
-from akc.passmanager import Context, changed_options
-from akc.program import Program, from_bytes
-from akc.samples import load_samples
-from akc.session import progress_bar, say
-from akc.sources import SOURCES, Options, read_source
 
 
 def lower(
@@ -181,7 +181,7 @@ def _say_cut(given: Module, built: Module, file: str, cut: str | None) -> None:
 
 
 def _fbz(module: Module) -> bytes:
-    from akc.targets.fbz import write
+    from akc.fbz import write
 
     return write(module)
 
@@ -199,7 +199,7 @@ def run(file: str, *, inputs: str, output: str | None, raw: bool, on: str, batch
     if on == "simulator":
         results = _simulated(file, inputs, raw)
     else:
-        from akc import device_verbs
+        from akc.cli import device_verbs
 
         results = device_verbs.run(file, inputs, on, raw, batch, clock)
     if output is None:
@@ -242,7 +242,7 @@ def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool)
 
 def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool, host: str) -> None:
     """The report of a placed network."""
-    from akc.targets.akd1000.report import report, report_json
+    from akc.targets.akida1.reading.report import report, report_json
 
     built = _built(file, target, cut, place=place, host=host)
     print(
@@ -265,7 +265,7 @@ def _built(file: str, target: str, cut: str | None, **options: str) -> Program:
 
 def disasm(file: str, output: str) -> None:
     """Programs as text."""
-    from akc.targets.akd1000.disassemble import disassemble
+    from akc.targets.akida1.reading.disassemble import disassemble
 
     texts = [
         f"// sequence @{name}\n{disassemble(data)}" if name else disassemble(data) for name, data in _programs(file)
@@ -275,7 +275,7 @@ def disasm(file: str, output: str) -> None:
 
 def diff(first: str, second: str) -> None:
     """The difference of two programs; exit code 1 if there is one."""
-    from akc.targets.akd1000.layer_diff import explain
+    from akc.targets.akida1.reading.layer_diff import explain
 
     pairs = list(zip(_programs(first), _programs(second), strict=False))
     counts = len(_programs(first)), len(_programs(second))

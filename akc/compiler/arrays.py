@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from akc.compiler import lower
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
+from akc.compiler.compiler import lower
 from akc.ir.module import Module, Net, Op, Value
 from akc.ir.ops.nn import Dense, Relu, Reshape
 from akc.ir.types import TensorType

@@ -12,14 +12,14 @@ from typing import Any
 import attrs
 import numpy as np
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.compiler.pipeline import Context, Pass, parse_pipeline, require_level, run_pipeline
+from akc.compiler.program import Program
+from akc.compiler.samples import SampleSet, load_samples, match_samples
+from akc.compiler.sources import Options, read_source
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Module
 from akc.ir.verifier import verify_numbers
-from akc.passmanager import Context, Pass, parse_pipeline, require_level, run_pipeline
-from akc.program import Program
-from akc.samples import SampleSet, load_samples, match_samples
-from akc.sources import Options, read_source
 
 PassOptions = Mapping[str, Mapping[str, Any]]
 
@@ -50,7 +50,7 @@ def lower(
     not refused (0.8); 0 never refuses. context: to collect warnings, notes and timings. spikes: "rate",
     "step" or "hybrid", the way a spiking network takes. spiking: what a spiking source does not say
     itself: steps, dt, coding, readout, reset, producer, topology, accept
-    (akc.frontends.spiking.SpikingOptions).
+    (akc.frontends.spiking.reader.SpikingOptions).
     Raises DiagnosticError with every fault.
     """
     context = context or Context()
@@ -71,7 +71,7 @@ def lower(
         passes = [attrs.evolve(p, least=least) if p.name == "fit-rate" else p for p in passes]  # type: ignore[misc]
     lowered = run_pipeline(module, passes, context)
     if pipeline is None:
-        from akc.calibration import LEAST, calibrated
+        from akc.compiler.recipes import LEAST, calibrated
 
         lowered = calibrated(module, lowered, passes, context, LEAST if least is None else least)
     if pipeline is None and host == "refuse":
@@ -86,7 +86,7 @@ def _check_range(limits: tuple[float, float] | None) -> None:
 
 def _warn_of_idle(spikes: str | None, pipeline: str | None, module: Module, context: Context) -> None:
     """Warn where a way for spikes was named that nothing takes."""
-    from akc.passes.spikes import is_spiking
+    from akc.passes.shared.neurons.spikes import is_spiking
 
     if spikes is not None and (pipeline is not None or not is_spiking(module)):
         what = "a network without spiking neurons" if pipeline is None else "a pipeline of your own"
@@ -99,7 +99,7 @@ def default_pipeline(module: Module, context: Context, spikes: str | None = None
     A spiking network goes the way that `spikes` names, or the one that suits it, which is told as a warning.
     """
     from akc.passes import LOWER, MERGE, SPIKING
-    from akc.passes.spikes import choose_way, is_spiking
+    from akc.passes.shared.neurons.spikes import choose_way, is_spiking
 
     if reaches(level_of(module), "quantised"):
         return MERGE

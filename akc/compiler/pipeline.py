@@ -15,8 +15,8 @@ import numpy as np
 from attrs import define, field
 from lark import Token
 
-from akc.diagnostics import Diagnostic, DiagnosticError, Source, Span, error
-from akc.files import make_folder, write_text
+from akc.base.diagnostics import Diagnostic, DiagnosticError, Source, Span, error
+from akc.base.files import make_folder, write_text
 from akc.grammar import parse_tree
 from akc.ir.levels import first_obstacle, level_of, reaches
 from akc.ir.module import Module

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from attrs import asdict, frozen
 
-from akc.diagnostics import DiagnosticError, error
-from akc.files import read_bytes, write_bytes
+from akc.base.diagnostics import DiagnosticError, error
+from akc.base.files import read_bytes, write_bytes
 from akc.ir.module import Module
 from akc.ir.parser import parse
 from akc.ir.printer import print_module

@@ -12,10 +12,10 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from akc.diagnostics import DiagnosticError, error
+from akc.base.diagnostics import DiagnosticError, error
+from akc.compiler.pipeline import Context, Pass, run_pipeline
 from akc.ir.module import Array, Module
-from akc.passes.fit_rate import Score
-from akc.passmanager import Context, Pass, run_pipeline
+from akc.passes.spiking.fit_rate import Score
 from akc.sim.compare import Comparison, compare
 from akc.sim.run import Runner
 

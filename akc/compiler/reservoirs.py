@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
-from akc.compiler import samples_for
+from akc.compiler.compiler import samples_for
+from akc.compiler.pipeline import Context
+from akc.compiler.sources import Options, read_source
 from akc.ir.module import Module, Net, Op, Statement, Value
 from akc.ir.ops import host, nn
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.passes.train_readout import TrainReadout, framed
-from akc.passmanager import Context
-from akc.sources import Options, read_source
+from akc.passes.quantising.train_readout import TrainReadout, framed
 
 
 def train_readout(

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.diagnostics import DiagnosticError, Note, error
-from akc.files import read_bytes
+from akc.base.diagnostics import DiagnosticError, Note, error
+from akc.base.files import read_bytes
 from akc.ir.module import Array, Value
 
 

@@ -19,18 +19,18 @@ import numpy as np
 from attrs import asdict, frozen
 
 import akc
-from akc.devices import OpenDevice, list_devices, open_device
-from akc.diagnostics import DiagnosticError, error
-from akc.files import make_folder, write_bytes
+from akc.base.diagnostics import DiagnosticError, error
+from akc.base.files import make_folder, write_bytes
+from akc.compiler.program import Program, load
+from akc.devices.learned import learning_layer
+from akc.devices.opening import OpenDevice, list_devices, open_device
 from akc.ir.module import Module, Net, Op, Sequence, Value
 from akc.ir.ops import akida
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.learned import learning_layer
-from akc.program import Program, load
 from akc.sim.registry import Array
-from akc.targets.akd1000.driver.driver import Progress
+from akc.targets.akida1.driver.driver import Progress
 
 README = """# Conformance kit of akc {version}
 

@@ -6,17 +6,17 @@ from __future__ import annotations
 import numpy as np
 from attrs import evolve
 
+from akc.compiler.program import Program
 from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected
-from akc.program import Program
 from akc.sim.learning import State, with_state
 from akc.targets import load_target
-from akc.targets.akd1000 import fnp_memory
-from akc.targets.akd1000.driver.dma import HEADER_WORDS
-from akc.targets.akd1000.driver.errors import WrongState
-from akc.targets.akd1000.driver.plan import read_info
-from akc.targets.akd1000.number_forms import dense_from_chip
-from akc.targets.akd1000.program import Words
+from akc.targets.akida1.driver.dma import HEADER_WORDS
+from akc.targets.akida1.driver.errors import WrongState
+from akc.targets.akida1.driver.plan import read_info
+from akc.targets.akida1.program import fnp_memory
+from akc.targets.akida1.program.container import Words
+from akc.targets.akida1.program.number_forms import dense_from_chip
 
 LEARNING_BITS = 1
 """Bits of a weight that can learn."""

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from akc.device_runner import DeviceRunner, run_on
-from akc.learned import with_learned
-from akc.program import Program, load
-from akc.targets.akd1000.driver.bus import Bus, RecordingBus
-from akc.targets.akd1000.driver.driver import LARGEST_BATCH, Device, Progress
-from akc.targets.akd1000.driver.errors import CannotOpen, WrongState
+from akc.compiler.program import Program, load
+from akc.devices.learned import with_learned
+from akc.devices.runner import DeviceRunner, run_on
+from akc.targets.akida1.driver.bus import Bus, RecordingBus
+from akc.targets.akida1.driver.driver import LARGEST_BATCH, Device, Progress
+from akc.targets.akida1.driver.errors import CannotOpen, WrongState
 
 __all__ = ["DeviceRow", "OpenDevice", "list_devices", "open_bus", "open_device", "run_on"]
 
@@ -119,15 +119,15 @@ def _arrays(inputs: Any) -> Any:
 def open_bus(name: str) -> Bus:
     """The bus behind "emulator", "/dev/akida0" or "vfio:0000:01:00.0". Raises CannotOpen, DeviceBusy."""
     if name == "emulator":
-        from akc.targets.akd1000.emulator.bus import EmulatorBus
+        from akc.targets.akida1.emulator.bus import EmulatorBus
 
         return EmulatorBus()
     if name.startswith("vfio:"):
-        from akc.targets.akd1000.driver.bus_vfio import open_vfio
+        from akc.targets.akida1.driver.bus_vfio import open_vfio
 
         return open_vfio(name.removeprefix("vfio:"))
     if name.startswith("/"):
-        from akc.targets.akd1000.driver.bus_akida import AkidaBus
+        from akc.targets.akida1.driver.bus_akida import AkidaBus
 
         return AkidaBus(name)
     raise CannotOpen(f"there is no device called {name}", "take emulator, /dev/akidaN or vfio:ADDRESS", "`akc devices`")

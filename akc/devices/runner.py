@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
+from akc.compiler.program import Program
+from akc.devices.learned import learning_layer
 from akc.ir.module import Module, Op, Sequence, Statement
 from akc.ir.ops.akida import Layer
-from akc.learned import learning_layer
-from akc.program import Program
 from akc.sim.registry import Array, Kernel
 from akc.sim.run import Inputs, Runner, bind_inputs
-from akc.targets.akd1000.driver.driver import LARGEST_BATCH, Device
-from akc.targets.akd1000.driver.errors import BadInput, WrongProgram, WrongState
-from akc.targets.akd1000.layers import on_host
+from akc.targets.akida1.driver.driver import LARGEST_BATCH, Device
+from akc.targets.akida1.driver.errors import BadInput, WrongProgram, WrongState
+from akc.targets.akida1.layers import on_host
 
 
 class DeviceRunner(Runner):

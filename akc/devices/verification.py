@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.device_runner import share
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.program import Program
+from akc.devices.runner import share
 from akc.ir.module import Module, Op, Sequence
 from akc.ir.ops.akida import Layer
-from akc.program import Program
 from akc.sim.registry import Array
 from akc.sim.run import Runner, bind_inputs
 from akc.targets import load_target
-from akc.targets.akd1000.driver.driver import LARGEST_BATCH, Device
-from akc.targets.akd1000.driver.errors import DeviceError
+from akc.targets.akida1.driver.driver import LARGEST_BATCH, Device
+from akc.targets.akida1.driver.errors import DeviceError
 
 
 @frozen(kw_only=True)

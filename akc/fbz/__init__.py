@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vendor's model file (.fbz): written here, read by akc.frontends.fbz (docs/fbz.md)."""
+"""The vendor's model file (.fbz): written here, read by akc.fbz.reading (docs/fbz.md)."""
 
 from __future__ import annotations
 
-from akc.targets.fbz.writer import to_buffer, write
+from akc.fbz.writer import to_buffer, write
 
 __all__ = ["to_buffer", "write"]

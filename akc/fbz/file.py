@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of a .fbz file as plain data, every offset checked; what they mean is decided in akc.frontends.fbz."""
+"""The tables of a .fbz file as plain data, every offset checked; what they mean is decided in akc.fbz.reading."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import re
 import numpy as np
 from attrs import field, frozen
 
-from akc.diagnostics import error
-from akc.flatbuffer import Array, Buffer, Table
-from akc.targets.fbz import schema
-from akc.targets.fbz.snappy import SnappyFault, unpack
+from akc.base.diagnostics import error
+from akc.base.flatbuffer import Array, Buffer, Table
+from akc.fbz import schema
+from akc.fbz.snappy import SnappyFault, unpack
 
 SMALLEST_MODEL = 48
 """Bytes below which no model can be; an unpacked FlatBuffer often begins like a Snappy block of a few bytes."""

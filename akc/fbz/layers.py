@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
-from akc.ir.module import Module
-from akc.ir.ops import akida
-from akc.ir.types import TensorType
-from akc.targets.fbz.orders import Array, weight_variables
-from akc.targets.fbz.schema import (
+from akc.base.diagnostics import Diagnostic, DiagnosticError
+from akc.fbz.orders import Array, weight_variables
+from akc.fbz.schema import (
     COLUMN_MAJOR,
     INPUT_DATA,
     KIND_OF_OP,
@@ -27,6 +24,9 @@ from akc.targets.fbz.schema import (
     VECTORS,
     LayerKind,
 )
+from akc.ir.module import Module
+from akc.ir.ops import akida
+from akc.ir.types import TensorType
 
 
 @frozen

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import numpy as np
 from attrs import frozen
 
+from akc.fbz.schema import LayerKind
 from akc.ir.module import Op
 from akc.ir.ops import akida
-from akc.targets.fbz.schema import LayerKind
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 Shape = tuple[int, ...]

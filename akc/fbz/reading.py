@@ -17,17 +17,17 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
-from akc.frontends.fbz_file import RawLayer, RawModel, RawVariable, read_raw
-from akc.frontends.names import text_name
+from akc.base.diagnostics import Diagnostic, DiagnosticError
+from akc.fbz import schema
+from akc.fbz.file import RawLayer, RawModel, RawVariable, read_raw
+from akc.fbz.orders import Array, weight_variables
+from akc.fbz.schema import LayerKind
 from akc.ir.module import Module, Net, Op, Sequence, Statement, Value, fresh_name
+from akc.ir.names import text_name
 from akc.ir.ops import akida, host
 from akc.ir.signature import TypeFault, Types
 from akc.ir.types import ELEMENT_TYPES, TensorType
 from akc.ir.weights import Weight
-from akc.targets.fbz import schema
-from akc.targets.fbz.orders import Array, weight_variables
-from akc.targets.fbz.schema import LayerKind
 
 
 def read(data: bytes, name: str = "model.fbz") -> Module:

@@ -14,10 +14,10 @@ import cramjam
 import flatbuffers
 import numpy as np
 
+from akc.fbz import schema
+from akc.fbz.layers import FileLayer, Variable, chain, file_layers
 from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected, Learning
-from akc.targets.fbz import schema
-from akc.targets.fbz.layers import FileLayer, Variable, chain, file_layers
 
 
 def write(module: Module, version: str = schema.DEFAULT_VERSION) -> bytes:

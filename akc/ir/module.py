@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen
 
-from akc.diagnostics import Span
+from akc.base.diagnostics import Span
 from akc.ir.fields import WeightName, fields_of
 from akc.ir.signature import Types
 from akc.ir.types import TensorType

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field
 from lark import Token, Tree
 
-from akc.diagnostics import Diagnostic, DiagnosticError, Note, Source, Span
+from akc.base.diagnostics import Diagnostic, DiagnosticError, Note, Source, Span
 from akc.grammar import parse_tree
 from akc.ir.fields import Call, FieldError, FieldInfo, Quoted, Range, ValueName, WeightName, Word, fields_of
 from akc.ir.module import Module, Net, Op, Sequence, Value

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import numpy as np
 from attrs import define, field
 
-from akc.diagnostics import Diagnostic, DiagnosticError, Note, Span
+from akc.base.diagnostics import Diagnostic, DiagnosticError, Note, Span
 from akc.ir.fields import WeightName, fields_of
 from akc.ir.module import Array, Module, Op, Sequence, Value
 from akc.ir.ops import host, snn

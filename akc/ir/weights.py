@@ -15,7 +15,7 @@ from functools import cache, cached_property
 import numpy as np
 from attrs import field, frozen
 
-from akc.diagnostics import Span, error
+from akc.base.diagnostics import Span, error
 from akc.ir.types import ElementType, TensorType
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]

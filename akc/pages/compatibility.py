@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/compatibility.md, made from the spiking frontends' own tables; `python -m akc.reference` writes it."""
+"""docs/compatibility.md, made from the spiking frontends' own tables; `python -m akc.pages` writes it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends import bindsnet, bindsnet_connections, lava, nir, norse, snntorch
-from akc.frontends.refusals import REFUSALS
-from akc.frontends.timeloop import NeuronRow
+from akc.frontends.spiking import bindsnet, bindsnet_connections, lava, nir, norse, snntorch
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.frontends.spiking.timeloop import NeuronRow
 from akc.ir.module import Module
 from akc.ir.parser import parse
 
@@ -87,7 +87,7 @@ def measured_error(text: str) -> str:
     Neurons that fire: root mean square distance of the count from its best even staircase, in levels of 15, T = 15.
     Integrators: that of the mean potential from a straight line over constant currents, in percent of its range.
     """
-    from akc.passes.staircase import staircase
+    from akc.passes.shared.neurons.staircase import staircase
     from akc.sim.run import run
 
     module = _one_neuron(text)
@@ -112,7 +112,7 @@ def _cells(framework: str, row: NeuronRow) -> tuple[str, ...]:
 
 INTRODUCTION = f"""# Which spiking layers go onto the chip
 
-Made from the tables of the frontends by `python -m akc.reference`.
+Made from the tables of the frontends by `python -m akc.pages`.
 
 - **exact**: nothing is lost but the rounding of weights.
 - **approximate**: the chip has no membrane; a neuron becomes a staircase of spike counts over its mean current

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of docs/akd1000/limits.md and placement.md, made from the code's own rows.
 
-`python -m akc.targets.akd1000.reference docs/akd1000` fills them in between `<!-- begin NAME -->` and
+`python -m akc.pages.limits_and_placement docs/akd1000` fills them in between `<!-- begin NAME -->` and
 `<!-- end NAME -->`; a test holds that the pages are current.
 """
 
@@ -11,13 +11,13 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from akc.targets.akd1000.layers import KIND_NAMES
-from akc.targets.akd1000.limit_row import STAGES
-from akc.targets.akd1000.limit_table import LIMITS, PLACEMENT_LIMITS
-from akc.targets.akd1000.limit_tests import IMAGE_FILTERS
-from akc.targets.akd1000.memory import CONV_LINES, DENSE_WORDS, DEPTHWISE_LINES
-from akc.targets.akd1000.mesh import HAND_OUT_CLASSES, MESH
-from akc.targets.akd1000.pages import fill, table
+from akc.pages.marked_tables import fill, table
+from akc.targets.akida1.layers import KIND_NAMES
+from akc.targets.akida1.limits.row import STAGES
+from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
+from akc.targets.akida1.limits.tests import IMAGE_FILTERS
+from akc.targets.akida1.mesh import HAND_OUT_CLASSES, MESH
+from akc.targets.akida1.np_memory import CONV_LINES, DENSE_WORDS, DEPTHWISE_LINES
 
 PAGES = ("limits.md", "placement.md")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of docs/akd1000/program.md, registers.md, memories.md and learning.md, made from the code's own rows.
 
-`python -m akc.targets.akd1000.register_reference docs/akd1000` fills them in between `<!-- begin NAME -->`
+`python -m akc.pages.program_and_registers docs/akd1000` fills them in between `<!-- begin NAME -->`
 and `<!-- end NAME -->`; a test holds that the pages are current.
 """
 
@@ -11,13 +11,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from akc.targets.akd1000.cnp_memory import depthwise_rows
-from akc.targets.akd1000.fnp_memory import PLANES, SIGNS, UNIT
-from akc.targets.akd1000.memory import conv_lines, pointwise_rows
-from akc.targets.akd1000.pages import fill, table
-from akc.targets.akd1000.registers import BLOCKS, CODES, DENSE_WEIGHT_CODES, RegisterBlock
-from akc.targets.akd1000.slots import INFO_SLOTS, OTHER_SLOTS, Slot
-from akc.targets.akd1000.tracks import HEADER, UNIT_NAMES
+from akc.pages.marked_tables import fill, table
+from akc.targets.akida1.np_memory import conv_lines, pointwise_rows
+from akc.targets.akida1.program.cnp_memory import depthwise_rows
+from akc.targets.akida1.program.fnp_memory import PLANES, SIGNS, UNIT
+from akc.targets.akida1.program.registers import BLOCKS, CODES, DENSE_WEIGHT_CODES, RegisterBlock
+from akc.targets.akida1.program.slots import INFO_SLOTS, OTHER_SLOTS, Slot
+from akc.targets.akida1.program.tracks import HEADER, UNIT_NAMES
 
 PAGES = ("program.md", "registers.md", "memories.md", "learning.md")
 

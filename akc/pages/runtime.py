@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of docs/akd1000/runtime.md, made from the driver's own rows.
 
-`python -m akc.targets.akd1000.driver.reference docs/akd1000` puts them into the page,
+`python -m akc.pages.runtime docs/akd1000` puts them into the page,
 between `<!-- begin NAME -->` and `<!-- end NAME -->`; a test holds that they are current.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from akc.targets.akd1000.driver.dma import CONFIG, EVENT, HEADER, HRC, Layout
-from akc.targets.akd1000.driver.registers import FIELDS
-from akc.targets.akd1000.pages import fill, table
+from akc.pages.marked_tables import fill, table
+from akc.targets.akida1.driver.chip_registers import FIELDS
+from akc.targets.akida1.driver.dma import CONFIG, EVENT, HEADER, HRC, Layout
 
 PAGES = ("runtime.md",)
 

@@ -16,7 +16,7 @@ import attrs
 import numpy as np
 from attrs import frozen
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 from akc.ir.module import Module, Op
 from akc.ir.ops import akida, host, nn
 from akc.sim.registry import Array, Kernel, load_rules

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from attrs import frozen
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 from akc.ir.module import Module
 from akc.ir.ops import akida
 from akc.sim.registry import Array, Kernel, evaluate_op, mapped

@@ -15,7 +15,7 @@ from math import ceil, floor
 import numpy as np
 from attrs import evolve, field, frozen
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected, Learning
 from akc.ir.weights import Weight

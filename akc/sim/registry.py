@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy.typing as npt
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 from akc.ir.module import Module, Op
 
 Array = npt.NDArray[Any]

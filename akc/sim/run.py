@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.ir.fields import fields_of
 from akc.ir.module import Module, Op, Value
 from akc.ir.ops.akida import Layer

@@ -11,10 +11,10 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn, nn_host
-from akc.passes.chains import Group, Segment, split
-from akc.passes.geometry import same_sides
-from akc.passes.rewrite import Editor
-from akc.passes.windows import Axis, Fit, solvable_parts, solve
+from akc.passes.shared.rewriting.chains import Group, Segment, split
+from akc.passes.shared.rewriting.geometry import same_sides
+from akc.passes.shared.rewriting.rewrite import Editor
+from akc.passes.shared.rewriting.windows import Axis, Fit, solvable_parts, solve
 
 
 @frozen

@@ -10,9 +10,9 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.chains import Group, split
-from akc.passes.geometry import image_plan
-from akc.passes.rewrite import Editor
+from akc.passes.shared.rewriting.chains import Group, split
+from akc.passes.shared.rewriting.geometry import image_plan
+from akc.passes.shared.rewriting.rewrite import Editor
 
 
 @frozen

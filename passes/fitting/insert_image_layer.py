@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen, validators
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.affine import is_leading
-from akc.passes.geometry import IMAGE_SMALLEST, IMAGE_WIDEST
-from akc.passes.propagate import input_ranges
-from akc.passes.rewrite import Editor, Floats
+from akc.passes.shared.numbers.propagate import input_ranges
+from akc.passes.shared.rewriting.affine import is_leading
+from akc.passes.shared.rewriting.geometry import IMAGE_SMALLEST, IMAGE_WIDEST
+from akc.passes.shared.rewriting.rewrite import Editor, Floats
 
 KERNEL = 3
 """The smallest kernel of the image layer."""

@@ -8,14 +8,14 @@ from typing import Any
 
 from attrs import frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Module, Op
 from akc.ir.opaque import opaque_kind
 from akc.ir.ops import host, nn, snn
-from akc.passes.chains import Chain, Segment, split
-from akc.passes.legal_layers import segment_faults
-from akc.passes.named_groups import with_named_groups
+from akc.passes.shared.rewriting.chains import Chain, Segment, split
+from akc.passes.shared.rewriting.legal_layers import segment_faults
+from akc.passes.shared.rewriting.named_groups import with_named_groups
 
 SNN = tuple(item for item in vars(snn).values() if isinstance(item, type) and issubclass(item, Op) and item.mnemonic)
 

@@ -11,11 +11,11 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module
 from akc.ir.ops import nn
-from akc.passes.chains import Group, Segment, split
-from akc.passes.geometry import Sides
-from akc.passes.pad_input import PadInput
-from akc.passes.rewrite import Editor
-from akc.passes.windows import solve
+from akc.passes.fitting.pad_input import PadInput
+from akc.passes.shared.rewriting.chains import Group, Segment, split
+from akc.passes.shared.rewriting.geometry import Sides
+from akc.passes.shared.rewriting.rewrite import Editor
+from akc.passes.shared.rewriting.windows import solve
 
 Axes = tuple[int, ...]
 CHOICES: tuple[Axes, ...] = ((0, 1), (0,), (1,))

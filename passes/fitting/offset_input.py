@@ -10,13 +10,13 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.chains import split
-from akc.passes.expand_groups import ungrouped
-from akc.passes.geometry import NO_SIDES, image_plan
-from akc.passes.insert_image_layer import input_reach
-from akc.passes.mirror import Mirror, fits
-from akc.passes.pad_input import PadInput
-from akc.passes.rewrite import Editor
+from akc.passes.fitting.expand_groups import ungrouped
+from akc.passes.fitting.insert_image_layer import input_reach
+from akc.passes.fitting.mirror import Mirror, fits
+from akc.passes.fitting.pad_input import PadInput
+from akc.passes.shared.rewriting.chains import split
+from akc.passes.shared.rewriting.geometry import NO_SIDES, image_plan
+from akc.passes.shared.rewriting.rewrite import Editor
 
 MOVES = (nn.Reshape, nn.Permute, nn.Flip, nn.Repeat)
 """What gives the numbers that it gets, in other places."""

@@ -10,9 +10,9 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module
 from akc.ir.ops import nn
-from akc.passes.chains import Group, split
-from akc.passes.geometry import IMAGE_KERNELS, NO_SIDES, Sides, image_plan
-from akc.passes.rewrite import Editor
+from akc.passes.shared.rewriting.chains import Group, split
+from akc.passes.shared.rewriting.geometry import IMAGE_KERNELS, NO_SIDES, Sides, image_plan
+from akc.passes.shared.rewriting.rewrite import Editor
 
 
 @frozen

@@ -9,9 +9,9 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.chains import Group, split
-from akc.passes.offset_input import reads_input
-from akc.passes.rewrite import Editor
+from akc.passes.fitting.offset_input import reads_input
+from akc.passes.shared.rewriting.chains import Group, split
+from akc.passes.shared.rewriting.rewrite import Editor
 
 MOST_ROWS = 16
 """Beyond four halvings a network is left for legalize to refuse."""

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.rewrite import Editor, rewrite
+from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 
 @frozen

@@ -10,8 +10,8 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.affine import is_leading
-from akc.passes.rewrite import Editor, rewrite
+from akc.passes.shared.rewriting.affine import is_leading
+from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 MOST_CHANNELS = 448
 """Channels of a filter of 4 bits that an NP holds: 100 bytes each of 44,800 (docs/akd1000/placement.md)."""

@@ -12,15 +12,15 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.affine import is_leading
-from akc.passes.chains import split
-from akc.passes.expand_groups import ungrouped
-from akc.passes.geometry import image_plan
-from akc.passes.pad_input import PadInput
-from akc.passes.repeat_rows import RepeatRows
-from akc.passes.rewrite import Editor, Floats
-from akc.passes.split_stride import SplitStride, fits_at_all
-from akc.passes.windows import LARGEST, STRIDED, common_stride
+from akc.passes.fitting.expand_groups import ungrouped
+from akc.passes.fitting.pad_input import PadInput
+from akc.passes.fitting.repeat_rows import RepeatRows
+from akc.passes.fitting.split_stride import SplitStride, fits_at_all
+from akc.passes.shared.rewriting.affine import is_leading
+from akc.passes.shared.rewriting.chains import split
+from akc.passes.shared.rewriting.geometry import image_plan
+from akc.passes.shared.rewriting.rewrite import Editor, Floats
+from akc.passes.shared.rewriting.windows import LARGEST, STRIDED, common_stride
 
 
 @frozen

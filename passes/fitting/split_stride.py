@@ -10,13 +10,13 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.chains import Group, split
-from akc.passes.fold_global_average import FoldGlobalAverage
-from akc.passes.geometry import image_plan
-from akc.passes.mirror import Mirror, fits
-from akc.passes.pad_input import PadInput
-from akc.passes.rewrite import Editor
-from akc.passes.windows import LARGEST, STRIDED, common_stride, obstacle
+from akc.passes.fitting.mirror import Mirror, fits
+from akc.passes.fitting.pad_input import PadInput
+from akc.passes.folding.fold_global_average import FoldGlobalAverage
+from akc.passes.shared.rewriting.chains import Group, split
+from akc.passes.shared.rewriting.geometry import image_plan
+from akc.passes.shared.rewriting.rewrite import Editor
+from akc.passes.shared.rewriting.windows import LARGEST, STRIDED, common_stride, obstacle
 
 
 @frozen

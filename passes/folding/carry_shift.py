@@ -10,9 +10,9 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
-from akc.passes.affine import Scaling, scaling_of, with_weights
-from akc.passes.expand_groups import ungrouped
-from akc.passes.rewrite import Editor, rewrite
+from akc.passes.fitting.expand_groups import ungrouped
+from akc.passes.shared.rewriting.affine import Scaling, scaling_of, with_weights
+from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 
 @frozen

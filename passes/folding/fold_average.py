@@ -11,11 +11,11 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
-from akc.passes.affine import is_leading
-from akc.passes.calibrate import activations
-from akc.passes.halve_pools import halve
-from akc.passes.rewrite import Editor, Floats, rewrite
-from akc.passes.windows import KERNELS, LARGEST
+from akc.passes.fitting.halve_pools import halve
+from akc.passes.quantising.calibrate import activations
+from akc.passes.shared.rewriting.affine import is_leading
+from akc.passes.shared.rewriting.rewrite import Editor, Floats, rewrite
+from akc.passes.shared.rewriting.windows import KERNELS, LARGEST
 
 
 @frozen

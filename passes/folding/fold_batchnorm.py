@@ -8,8 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from akc.ir.module import Module, Op
-from akc.passes.affine import fold_back, fold_forward, is_leading, swap_pool
-from akc.passes.rewrite import Editor, rewrite
+from akc.passes.shared.rewriting.affine import fold_back, fold_forward, is_leading, swap_pool
+from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 
 @frozen

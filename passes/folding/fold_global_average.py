@@ -11,9 +11,9 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
-from akc.passes.calibrate import activations
-from akc.passes.mirror import Mirror, fits
-from akc.passes.rewrite import Editor, rewrite
+from akc.passes.fitting.mirror import Mirror, fits
+from akc.passes.quantising.calibrate import activations
+from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 LARGEST_DENSE = 43_008
 """Bytes of weights that an FNP3 holds (docs/akd1000/placement.md)."""

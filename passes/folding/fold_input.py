@@ -11,8 +11,8 @@ from attrs import evolve, frozen
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Value
 from akc.ir.ops import nn
-from akc.passes.affine import Scaling, absorbed, fold_forward, is_leading, scaling_of
-from akc.passes.rewrite import Editor, rewrite
+from akc.passes.shared.rewriting.affine import Scaling, absorbed, fold_forward, is_leading, scaling_of
+from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 
 @frozen

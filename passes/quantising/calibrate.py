@@ -11,9 +11,9 @@ from attrs import evolve, field, frozen, validators
 
 from akc.ir.module import Module, Op, Value
 from akc.ir.ops import host, nn, nn_host, snn
-from akc.passes.evaluate import Array, sample_inputs, values
-from akc.passes.identities import with_kept_ranges
-from akc.passes.propagate import input_ranges, moments, warn_assumed
+from akc.passes.shared.numbers.evaluate import Array, sample_inputs, values
+from akc.passes.shared.numbers.propagate import input_ranges, moments, warn_assumed
+from akc.passes.shared.rewriting.identities import with_kept_ranges
 
 Ranges = dict[str, tuple[float, float]]
 

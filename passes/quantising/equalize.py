@@ -12,13 +12,13 @@ from attrs import evolve, field, frozen, validators
 
 from akc.ir.module import Module
 from akc.ir.ops import nn
-from akc.passes.affine import with_weights
-from akc.passes.calibrate import activations
-from akc.passes.chains import Group
-from akc.passes.evaluate import Array, sample_inputs, values
-from akc.passes.identities import is_identity
-from akc.passes.legal_chain import legal_chain
-from akc.passes.rewrite import Editor, Floats
+from akc.passes.quantising.calibrate import activations
+from akc.passes.shared.numbers.evaluate import Array, sample_inputs, values
+from akc.passes.shared.rewriting.affine import with_weights
+from akc.passes.shared.rewriting.chains import Group
+from akc.passes.shared.rewriting.identities import is_identity
+from akc.passes.shared.rewriting.legal_chain import legal_chain
+from akc.passes.shared.rewriting.rewrite import Editor, Floats
 
 LIMIT = 16.0
 """No channel is scaled by more than this, or less than one over it."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen, validators
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.ir.module import Module, Op, Value
 from akc.ir.ops.akida import FullyConnected, Layer, Learning
 from akc.ir.ops.host import Decode

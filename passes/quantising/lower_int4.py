@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen, validators
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Sequence, Statement, Value, fresh_name, merged_comments, merged_origin
 from akc.ir.ops import akida, host, nn
 from akc.ir.ops.nn_host import HostLayer
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.passes.chains import Chain, Group, Segment
-from akc.passes.evaluate import Array, Stream, evaluate_alone, sample_inputs, values
-from akc.passes.geometry import ImagePlan, image_plan
-from akc.passes.legal_chain import legal_chain
-from akc.passes.quantisation import input_levels, quantized, shifted_levels
-from akc.passes.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
-from akc.passes.split_signs import with_split_signs
+from akc.passes.shared.numbers.evaluate import Array, Stream, evaluate_alone, sample_inputs, values
+from akc.passes.shared.numbers.quantisation import input_levels, quantized, shifted_levels
+from akc.passes.shared.numbers.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
+from akc.passes.shared.rewriting.chains import Chain, Group, Segment
+from akc.passes.shared.rewriting.geometry import ImagePlan, image_plan
+from akc.passes.shared.rewriting.legal_chain import legal_chain
+from akc.passes.shared.rewriting.split_signs import with_split_signs
 
 BITS = validators.in_((1, 2, 4))
 

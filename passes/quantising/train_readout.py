@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve, field, frozen, validators
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 from akc.ir.module import Module, Op, Value, fresh_name
 from akc.ir.ops import host, nn
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.passes.evaluate import Array, sample_inputs
+from akc.passes.shared.numbers.evaluate import Array, sample_inputs
 from akc.sim.run import Runner
 
 Floats = npt.NDArray[np.float64]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen, validators
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn, snn
-from akc.passes.rewrite import Editor
+from akc.passes.shared.rewriting.rewrite import Editor
 
 MODES = ("refuse", "mean", "last", "cut")
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve, field, frozen, validators
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.ir.module import Module, Op
 from akc.ir.ops import akida, host, nn, snn
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.passes.evaluate import Array, sample_inputs
-from akc.passes.quantisation import MESH
-from akc.passes.rate import NeuronPlan, Plan, outputs
-from akc.passes.rounding import least_error_scale, round_nearest
-from akc.passes.staircase import fit, levels
+from akc.passes.shared.neurons.staircase import fit, levels
+from akc.passes.shared.numbers.evaluate import Array, sample_inputs
+from akc.passes.shared.numbers.quantisation import MESH
+from akc.passes.shared.numbers.rounding import least_error_scale, round_nearest
+from akc.passes.spiking.rate import NeuronPlan, Plan, outputs
 from akc.sim.neurons import scan
 from akc.sim.registry import WHOLE, evaluate_op, find_rule
 from akc.sim.run import Runner

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
 from akc.ir.ops import host, snn
 

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op
 from akc.ir.ops import host, nn, snn
-from akc.passes.rewrite import Editor
+from akc.passes.shared.rewriting.rewrite import Editor
 
 LAYERS = (nn.Dense, nn.Conv)
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve, field, frozen, validators
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Statement, Value, fresh_name
 from akc.ir.ops import host, nn, snn
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.passes.evaluate import Array, sample_inputs
-from akc.passes.latency import TABLES, first_neuron, once_at_most, tables
-from akc.passes.staircase import respond, staircase, width
+from akc.passes.shared.neurons.latency import TABLES, first_neuron, once_at_most, tables
+from akc.passes.shared.neurons.staircase import respond, staircase, width
+from akc.passes.shared.numbers.evaluate import Array, sample_inputs
 from akc.sim.run import Runner
 
 READOUTS = (host.Sum, host.Mean, host.Max, host.Last)

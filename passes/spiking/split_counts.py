@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from attrs import define, evolve, field, frozen, validators
 
-from akc.diagnostics import Diagnostic
+from akc.base.diagnostics import Diagnostic
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Statement
 from akc.ir.ops import nn, snn
-from akc.passes.counts import Jumps, jumps
-from akc.passes.rewrite import Editor
-from akc.passes.staircase import staircase
+from akc.passes.shared.neurons.counts import Jumps, jumps
+from akc.passes.shared.neurons.staircase import staircase
+from akc.passes.shared.rewriting.rewrite import Editor
 
 Linear = nn.Dense | nn.Conv
 Indices = npt.NDArray[np.int64]

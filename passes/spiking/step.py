@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Statement, Value, fresh_name
 from akc.ir.ops import nn, snn

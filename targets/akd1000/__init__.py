@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from akc.diagnostics import Diagnostic, error
+from akc.base.diagnostics import Diagnostic, error
 from akc.ir.module import Module
 from akc.targets import SequenceProgram
 
 if TYPE_CHECKING:
-    from akc.targets.akd1000.placement import Placer
+    from akc.targets.akida1.placing.placement import Placer
 
 
 @frozen
@@ -25,19 +25,19 @@ class Akd1000:
     @property
     def engine_version(self) -> str:
         """The version of the vendor's engine that programs name unless told otherwise."""
-        from akc.targets.akd1000.program import ENGINE_VERSION
+        from akc.targets.akida1.program.container import ENGINE_VERSION
 
         return ENGINE_VERSION
 
     def check(self, module: Module) -> list[Diagnostic]:
         """Every fault and warning of a quantised module that can be found without placing it."""
-        from akc.targets.akd1000 import limits
+        from akc.targets.akida1.limits import judge as limits
 
         return limits.check(module)
 
     def place(self, module: Module, mode: str = "vendor") -> Module:
         """Complete every `at`; raises DiagnosticError with all faults. mode: a key of PLACERS."""
-        from akc.targets.akd1000.placement import place_module
+        from akc.targets.akida1.placing.placement import place_module
 
         return place_module(module, _placer(mode))
 
@@ -54,19 +54,19 @@ class Akd1000:
         crossings between host and chip, its sequences placed by `mode`. `warn` is told why a layer goes to
         the host.
         """
-        from akc.targets.akd1000.partition import CUTS, partition
+        from akc.targets.akida1.placing.partition import CUTS, partition
 
         return partition(module, CUTS[way](_placer(mode)), warn)
 
     def assemble(self, module: Module, engine_version: str | None = None) -> tuple[SequenceProgram, ...]:
         """Programs of a placed module, one per sequence, in order."""
-        from akc.targets.akd1000.assemble import assemble
+        from akc.targets.akida1.program.assemble import assemble
 
         return assemble(module) if engine_version is None else assemble(module, engine_version)
 
 
 def _placer(mode: str) -> Placer:
-    from akc.targets.akd1000.placers import PLACERS
+    from akc.targets.akida1.placing.placers import PLACERS
 
     if mode not in PLACERS:
         message = f"there is no way of placing called {mode}"

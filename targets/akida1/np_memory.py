@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from akc.targets.akd1000.layers import LayerFacts
+from akc.targets.akida1.layers import LayerFacts
 
 INPUT_BYTES = 43008
 """Input memory of an NP: two blocks, so that a map of half the size can be double buffered."""

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from akc.ir.fields import Range
 from akc.ir.ops.akida import Location
-from akc.targets.akd1000.layers import LayerFacts
+from akc.targets.akida1.layers import LayerFacts
 
 Interval = tuple[int, int]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from akc.targets.akd1000.layers import LayerFacts
-from akc.targets.akd1000.memory import INPUT_BYTES, cdiv, tile_bytes
-from akc.targets.akd1000.mesh import CNP_ORDER
+from akc.targets.akida1.layers import LayerFacts
+from akc.targets.akida1.mesh import CNP_ORDER
+from akc.targets.akida1.np_memory import INPUT_BYTES, cdiv, tile_bytes
 
 TILE_D0 = 32
 """Widest tile along d0, halo not counted."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from attrs import frozen
 from click.testing import CliRunner
 
-from akc.cli import cli
-from akc.session import guarded
+from akc.cli.main import cli
+from akc.cli.session import guarded
 
 
 @frozen

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from akc import fbz
 from akc.ir.printer import print_module
-from akc.targets import fbz
 from tests.cli.runner import akc
 from tests.targets.akd1000.chips import network
 

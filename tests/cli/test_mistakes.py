@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import akc as api
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from tests.cli import models
 from tests.cli.runner import akc
 
@@ -174,7 +174,7 @@ def test_a_folder_that_may_not_be_written(folder: Path, monkeypatch: pytest.Monk
 def test_completion(
     words: str, expected: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from akc.cli import main
+    from akc.cli.main import main
 
     monkeypatch.setenv("_AKC_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", words)

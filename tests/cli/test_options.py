@@ -7,10 +7,12 @@ import attrs
 import click
 import pytest
 
-from akc import options, sources
-from akc.cli import cli
-from akc.frontends.spiking import CODINGS, READOUTS, SpikingOptions
-from akc.passes import place, spikes
+from akc.cli import options
+from akc.cli.main import cli
+from akc.compiler import sources
+from akc.frontends.spiking.reader import CODINGS, READOUTS, SpikingOptions
+from akc.passes.placing import place
+from akc.passes.shared.neurons import spikes
 from akc.targets import TARGETS
 
 

@@ -9,11 +9,11 @@ from typing import ClassVar
 import pytest
 from attrs import evolve, field, frozen, validators
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, PassCrash, describe, parse_pipeline, run_pipeline
 from akc.ir.module import Module, Op
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
-from akc.passmanager import Context, PassCrash, describe, parse_pipeline, run_pipeline
 from tests.cli.runner import akc as run_akc
 
 TEXT = """\

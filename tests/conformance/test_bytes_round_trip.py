@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Array, Module
 from akc.ir.weights import Weight
 from akc.sim.run import run
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.disassemble import disassemble
-from akc.targets.akd1000.program import CNP_SPARSE, read
-from akc.targets.akd1000.recover import recover
-from akc.targets.akd1000.walk import hex_row
+from akc.targets.akida1.program.container import CNP_SPARSE, read
+from akc.targets.akida1.reading.disassemble import disassemble
+from akc.targets.akida1.reading.recover import recover
+from akc.targets.akida1.reading.register_lines import hex_row
 from tests.conformance import random_networks, vendor
 from tests.conformance.random_networks import NetBuilder
 

@@ -20,12 +20,12 @@ from attrs import frozen
 from akc.ir.module import Module
 from akc.ir.ops.akida import Learning
 from akc.sim.run import run
-from akc.targets.akd1000.driver.bus import RecordingBus
-from akc.targets.akd1000.driver.driver import Device
-from akc.targets.akd1000.driver.errors import BadInput, ChipFault, WrongProgram
-from akc.targets.akd1000.driver.events import CNP, DENSE, FNP, HRC
-from akc.targets.akd1000.driver.plan import read_info
-from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.targets.akida1.driver.bus import RecordingBus
+from akc.targets.akida1.driver.driver import Device
+from akc.targets.akida1.driver.errors import BadInput, ChipFault, WrongProgram
+from akc.targets.akida1.driver.events import CNP, DENSE, FNP, HRC
+from akc.targets.akida1.driver.plan import read_info
+from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.conformance import random_networks, vendor
 from tests.conformance.engine import Engine, EngineFault, build
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from attrs import frozen
 
-from akc.device_runner import run_on
+from akc.compiler.program import Program
+from akc.devices.runner import run_on
+from akc.devices.verification import verify
 from akc.ir.module import Module
 from akc.ir.ops.akida import Learning
-from akc.program import Program
 from akc.sim.run import run
 from akc.targets import SequenceProgram
-from akc.targets.akd1000.driver.driver import Device
-from akc.targets.akd1000.emulator.bus import EmulatorBus
-from akc.verification import verify
+from akc.targets.akida1.driver.driver import Device
+from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.conformance import random_networks, vendor
 
 pytestmark = pytest.mark.conformance

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.fbz import read
+from akc.base.diagnostics import DiagnosticError
+from akc.fbz import to_buffer, write
+from akc.fbz.reading import read
 from akc.ir.levels import level_of
 from akc.ir.module import Module
 from akc.ir.verifier import verify
 from akc.sim.run import run
-from akc.targets.fbz import to_buffer, write
 from tests.conformance import random_networks, software_networks, vendor
 from tests.conformance.arithmetic import samples
 

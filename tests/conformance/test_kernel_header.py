@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from akc.targets.akd1000.driver import vfio
+from akc.targets.akida1.driver import vfio
 from tests.targets.akd1000.driver import fake_kernel
 
 pytestmark = pytest.mark.conformance

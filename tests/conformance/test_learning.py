@@ -17,7 +17,7 @@ from attrs import evolve
 
 from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected
-from akc.passes.learn import Learn
+from akc.passes.quantising.learn import Learn
 from akc.sim.learning import State, classes, initial_state, learn, learning_layer, limits
 from tests.conformance import random_networks, vendor, ways
 from tests.passes.building import context

@@ -9,14 +9,14 @@ import akida
 import numpy as np
 import pytest
 
-from akc.compiler import build
+from akc import fbz
+from akc.compiler.compiler import build
+from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Module
 from akc.ir.ops.akida import InputConvolutional
 from akc.ir.ops.host import Quantize
 from akc.passes import LOWER
-from akc.passmanager import Context, run_pipeline
 from akc.sim.run import run
-from akc.targets import fbz
 from tests.conformance import vendor
 from tests.passes.building import images, sampled
 from tests.passes.networks import REWRITES

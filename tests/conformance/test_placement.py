@@ -13,13 +13,14 @@ from typing import Any
 import akida
 import pytest
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer, Location
-from akc.targets.akd1000 import TARGET, mesh
-from akc.targets.akd1000.layers import LayerFacts, layers_of
-from akc.targets.akd1000.memory import external_bytes, input_bytes, weight_bytes
-from akc.targets.akd1000.shares import Share
+from akc.targets.akd1000 import TARGET
+from akc.targets.akida1 import mesh
+from akc.targets.akida1.layers import LayerFacts, layers_of
+from akc.targets.akida1.np_memory import external_bytes, input_bytes, weight_bytes
+from akc.targets.akida1.shares import Share
 from tests.conformance import random_networks, vendor
 from tests.conformance.placement_networks import SHAPES
 from tests.conformance.ways import draw

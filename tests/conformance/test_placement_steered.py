@@ -11,8 +11,8 @@ import pytest
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.layers import layers_of
-from akc.targets.akd1000.memory import tile_bytes
+from akc.targets.akida1.layers import layers_of
+from akc.targets.akida1.np_memory import tile_bytes
 from tests.conformance import comparison, vendor, ways
 from tests.conformance.test_placement import COUNT, SEED
 from tests.targets.akd1000.chips import at, network, pinned

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import akc
+from akc import fbz
 from akc.ir.module import Module
 from akc.ir.ops.host import Quantize
 from akc.sim.run import run
-from akc.targets import fbz
 from tests.conformance import vendor
 from tests.frontends.typical import TYPICAL, network
 

@@ -14,22 +14,22 @@ import akida
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.fields import Range
 from akc.ir.module import Module, Value
 from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Layer, Location
 from akc.ir.weights import Weight
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.layers import LayerFacts, chain_facts, on_host
-from akc.targets.akd1000.limit_table import LARGEST_UNITS
-from akc.targets.akd1000.limits import layer_faults
-from akc.targets.akd1000.memory import FNP3_BYTES, weight_bytes
-from akc.targets.akd1000.mesh import CNP_ORDER, FNP_ORDER
-from akc.targets.akd1000.pins import may_be_tiled, pin_faults
-from akc.targets.akd1000.placement import FILTER_LIMIT, shares_of
-from akc.targets.akd1000.shares import Share
-from akc.targets.akd1000.tiles import cut
+from akc.targets.akida1.layers import LayerFacts, chain_facts, on_host
+from akc.targets.akida1.limits.judge import layer_faults
+from akc.targets.akida1.limits.table import LARGEST_UNITS
+from akc.targets.akida1.mesh import CNP_ORDER, FNP_ORDER
+from akc.targets.akida1.np_memory import FNP3_BYTES, weight_bytes
+from akc.targets.akida1.placing.pins import may_be_tiled, pin_faults
+from akc.targets.akida1.placing.placement import FILTER_LIMIT, shares_of
+from akc.targets.akida1.shares import Share
+from akc.targets.akida1.tiles import cut
 from tests.conformance import random_networks, vendor
 from tests.conformance.placement_networks import SHAPES, shaped_network
 from tests.targets.akd1000.chips import in_sequence, pinned

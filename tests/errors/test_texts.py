@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from akc.codes import CODES
+from akc.base.codes import CODES
 from tests.cli.runner import akc
 
 TEXTS = Path(__file__).parent / "texts"

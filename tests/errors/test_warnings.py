@@ -12,7 +12,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import akc as api
-from akc.program import from_bytes
+from akc.compiler.program import from_bytes
 from tests.cli import models
 from tests.cli.runner import akc
 from tests.ir.test_text import SMALL

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import akc
-from akc.verification import verify
+from akc.devices.verification import verify
 from examples import roads
 from examples.accuracy import percent
 from examples.mnist_mlp.run import case

@@ -10,10 +10,10 @@ import cramjam
 import pytest
 from attrs import evolve
 
+from akc.fbz import layers as described
+from akc.fbz import to_buffer, writer
+from akc.fbz.layers import FileLayer
 from akc.ir.module import Module
-from akc.targets.fbz import layers as described
-from akc.targets.fbz import to_buffer, writer
-from akc.targets.fbz.layers import FileLayer
 from tests.sim.texts import net
 
 

@@ -11,16 +11,16 @@ import pytest
 from attrs import evolve
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.fbz import read
+from akc.base.diagnostics import DiagnosticError
+from akc.fbz import schema, to_buffer, write, writer
+from akc.fbz.layers import FileLayer
+from akc.fbz.reading import read
+from akc.fbz.schema import LayerKind
 from akc.ir.levels import level_of
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer
 from akc.ir.verifier import verify
 from akc.sim.run import run
-from akc.targets.fbz import schema, to_buffer, write, writer
-from akc.targets.fbz.layers import FileLayer
-from akc.targets.fbz.schema import LayerKind
 from tests.conformance import random_networks
 from tests.fbz.models import Change, learner, packed, parameters, small, spoiled, variable, without
 

@@ -8,12 +8,12 @@ import pytest
 from attrs import evolve
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.fbz_file import read_raw
+from akc.base.diagnostics import DiagnosticError
+from akc.fbz import write
+from akc.fbz.file import read_raw
+from akc.fbz.snappy import SnappyFault, block_end, unpack
 from akc.ir.module import Module, Sequence
 from akc.ir.weights import Weight
-from akc.targets.fbz import write
-from akc.targets.fbz.snappy import SnappyFault, block_end, unpack
 from tests.fbz.models import learner, small
 from tests.sim.texts import net
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.export import Dim
 
-from akc.frontends.onnx import read_onnx
-from akc.frontends.torch_export import read_torch
+from akc.frontends.onnx.importer import read_onnx
+from akc.frontends.torch.export import read_torch
 from tests.frontends.ways import exported, same_network
 from tests.frontends.zoo import NETWORKS, randomised
 

@@ -11,16 +11,16 @@ import pytest
 import torch
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.onnx import read_onnx
-from akc.frontends.torch_export import read_torch
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, run_pipeline
+from akc.frontends.onnx.importer import read_onnx
+from akc.frontends.torch.export import read_torch
 from akc.ir.module import Module
 from akc.ir.opaque import OPAQUE_KINDS
 from akc.ir.ops.nn import Opaque
 from akc.ir.verifier import verify
 from akc.passes import LEGALISE
-from akc.passes.named_groups import with_named_groups
-from akc.passmanager import Context, run_pipeline
+from akc.passes.shared.rewriting.named_groups import with_named_groups
 from akc.sim.run import run
 from tests.frontends.groups import GROUPS, TOKENS, SharesOfAttention
 from tests.frontends.ways import exported

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from akc.frontends import emit_layout, names, windows
-from akc.frontends.names import text_name
-from akc.frontends.onnx import read_onnx
-from akc.frontends.torch_export import read_torch
+from akc.frontends.graph import windows
+from akc.frontends.graph.emit import layout as emit_layout
+from akc.frontends.onnx.importer import read_onnx
+from akc.frontends.torch.export import read_torch
+from akc.ir import names
+from akc.ir.names import text_name
 from tests.frontends.ways import exported
 
 

@@ -13,8 +13,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.onnx import read_onnx
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.onnx.importer import read_onnx
 
 FLOAT = TensorProto.FLOAT
 

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from akc.frontends.onnx import read_onnx
+from akc.frontends.onnx.importer import read_onnx
 from akc.ir.ops.nn import Opaque
 from akc.ir.verifier import verify
 from akc.sim.run import run

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from onnx import ModelProto, helper
 
-from akc.frontends.onnx import read_onnx
+from akc.frontends.onnx.importer import read_onnx
 from akc.ir.ops.nn import Opaque
 from tests.frontends.test_onnx_geometry import agrees, model_of
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
-from akc.frontends.onnx import read_onnx
+from akc.frontends.onnx.importer import read_onnx
 from akc.ir.ops.nn import Opaque
 from akc.ir.verifier import verify
 from akc.sim.run import run

@@ -17,16 +17,16 @@ from onnx import numpy_helper, version_converter
 from onnx.backend.test.case.node import collect_testcases
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.onnx import read_onnx
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, run_pipeline
+from akc.frontends.onnx.importer import read_onnx
 from akc.ir.module import Module
 from akc.ir.opaque import OPAQUE_KINDS
 from akc.ir.ops.nn import Opaque
 from akc.ir.verifier import verify
 from akc.passes import LEGALISE
-from akc.passes.legal_chain import legal_chain
-from akc.passes.named_groups import with_named_groups
-from akc.passmanager import Context, run_pipeline
+from akc.passes.shared.rewriting.legal_chain import legal_chain
+from akc.passes.shared.rewriting.named_groups import with_named_groups
 from akc.sim.run import run
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"

@@ -12,8 +12,8 @@ import torch
 from syrupy.assertion import SnapshotAssertion
 from torch import Tensor, nn
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.torch_export import load_factory, read_torch
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.torch.export import load_factory, read_torch
 from akc.ir.printer import print_module
 
 HEAD = "import torch\nfrom torch import nn\n\n"

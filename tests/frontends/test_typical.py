@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import akc
-from akc.frontends.torch_export import read_torch
+from akc.compiler.pipeline import Context, run_pipeline
+from akc.frontends.torch.export import read_torch
 from akc.passes import LEGALISE
-from akc.passmanager import Context, run_pipeline
 from akc.sim.run import run
 from tests.frontends.typical import TYPICAL, network, row
 from tests.frontends.ways import all_ways, same_network

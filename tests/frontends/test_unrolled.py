@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from akc.frontends.onnx import read_onnx
+from akc.frontends.onnx.importer import read_onnx
 from akc.ir.opaque import opaque_kind
 from akc.ir.ops.nn import Opaque
 from akc.ir.ops.snn import Leaky

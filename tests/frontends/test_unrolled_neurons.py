@@ -13,8 +13,8 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.onnx import read_onnx
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.onnx.importer import read_onnx
 from akc.ir.module import Module
 from akc.ir.ops.nn import Opaque
 from akc.ir.ops.snn import Neuron

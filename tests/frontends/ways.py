@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from akc.frontends.onnx import read_onnx
-from akc.frontends.torch_export import read_torch
+from akc.frontends.onnx.importer import read_onnx
+from akc.frontends.torch.export import read_torch
 from akc.ir.fields import WeightName, fields_of
 from akc.ir.module import Module
 from akc.ir.verifier import verify

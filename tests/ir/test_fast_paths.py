@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.parser import _find_comments
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight, _decode_hex_slowly

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import akc as api
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.verifier import verify, verify_numbers
-from akc.passmanager import Context, run_pipeline
 from tests.cli import models
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from akc.diagnostics import DiagnosticError, Source, Span
+from akc.base.diagnostics import DiagnosticError, Source, Span
 from akc.ir.types import TensorType
 from akc.ir.weights import LINE_DIGITS, Weight, encode
 from tests.ir.strategies import weights

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
+from akc.compiler.pipeline import Context
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Net, Op, Value
 from akc.ir.ops import nn
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.passmanager import Context
 from akc.sim.run import run
 
 

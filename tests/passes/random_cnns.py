@@ -11,12 +11,12 @@ import numpy as np
 import onnxruntime
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.onnx import read_onnx
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, run_pipeline
+from akc.frontends.onnx.importer import read_onnx
 from akc.ir.module import Module
 from akc.ir.ops.nn import Opaque
 from akc.passes import LEGALISE
-from akc.passmanager import Context, run_pipeline
 from akc.sim.run import run
 
 Array = np.ndarray[Any, Any]

@@ -15,11 +15,11 @@ import pytest
 import torch
 from torch import nn
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.torch_export import read_torch
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import run_pipeline
+from akc.frontends.torch.export import read_torch
 from akc.ir.module import Module
 from akc.passes import LEGALISE
-from akc.passmanager import run_pipeline
 from tests.passes.building import context, outputs
 
 SEEDS = range(60)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from akc.frontends.onnx import read_onnx
+from akc.compiler.pipeline import Context, run_pipeline
+from akc.frontends.onnx.importer import read_onnx
 from akc.passes import LOWER
-from akc.passmanager import Context, run_pipeline
 from tests.passes.building import outputs
 
 ROOT = Path(__file__).parents[2]

@@ -12,19 +12,19 @@ import pytest
 import torch
 
 import akc
-from akc.devices import open_device
-from akc.diagnostics import DiagnosticError
-from akc.frontends.onnx import read_onnx
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, parse_pipeline, run_pipeline
+from akc.compiler.program import from_bytes
+from akc.devices.opening import open_device
+from akc.frontends.onnx.importer import read_onnx
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer
 from akc.ir.ops.nn_host import HostLayer
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.passes import LEGALISE, LOWER
-from akc.passmanager import Context, parse_pipeline, run_pipeline
-from akc.program import from_bytes
 from akc.sim.run import run
-from akc.targets.akd1000.report import report, report_json
+from akc.targets.akida1.reading.report import report, report_json
 from tests.cli.runner import akc as command
 from tests.frontends.ways import all_ways, exported, same_network
 from tests.passes.branched import NETWORKS, SHAPE, TRAINED_ON, digits, trained

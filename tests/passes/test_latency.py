@@ -11,12 +11,12 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import akc
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context
 from akc.ir.module import Module
 from akc.ir.ops import host
-from akc.passes.latency import Currents, once_at_most, shape_of
-from akc.passes.rate import Rate
-from akc.passmanager import Context
+from akc.passes.shared.neurons.latency import Currents, once_at_most, shape_of
+from akc.passes.spiking.rate import Rate
 from tests.passes.test_spiking import filled, output
 
 STEPS = 12

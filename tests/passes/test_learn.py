@@ -8,10 +8,10 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import akc
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected, Layer
-from akc.passes.learn import Learn
+from akc.passes.quantising.learn import Learn
 from akc.targets.akd1000 import TARGET
 from tests.passes.building import context
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Value
 from akc.ir.opaque import OPAQUE_KINDS, UNKNOWN, opaque_kind
 from akc.ir.ops import nn

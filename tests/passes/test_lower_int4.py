@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, parse_pipeline, run_pipeline
 from akc.ir.module import Module, Value
 from akc.ir.ops import akida, nn, nn_host
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes import LEGALISE, LOWER
-from akc.passmanager import Context, parse_pipeline, run_pipeline
 from akc.sim.run import run
 from tests.passes.building import Building, context, images, outputs, sampled
 from tests.passes.networks import REWRITES

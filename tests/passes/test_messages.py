@@ -11,14 +11,14 @@ import pytest
 from attrs import evolve
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import DiagnosticError, render_all
+from akc.base.diagnostics import DiagnosticError, render_all
+from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Module, Value
 from akc.ir.ops import nn
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.weights import Weight
 from akc.passes import LEGALISE, LOWER
-from akc.passmanager import Context, run_pipeline
 from tests.passes.building import Building, sampled
 from tests.passes.test_other_passes import dense, recurrent
 

@@ -8,15 +8,15 @@ import pytest
 from attrs import evolve
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import DiagnosticError, render_all
+from akc.base.diagnostics import DiagnosticError, render_all
+from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Module, Net, Value
 from akc.ir.ops import nn
 from akc.ir.types import TensorType
 from akc.passes import LEGALISE, LOWER, PASSES
-from akc.passes.calibrate import Calibrate
-from akc.passes.equalize import Equalize
-from akc.passes.merge_skipdma import MergeSkipdma
-from akc.passmanager import Context, run_pipeline
+from akc.passes.placing.merge_skipdma import MergeSkipdma
+from akc.passes.quantising.calibrate import Calibrate
+from akc.passes.quantising.equalize import Equalize
 from tests.passes.building import Building, assert_same, context, images, outputs, sampled
 
 

@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from akc.passes.evidence import Evidence
-from akc.passes.quantisation import MESH, Levels, decoding, input_levels, quantized, smallest_scale, threshold_and_step
-from akc.passes.rounding import (
+from akc.passes.shared.numbers.evidence import Evidence
+from akc.passes.shared.numbers.quantisation import (
+    MESH,
+    Levels,
+    decoding,
+    input_levels,
+    quantized,
+    smallest_scale,
+    threshold_and_step,
+)
+from akc.passes.shared.numbers.rounding import (
     largest_scale,
     least_error_scale,
     limits,

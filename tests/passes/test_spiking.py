@@ -10,19 +10,19 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import akc
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.levels import level_of
 from akc.ir.module import Module
 from akc.ir.parser import parse
 from akc.ir.weights import Weight
 from akc.passes import SPIKING
-from akc.passes.fit_rate import FitRate, Score, best_of
-from akc.passes.hybrid import Hybrid
-from akc.passes.rate import Rate, usual_windows
-from akc.passes.spikes import choose_way
-from akc.passes.staircase import fit, levels, respond, staircase
-from akc.passes.step import Step
-from akc.passmanager import Context, run_pipeline
+from akc.passes.shared.neurons.spikes import choose_way
+from akc.passes.shared.neurons.staircase import fit, levels, respond, staircase
+from akc.passes.spiking.fit_rate import FitRate, Score, best_of
+from akc.passes.spiking.hybrid import Hybrid
+from akc.passes.spiking.rate import Rate, usual_windows
+from akc.passes.spiking.step import Step
 from akc.sim.run import run
 
 DENSE = """akir 1.0

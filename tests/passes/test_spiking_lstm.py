@@ -8,13 +8,13 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import akc
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.levels import level_of
 from akc.ir.module import Module
 from akc.passes import SPIKING
-from akc.passes.drop_lstm import DropLstm
-from akc.passes.spikes import choose_way
-from akc.passmanager import Context, run_pipeline
+from akc.passes.shared.neurons.spikes import choose_way
+from akc.passes.spiking.drop_lstm import DropLstm
 from akc.sim.run import run
 from tests.passes.test_spiking import filled, spikes
 

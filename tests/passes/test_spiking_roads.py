@@ -10,9 +10,9 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import akc
+from akc.compiler.pipeline import Context
 from akc.ir.module import Module
 from akc.ir.ops import akida
-from akc.passmanager import Context
 from akc.sim.run import run
 from tests.passes.test_spiking import EVENTS, MEMORYLESS, RECURRENT, dense, filled, images, output, spikes
 

@@ -10,14 +10,14 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import akc
+from akc.compiler.pipeline import Context
 from akc.ir.levels import level_of
 from akc.ir.module import Module
 from akc.ir.ops import akida
 from akc.ir.parser import parse
-from akc.passes.counts import jumps
-from akc.passes.rate import Rate
-from akc.passes.split_counts import SplitCounts
-from akc.passmanager import Context
+from akc.passes.shared.neurons.counts import jumps
+from akc.passes.spiking.rate import Rate
+from akc.passes.spiking.split_counts import SplitCounts
 from akc.sim.run import run
 from tests.passes.test_spiking import dense, filled, images, output
 

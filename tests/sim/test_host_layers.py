@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Array, Module
 from akc.ir.ops.nn_host import FUNCTIONS
 from akc.ir.verifier import verify

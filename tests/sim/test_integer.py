@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Array, Module
 from akc.ir.ops.akida import Layer
 from akc.ir.weights import Weight

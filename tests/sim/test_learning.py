@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import akc
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected
-from akc.passes.learn import Learn
+from akc.passes.quantising.learn import Learn
 from akc.sim.learning import fit, initial_state, learning_layer
 from akc.sim.run import run
 from tests.passes.building import context

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.sim import run as running
 from akc.sim.run import Runner, run

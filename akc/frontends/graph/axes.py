@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from akc.frontends.building import Axes, Builder
-from akc.frontends.graph import Node
+from akc.frontends.graph.building import Axes, Builder
+from akc.frontends.graph.graph import Node
 
 CHANNELS_LAST: dict[int, Axes] = {3: (None, 2, 1), 4: (2, 3, 1)}
 """Where the axes of [batch, channels, ...] go, by rank; one-dimensional maps are 1 x length."""

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve, field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
-from akc.frontends.graph import Array, Graph, Node, Tensor
-from akc.frontends.names import text_name
+from akc.base.diagnostics import Diagnostic, DiagnosticError
+from akc.frontends.graph.graph import Array, Graph, Node, Tensor
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Net, Op, Value, fresh_name
+from akc.ir.names import text_name
 from akc.ir.ops import nn
 from akc.ir.signature import TypeFault, Types
 from akc.ir.types import TensorType

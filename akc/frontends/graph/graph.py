@@ -2,7 +2,7 @@
 """The common form of a traced network: what every graph frontend reads into, and what is built from it.
 
 ONNX files and torch.export graphs become the same list of nodes with the same few kinds (the table
-`KINDS` of akc.frontends.emit says what each turns into). Shapes are the source's own, with a batch
+`KINDS` of akc.frontends.graph.emit.kinds says what each turns into). Shapes are the source's own, with a batch
 axis of length 1; layouts are the source's own as well (channels first).
 """
 
@@ -38,7 +38,7 @@ class Tensor:
 class Node:
     """One operation of the source.
 
-    kind: a row of akc.frontends.emit.KINDS, or a plain arithmetic word (add, mul, erf ...) that is
+    kind: a row of akc.frontends.graph.emit.kinds.KINDS, or a plain arithmetic word (add, mul, erf ...) that is
     recognised as part of a group or arrives as an opaque operation;
     inputs: names of values or constants; constants: weights by role ("weight", "bias" ...);
     name: the name wanted for the result; source: what the user calls the node.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph import Array, Graph, Node
+from akc.frontends.graph.graph import Array, Graph, Node
 from akc.sim.host_layers import erf
 
 Rule = Callable[..., Any]

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import define, field
 
-from akc.frontends.graph import Graph, Node, scalar
+from akc.frontends.graph.graph import Graph, Node, scalar
 
 Pattern = Any
 COMMUTATIVE = frozenset({"add", "mul"})

@@ -13,11 +13,11 @@ from collections.abc import Callable
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.frontends.graph import Array, Graph, Node, scalar
-from akc.frontends.interpret import computed
-from akc.frontends.patterns import Matcher, Pattern
-from akc.frontends.recognise_spiking import recognise_spiking
-from akc.frontends.recognise_unrolled import recognise_unrolled
+from akc.frontends.graph.graph import Array, Graph, Node, scalar
+from akc.frontends.graph.interpret import computed
+from akc.frontends.graph.patterns import Matcher, Pattern
+from akc.frontends.graph.recognise_spiking import recognise_spiking
+from akc.frontends.graph.recognise_unrolled import recognise_unrolled
 from akc.sim.host_layers import FUNCTIONS
 
 Make = Callable[[Graph, Node, str], Node | None]

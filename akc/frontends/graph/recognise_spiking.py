@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from akc.frontends.graph import Graph, Node, merged_source, only_activations
+from akc.frontends.graph.graph import Graph, Node, merged_source, only_activations
 
 NAME = "unrolled spiking neuron"
 COMPARISONS = frozenset({"greater", "less", "greater_equal", "less_equal"})

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from attrs import define, evolve, frozen
 
-from akc.frontends.graph import Array, Graph, Node, Tensor
+from akc.frontends.graph.graph import Array, Graph, Node, Tensor
 
 ACTIVATIONS = frozenset({"tanh", "relu"})
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from attrs import evolve
 
-from akc.frontends.graph import Array, Graph, Node, merged_source
+from akc.frontends.graph.graph import Array, Graph, Node, merged_source
 
 LINEAR = ("dense", "conv")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from akc.diagnostics import error
-from akc.files import read_bytes
+from akc.base.diagnostics import error
+from akc.base.files import read_bytes
 
 OLDEST_OPSET = 11
 

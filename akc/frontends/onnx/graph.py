@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.graph import FLOATS, Graph, Input, Tensor
-from akc.frontends.onnx_file import opset_of
-from akc.frontends.onnx_ops import named, unknown
-from akc.frontends.onnx_reader import Reader
-from akc.frontends.onnx_shapes import folded, infer
-from akc.frontends.onnx_table import HANDLERS
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.graph.graph import FLOATS, Graph, Input, Tensor
+from akc.frontends.onnx.file import opset_of
+from akc.frontends.onnx.ops import named, unknown
+from akc.frontends.onnx.reader import Reader
+from akc.frontends.onnx.shapes import folded, infer
+from akc.frontends.onnx.table import HANDLERS
 
 RECURRENT = ("LSTM", "GRU", "RNN")
 ONE_RESULT = ("MaxPool", "Dropout", "BatchNormalization")

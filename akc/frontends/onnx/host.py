@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph import Array
-from akc.frontends.onnx_reader import Handler, Reader
+from akc.frontends.graph.graph import Array
+from akc.frontends.onnx.reader import Handler, Reader
 
 # -- functions ---------------------------------------------------------------------------------------
 
@@ -215,4 +215,4 @@ HOST_ROWS: tuple[tuple[Handler, str], ...] = (
     (conv_transpose, "ConvTranspose"),
     (resize, "Resize Upsample"),
 )
-"""Rows of akc.frontends.onnx_table."""
+"""Rows of akc.frontends.onnx.table."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph import Array
-from akc.frontends.onnx_reader import Handler, Reader
-from akc.frontends.windows import adaptive_same_padding, no_padding
+from akc.frontends.graph.graph import Array
+from akc.frontends.graph.windows import adaptive_same_padding, no_padding
+from akc.frontends.onnx.reader import Handler, Reader
 
 
 def gemm(r: Reader, node: Any) -> None:

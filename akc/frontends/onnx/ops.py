@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph import FLOATS, scalar
-from akc.frontends.onnx_reader import Handler, Reader
+from akc.frontends.graph.graph import FLOATS, scalar
+from akc.frontends.onnx.reader import Handler, Reader
 
 # -- elementwise ----------------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from attrs import define, field
 
-from akc.diagnostics import Diagnostic
-from akc.frontends.graph import Array, Graph, Node
-from akc.frontends.names import parameter_owner, scope_path
-from akc.frontends.onnx_file import import_onnx
+from akc.base.diagnostics import Diagnostic
+from akc.frontends.graph.graph import Array, Graph, Node
+from akc.frontends.onnx.file import import_onnx
+from akc.ir.names import parameter_owner, scope_path
 
 LAYERS = ("Conv", "Gemm", "MatMul", "ConvTranspose")
 """Operators whose weights say which module they are."""
@@ -21,7 +21,7 @@ LAYERS = ("Conv", "Gemm", "MatMul", "ConvTranspose")
 
 @define
 class Reader:
-    """State of reading one model; the handlers of akc.frontends.onnx_table see it as `r`."""
+    """State of reading one model; the handlers of akc.frontends.onnx.table see it as `r`."""
 
     model: Any
     graph: Graph

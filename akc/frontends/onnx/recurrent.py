@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph import Array, Tensor
-from akc.frontends.onnx_reader import Reader
+from akc.frontends.graph.graph import Array, Tensor
+from akc.frontends.onnx.reader import Reader
 
 GATE_ORDERS = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
 """Where PyTorch's gates (LSTM i f g o, GRU r z n) stand in ONNX's order (i o f c, and z r h)."""

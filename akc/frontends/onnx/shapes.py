@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
-from akc.frontends.graph import Array, Tensor
-from akc.frontends.onnx_reader import Reader
+from akc.frontends.graph.graph import Array, Tensor
+from akc.frontends.onnx.reader import Reader
 from akc.ir.ops.nn import window_outputs
 
 SMALL = 4096

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from akc.frontends import onnx_layers as layers
-from akc.frontends import onnx_ops as ops
-from akc.frontends.onnx_host import HOST_ROWS
-from akc.frontends.onnx_reader import Handler
-from akc.frontends.onnx_recurrent import recurrent
+from akc.frontends.onnx import layers, ops
+from akc.frontends.onnx.host import HOST_ROWS
+from akc.frontends.onnx.reader import Handler
+from akc.frontends.onnx.recurrent import recurrent
 
 _WORDS = """Relu Sigmoid Add Sub Mul Div Neg Pow Sqrt Reciprocal Exp Log Erf Tanh Softplus Abs Greater Less Where
     Not And Or Equal"""

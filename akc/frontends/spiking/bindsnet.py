@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
-from akc.frontends.bindsnet_connections import Connection, append, from_state, refused
-from akc.frontends.pickles import Bag, read_objects
-from akc.frontends.refusals import REFUSALS
-from akc.frontends.snntorch import numbers
-from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain
-from akc.frontends.timeloop import NeuronRow
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.frontends.spiking.bindsnet_connections import Connection, append, from_state, refused
+from akc.frontends.spiking.reader import Chain, NeuronSpec, SpikingOptions, finish_chain
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.frontends.spiking.snntorch import numbers
+from akc.frontends.spiking.timeloop import NeuronRow
+from akc.frontends.torch.pickles import Bag, read_objects
 from akc.ir.module import Module
 from akc.ir.ops import snn
 

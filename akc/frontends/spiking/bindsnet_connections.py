@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.diagnostics import Diagnostic, error
-from akc.frontends.pickles import Bag
-from akc.frontends.refusals import REFUSALS
-from akc.frontends.snntorch import numbers
-from akc.frontends.spiking import Chain, pair
-from akc.frontends.timeloop import NeuronRow
+from akc.base.diagnostics import Diagnostic, error
+from akc.frontends.spiking.reader import Chain, pair
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.frontends.spiking.snntorch import numbers
+from akc.frontends.spiking.timeloop import NeuronRow
+from akc.frontends.torch.pickles import Bag
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from attrs import define, field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
-from akc.frontends.graph import Graph, Node, Tensor
-from akc.frontends.refusals import REFUSALS
-from akc.frontends.spiking import NeuronSpec
-from akc.frontends.torch_graph import handle
-from akc.frontends.torch_reader import TorchReader, is_part, states_of
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.frontends.graph.graph import Graph, Node, Tensor
+from akc.frontends.spiking.reader import NeuronSpec
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.frontends.torch.graph import handle
+from akc.frontends.torch.reader import TorchReader, is_part, states_of
 
 
 @frozen

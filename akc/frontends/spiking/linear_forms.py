@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve, field, frozen
 
-from akc.frontends.graph import Array, Graph, Node
+from akc.frontends.graph.graph import Array, Graph, Node
 
 
 @frozen

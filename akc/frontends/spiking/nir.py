@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
-from akc.files import read_bytes
-from akc.frontends.graph import Node
-from akc.frontends.refusals import REFUSALS
-from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
-from akc.frontends.timeloop import NeuronRow
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.files import read_bytes
+from akc.frontends.graph.graph import Node
+from akc.frontends.spiking.reader import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.frontends.spiking.timeloop import NeuronRow
 from akc.ir.module import Module
 from akc.ir.ops import snn
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
-from akc.frontends.graph import Node
-from akc.frontends.snntorch import numbers
-from akc.frontends.spiking import NeuronSpec, SpikingOptions
-from akc.frontends.timeloop import NeuronRow, read_loop
+from akc.frontends.graph.graph import Node
+from akc.frontends.spiking.reader import NeuronSpec, SpikingOptions
+from akc.frontends.spiking.snntorch import numbers
+from akc.frontends.spiking.timeloop import NeuronRow, read_loop
 from akc.ir.module import Module
 from akc.ir.ops import snn, snn_models
 
@@ -23,7 +23,7 @@ from akc.ir.ops import snn, snn_models
 def read_norse(model: Any, example: Any, options: SpikingOptions | None = None, name: str | None = None) -> Module:
     """The network of a live torch module with Norse cells.
 
-    example, time loops and read-outs are as for `akc.frontends.snntorch.read_snntorch`. Modules with time
+    example, time loops and read-outs are as for `akc.frontends.spiking.snntorch.read_snntorch`. Modules with time
     (LIF, LI, IAF ...) take [T, batch, n], and so must the example then. Raises DiagnosticError AKC0370 to
     AKC0386 and those of read_torch.
     """

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
-from akc.frontends.axes import CHANNELS_LAST
-from akc.frontends.building import Axes, Builder, build_module
-from akc.frontends.emit import KINDS, emit_affine, emit_conv, emit_dense, emit_opaque
-from akc.frontends.graph import Graph, Input, Node, Tensor
-from akc.frontends.names import text_name
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.frontends.graph.axes import CHANNELS_LAST
+from akc.frontends.graph.building import Axes, Builder, build_module
+from akc.frontends.graph.emit.kinds import KINDS, emit_affine, emit_conv, emit_dense, emit_opaque
+from akc.frontends.graph.graph import Graph, Input, Node, Tensor
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Value, fresh_name
+from akc.ir.names import text_name
 from akc.ir.ops import host, nn, snn
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from akc.diagnostics import DiagnosticError, error
-from akc.frontends.graph import Input, Node
-from akc.frontends.recognise import recognise
-from akc.frontends.simplify import join_constants
-from akc.frontends.spiking import NeuronSpec, SpikingOptions, ask_for_readout, build_spiking
-from akc.frontends.timefold import Folder
+from akc.base.diagnostics import DiagnosticError, error
+from akc.frontends.graph.graph import Input, Node
+from akc.frontends.graph.recognise import recognise
+from akc.frontends.graph.simplify import join_constants
+from akc.frontends.spiking.fold import Folder
+from akc.frontends.spiking.reader import NeuronSpec, SpikingOptions, ask_for_readout, build_spiking
 from akc.ir.module import Module
 
 KEEP_LAST_AXIS = ("dense", "neuron", "readout", "relu", "affine")

@@ -10,7 +10,7 @@ import re
 
 from attrs import evolve, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 
 
 @frozen(kw_only=True)

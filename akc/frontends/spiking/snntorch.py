@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.graph import Node
-from akc.frontends.refusals import REFUSALS
-from akc.frontends.spiking import NeuronSpec, SpikingOptions, pair
-from akc.frontends.timeloop import NeuronRow, read_loop
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.graph.graph import Node
+from akc.frontends.spiking.reader import NeuronSpec, SpikingOptions, pair
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.frontends.spiking.timeloop import NeuronRow, read_loop
 from akc.ir.module import Module
 from akc.ir.ops import snn
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from attrs import frozen
 
-from akc.diagnostics import DiagnosticError, error
-from akc.frontends.refusals import REFUSALS
-from akc.frontends.spiking import NeuronSpec, SpikingOptions
-from akc.frontends.timefold import Folder
-from akc.frontends.timefold_output import folded_module
-from akc.frontends.torch_export import import_torch
-from akc.frontends.users_code import in_users_code
+from akc.base.diagnostics import DiagnosticError, error
+from akc.frontends.spiking.fold import Folder
+from akc.frontends.spiking.reader import NeuronSpec, SpikingOptions
+from akc.frontends.spiking.readout import folded_module
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.frontends.torch.export import import_torch
+from akc.frontends.torch.users_code import in_users_code
 from akc.ir.module import Module
 
 Shape = tuple[int, ...]
@@ -58,7 +58,7 @@ def find_row(module: Any, rows: Rows) -> NeuronRow | None:
 
 
 def read_loop(model: Any, example: Any, rows: Rows, options: SpikingOptions, name: str | None = None) -> Module:
-    """The module of a live spiking network; see `akc.frontends.snntorch.read_snntorch`."""
+    """The module of a live spiking network; see `akc.frontends.spiking.snntorch.read_snntorch`."""
     import_torch()
     neurons = _neurons(model, rows)
     if not neurons:

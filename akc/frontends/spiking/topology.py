@@ -22,9 +22,9 @@ from typing import Any
 
 from attrs import field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
-from akc.files import read_text
-from akc.frontends.refusals import REFUSALS
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.files import read_text
+from akc.frontends.spiking.refusals import REFUSALS
 
 LAYER_TYPES: dict[str, tuple[str, ...]] = {
     "dense": ("name", "type"),

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A spiking network whose time steps were written out becomes one step and a time axis again.
 
-The neurons of akc.frontends.unrolled_neurons are recognised, as torch.onnx.export writes them. Every neuron must
-take the same layers at every step, and the network must end in a sum, a mean or the last value over the steps, or
+The neurons of akc.frontends.spiking.unrolled_neurons are recognised, as torch.onnx.export writes them. Every neuron
+must take the same layers at every step, and the network must end in a sum, a mean or the last value over the steps, or
 give the values of all steps, where the user says how they are read. Anything else is left as it is, and refused
-under one name (akc.frontends.recognise_spiking).
+under one name (akc.frontends.graph.recognise_spiking).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from attrs import define, evolve, field, frozen
 
-from akc.frontends.graph import Array, Graph, Input, Node, Tensor
-from akc.frontends.linear_forms import CONSTANT, Form, Forms, Term
-from akc.frontends.spiking import NeuronSpec, add_neuron, ask_for_readout, build_spiking
-from akc.frontends.unrolled_neurons import NotFolded, inflow_of, need, neuron_of, same, same_form, step_of
+from akc.frontends.graph.graph import Array, Graph, Input, Node, Tensor
+from akc.frontends.spiking.linear_forms import CONSTANT, Form, Forms, Term
+from akc.frontends.spiking.reader import NeuronSpec, add_neuron, ask_for_readout, build_spiking
+from akc.frontends.spiking.unrolled_neurons import NotFolded, inflow_of, need, neuron_of, same, same_form, step_of
 from akc.ir.module import Module
 from akc.ir.ops import snn
 
@@ -38,7 +38,7 @@ class Neuron:
 def fold_spiking(graph: Graph, readout: str | None = None) -> Module | None:
     """The module of a written-out network of neurons; None for every other network.
 
-    readout: as for akc.frontends.spiking.build_spiking, for networks that give the values of all steps; raises
+    readout: as for akc.frontends.spiking.reader.build_spiking, for networks that give the values of all steps; raises
     DiagnosticError AKC0379 where such a network needs one.
     """
     graph.drop_dead()

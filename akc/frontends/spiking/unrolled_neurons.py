@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the written-out steps of one population of neurons compute, and which neuron of the language that is.
 
-A step is a sum (akc.frontends.linear_forms): decay * membrane before, what a spike takes off it, and a current.
+A step is a sum (akc.frontends.spiking.linear_forms): decay * membrane before, what a spike takes off it, and a current.
 snn.Leaky, snn.Lapicque and snn.Synaptic of snnTorch, LIFBoxCell, LIFCell and IAFCell of Norse are such sums.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-from akc.frontends.graph import Array
-from akc.frontends.linear_forms import CONSTANT, Form, Term
-from akc.frontends.spiking import NeuronSpec
+from akc.frontends.graph.graph import Array
+from akc.frontends.spiking.linear_forms import CONSTANT, Form, Term
+from akc.frontends.spiking.reader import NeuronSpec
 from akc.ir.ops import snn
 
 

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
-from akc.files import read_bytes
-from akc.frontends.bindsnet import is_bindsnet_state, read_bindsnet, read_bindsnet_state
-from akc.frontends.graph import Node
-from akc.frontends.pickles import read_weights
-from akc.frontends.refusals import REFUSALS
-from akc.frontends.snntorch import RESET_NAMES, diagonal
-from akc.frontends.spiking import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
-from akc.frontends.topology import LayerEntry, Topology, read_topology
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.files import read_bytes
+from akc.frontends.graph.graph import Node
+from akc.frontends.spiking.bindsnet import is_bindsnet_state, read_bindsnet, read_bindsnet_state
+from akc.frontends.spiking.reader import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.frontends.spiking.snntorch import RESET_NAMES, diagonal
+from akc.frontends.spiking.topology import LayerEntry, Topology, read_topology
+from akc.frontends.torch.pickles import read_weights
 from akc.ir.module import Module
 from akc.ir.ops import snn
 

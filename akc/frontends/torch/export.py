@@ -7,14 +7,14 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from akc.diagnostics import error
-from akc.frontends.building import build_module
-from akc.frontends.emit import KINDS, emit_opaque
-from akc.frontends.recognise import recognise
-from akc.frontends.simplify import simplify
-from akc.frontends.torch_factory import load_factory
-from akc.frontends.torch_graph import read_graph
-from akc.frontends.users_code import in_users_code
+from akc.base.diagnostics import error
+from akc.frontends.graph.building import build_module
+from akc.frontends.graph.emit.kinds import KINDS, emit_opaque
+from akc.frontends.graph.recognise import recognise
+from akc.frontends.graph.simplify import simplify
+from akc.frontends.torch.factory import load_factory
+from akc.frontends.torch.graph import read_graph
+from akc.frontends.torch.users_code import in_users_code
 from akc.ir.module import Module
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from akc.diagnostics import error
-from akc.files import read_text
-from akc.frontends.users_code import in_users_code
+from akc.base.diagnostics import error
+from akc.base.files import read_text
+from akc.frontends.torch.users_code import in_users_code
 
 
 def load_factory(spec: str, example_shape: Sequence[Any] = ()) -> tuple[Any, Any]:

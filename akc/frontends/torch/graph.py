@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from akc.diagnostics import Diagnostic, DiagnosticError
-from akc.frontends.graph import Graph, Input, Tensor
-from akc.frontends.torch_reader import TorchReader, dtype_of, is_part, states_of
-from akc.frontends.torch_table import HANDLERS, ONE_RESULT, OPAQUE_NAMES
+from akc.base.diagnostics import Diagnostic, DiagnosticError
+from akc.frontends.graph.graph import Graph, Input, Tensor
+from akc.frontends.torch.reader import TorchReader, dtype_of, is_part, states_of
+from akc.frontends.torch.table import HANDLERS, ONE_RESULT, OPAQUE_NAMES
 
 
 def read_graph(program: Any, name: str, batch_axis: int) -> Graph:

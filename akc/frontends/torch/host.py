@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.torch_layers import for_all
-from akc.frontends.torch_reader import Handler, TorchReader
+from akc.frontends.torch.layers import for_all
+from akc.frontends.torch.reader import Handler, TorchReader
 
 # -- functions ---------------------------------------------------------------------------------------
 
@@ -264,4 +264,4 @@ HOST_ROWS: tuple[tuple[Handler, str], ...] = (
     (attention, "scaled_dot_product_attention"),
     (stack, "stack"),
 )
-"""Rows of akc.frontends.torch_table."""
+"""Rows of akc.frontends.torch.table."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from akc.diagnostics import Diagnostic
-from akc.frontends.torch_reader import Handler, TorchReader
-from akc.frontends.windows import adaptive_same_padding, no_padding
+from akc.base.diagnostics import Diagnostic
+from akc.frontends.graph.windows import adaptive_same_padding, no_padding
+from akc.frontends.torch.reader import Handler, TorchReader
 
 
 def for_all(values: Any, axes: int) -> tuple[int, ...]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.torch_layers import for_all
-from akc.frontends.torch_reader import Handler, TorchReader
+from akc.frontends.torch.layers import for_all
+from akc.frontends.torch.reader import Handler, TorchReader
 
 # -- elementwise ----------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import IO, Any
 
-from akc.diagnostics import DiagnosticError, error
-from akc.files import read_bytes
+from akc.base.diagnostics import DiagnosticError, error
+from akc.base.files import read_bytes
 
 HARMLESS = {("collections", "OrderedDict"), ("builtins", "set"), ("__builtin__", "set"), ("torch", "Size")}
 """Plain containers that are made for real."""
@@ -92,7 +92,7 @@ class _PickleModule:
     """What torch.load asks of a pickle module, for objects of some packages."""
 
     def __init__(self, *packages: str) -> None:
-        self.__name__ = "akc.frontends.pickles"
+        self.__name__ = "akc.frontends.torch.pickles"
         self.Unpickler = type("Unpickler", (_Safe,), {"packages": packages})
         self.UnpicklingError = pickle.UnpicklingError
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from attrs import define, field
 
-from akc.diagnostics import Diagnostic
-from akc.frontends.graph import Array, Graph, Node, Tensor
+from akc.base.diagnostics import Diagnostic
+from akc.frontends.graph.graph import Array, Graph, Node, Tensor
 
 Handler = Callable[..., None]
 """handler(reader, node, *arguments, **keywords) with the operator's own arguments."""
@@ -19,7 +19,7 @@ Handler = Callable[..., None]
 
 @define
 class TorchReader:
-    """State of reading one exported program; the handlers of akc.frontends.torch_table see it as `r`."""
+    """State of reading one exported program; the handlers of akc.frontends.torch.table see it as `r`."""
 
     program: Any
     graph: Graph

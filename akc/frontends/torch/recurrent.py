@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from akc.frontends.graph import Tensor
-from akc.frontends.torch_reader import Handler, TorchReader
+from akc.frontends.graph.graph import Tensor
+from akc.frontends.torch.reader import Handler, TorchReader
 
 ROLES = ("w_ih", "w_hh", "b_ih", "b_hh")
 

@@ -6,11 +6,10 @@ Signatures: https://pytorch.org/docs/stable/ and aten/src/ATen/native/native_fun
 
 from __future__ import annotations
 
-from akc.frontends import torch_layers as layers
-from akc.frontends import torch_ops as ops
-from akc.frontends.torch_host import HOST_ROWS, extreme
-from akc.frontends.torch_reader import Handler
-from akc.frontends.torch_recurrent import recurrent
+from akc.frontends.torch import layers, ops
+from akc.frontends.torch.host import HOST_ROWS, extreme
+from akc.frontends.torch.reader import Handler
+from akc.frontends.torch.recurrent import recurrent
 
 ONE_RESULT = tuple(
     f"{kind}{n}d{rest}"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from sysconfig import get_paths
 
-from akc.diagnostics import DiagnosticError, Source, Span, error
+from akc.base.diagnostics import DiagnosticError, Source, Span, error
 
 KNOWN_REASONS = {
     "GuardOnDataDependentSymNode": "it decides by the value of a tensor, which is not known while tracing",
@@ -58,7 +58,7 @@ def _is_users(filename: str) -> bool:
     if filename.startswith("<"):
         return False
     path = Path(filename).resolve()
-    installed = [Path(get_paths()[key]) for key in ("stdlib", "purelib", "platlib")] + [Path(__file__).parents[1]]
+    installed = [Path(get_paths()[key]) for key in ("stdlib", "purelib", "platlib")] + [Path(__file__).parents[2]]
     return not any(path.is_relative_to(folder.resolve()) for folder in installed)
 
 

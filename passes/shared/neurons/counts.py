@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exact count of spikes of a neuron over a constant current: every current at which it jumps, and by how much.
 
-`staircase` (passes/staircase.py) is the even line nearest to the same function.
+`staircase` (passes/shared/neurons/staircase.py) is the even line nearest to the same function.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from attrs import frozen
 
 from akc.ir.module import Module
 from akc.ir.ops import snn
-from akc.passes.staircase import SCAN, respond, width
+from akc.passes.shared.neurons.staircase import SCAN, respond, width
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

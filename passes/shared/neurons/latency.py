@@ -17,8 +17,8 @@ from attrs import evolve, frozen
 from akc.ir.module import Module, Op
 from akc.ir.ops import snn
 from akc.ir.types import TensorType
-from akc.passes.evaluate import Array
-from akc.passes.staircase import staircase
+from akc.passes.shared.neurons.staircase import staircase
+from akc.passes.shared.numbers.evaluate import Array
 from akc.sim.neurons import Prepared
 from akc.sim.run import Runner
 

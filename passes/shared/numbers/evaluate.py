@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 from akc.ir.module import Module, Net, Op
 from akc.sim.registry import DELAYED, STATEFUL, WHOLE, evaluate_op, find_rule
 from akc.sim.run import Runner

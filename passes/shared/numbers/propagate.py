@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from akc.diagnostics import Diagnostic
+from akc.base.diagnostics import Diagnostic
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op
 from akc.ir.ops import host, nn
-from akc.passes.moments import Floats, Moments, spread_over
-from akc.passes.propagate_host import through_host
+from akc.passes.shared.numbers.moments import Floats, Moments, spread_over
+from akc.passes.shared.numbers.propagate_host import through_host
 
 NEIGHBOURS = 0.5
 """Correlation that neighbouring cells of a channel are taken to have, as in pictures. Measured without samples on

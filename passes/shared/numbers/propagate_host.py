@@ -11,7 +11,7 @@ import numpy as np
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn, nn_host
-from akc.passes.moments import SPREAD, Floats, Moments, spread_over, through_function
+from akc.passes.shared.numbers.moments import SPREAD, Floats, Moments, spread_over, through_function
 from akc.sim.registry import evaluate_op
 
 Rule = Callable[[Any, tuple[Moments, ...], Module], Moments]

@@ -10,17 +10,23 @@ import numpy as np
 import numpy.typing as npt
 from attrs import evolve, frozen
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 from akc.ir.module import Module, Net, Value, merged_comments, merged_origin
 from akc.ir.ops import akida, nn, snn
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.passes.chains import Group
-from akc.passes.evidence import SLOPES, Evidence, thinned
-from akc.passes.geometry import ImagePlan, same_sides
-from akc.passes.quantisation import IMAGE, MESH, Floats, Levels, decoding, smallest_scale, threshold_and_step
-from akc.passes.rounding import (
+from akc.passes.shared.numbers.evidence import SLOPES, Evidence, thinned
+from akc.passes.shared.numbers.quantisation import (
+    IMAGE,
+    MESH,
+    Floats,
+    Levels,
+    decoding,
+    smallest_scale,
+    threshold_and_step,
+)
+from akc.passes.shared.numbers.rounding import (
     WEIGHT_TYPES,
     exact_scale,
     largest_scale,
@@ -28,6 +34,8 @@ from akc.passes.rounding import (
     round_nearest,
     round_with_feedback,
 )
+from akc.passes.shared.rewriting.chains import Group
+from akc.passes.shared.rewriting.geometry import ImagePlan, same_sides
 from akc.sim.registry import evaluate_op
 from akc.sim.windows import flat_windows, padded
 

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from akc.ir.fields import WeightName
 from akc.ir.module import Op, Value, merged_comments, merged_origin
 from akc.ir.ops import nn
-from akc.passes.rewrite import Editor, Floats
+from akc.passes.shared.rewriting.rewrite import Editor, Floats
 
 
 @frozen(eq=False)

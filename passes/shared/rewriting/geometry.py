@@ -7,7 +7,7 @@ from attrs import frozen
 
 from akc.ir.module import Module
 from akc.ir.ops import nn
-from akc.passes.chains import Group
+from akc.passes.shared.rewriting.chains import Group
 from akc.sim.windows import same_padding
 
 Sides = tuple[int, ...]

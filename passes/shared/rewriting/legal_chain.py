@@ -6,8 +6,8 @@ from __future__ import annotations
 from attrs import evolve
 
 from akc.ir.module import Module, Op
-from akc.passes.chains import Chain, Group, Segment, split
-from akc.passes.legal_layers import group_faults
+from akc.passes.shared.rewriting.chains import Chain, Group, Segment, split
+from akc.passes.shared.rewriting.legal_layers import group_faults
 
 
 def legal_chain(module: Module) -> Chain:

@@ -8,12 +8,12 @@ from typing import Any
 
 from attrs import frozen
 
-from akc.diagnostics import Diagnostic
+from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.chains import Group, Segment
-from akc.passes.geometry import image_plan, is_same, pools_same
-from akc.passes.windows import KERNELS, common_stride, obstacle
+from akc.passes.shared.rewriting.chains import Group, Segment
+from akc.passes.shared.rewriting.geometry import image_plan, is_same, pools_same
+from akc.passes.shared.rewriting.windows import KERNELS, common_stride, obstacle
 
 
 @frozen

@@ -8,10 +8,10 @@ from attrs import evolve
 
 from akc.ir.module import Module, Value
 from akc.ir.ops import nn, nn_host
-from akc.passes.chains import Segment
-from akc.passes.geometry import image_plan
-from akc.passes.legal_chain import legal_chain
-from akc.passes.rewrite import Editor
+from akc.passes.shared.rewriting.chains import Segment
+from akc.passes.shared.rewriting.geometry import image_plan
+from akc.passes.shared.rewriting.legal_chain import legal_chain
+from akc.passes.shared.rewriting.rewrite import Editor
 
 SMALL = 1 / 32
 """Negative values that are smaller than this share of the largest one are rounded to level 0 anyway."""

@@ -16,8 +16,8 @@ from attrs import frozen
 
 from akc.ir.module import Module
 from akc.ir.ops import nn
-from akc.passes.chains import Group, Segment
-from akc.passes.geometry import image_plan
+from akc.passes.shared.rewriting.chains import Group, Segment
+from akc.passes.shared.rewriting.geometry import image_plan
 from akc.sim.windows import same_padding
 
 KERNELS = {1: (1, 3, 5, 7), 2: (3,)}

@@ -3,7 +3,7 @@
 
 Sources (docs/akd1000/runtime.md): `traced` rows were exercised by the vendor's openly shipped engine
 against a recording bus, with the same accesses from this driver; `source` rows were only read there.
-The registers of the neural processors are in akc.targets.akd1000.registers.
+The registers of the neural processors are in akc.targets.akida1.program.registers.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from akc.targets.akd1000.driver.bus import Bus
-from akc.targets.akd1000.driver.controller import set_fields
-from akc.targets.akd1000.driver.errors import WrongIdentification
-from akc.targets.akd1000.driver.registers import INTERRUPT_ENABLE, INTERRUPT_MASK, top
+from akc.targets.akida1.driver.bus import Bus
+from akc.targets.akida1.driver.chip_registers import INTERRUPT_ENABLE, INTERRUPT_MASK, top
+from akc.targets.akida1.driver.controller import set_fields
+from akc.targets.akida1.driver.errors import WrongIdentification
 
 NSOC_V2 = (0xBC, 0, 0, 2)
 """(vendor, product, major, minor) of the AKD1000."""

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from akc.targets.akd1000.driver.bus import Bus
-from akc.targets.akd1000.driver.dma import Layout
-from akc.targets.akd1000.driver.errors import TimedOut
-from akc.targets.akd1000.driver.registers import Field, dma
-from akc.targets.akd1000.driver.scratch import Scratch
+from akc.targets.akida1.driver.bus import Bus
+from akc.targets.akida1.driver.chip_registers import Field, dma
+from akc.targets.akida1.driver.dma import Layout
+from akc.targets.akida1.driver.errors import TimedOut
+from akc.targets.akida1.driver.scratch import Scratch
 
 HEADER_BYTES = 32
 """Bytes in front of each output."""

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from akc.targets.akd1000.driver import control
-from akc.targets.akd1000.driver.bus import Bus
-from akc.targets.akd1000.driver.control import EVENT_SOURCE, HRC_SOURCE
-from akc.targets.akd1000.driver.controller import Controller
-from akc.targets.akd1000.driver.dma import CONFIG, EVENT, HRC
-from akc.targets.akd1000.driver.errors import (
+from akc.targets.akida1.driver import control
+from akc.targets.akida1.driver.bus import Bus
+from akc.targets.akida1.driver.chip_registers import CONFIG_DMA, EVENT_DMA, HRC_DMA
+from akc.targets.akida1.driver.control import EVENT_SOURCE, HRC_SOURCE
+from akc.targets.akida1.driver.controller import Controller
+from akc.targets.akida1.driver.dma import CONFIG, EVENT, HRC
+from akc.targets.akida1.driver.errors import (
     BadInput,
     BadOutput,
     DeviceError,
@@ -29,8 +30,8 @@ from akc.targets.akd1000.driver.errors import (
     WrongProgram,
     WrongState,
 )
-from akc.targets.akd1000.driver.events import DENSE, encode_input, encode_inputs
-from akc.targets.akd1000.driver.payloads import (
+from akc.targets.akida1.driver.events import DENSE, encode_input, encode_inputs
+from akc.targets.akida1.driver.payloads import (
     Answer,
     check_input,
     check_inputs,
@@ -41,10 +42,9 @@ from akc.targets.akd1000.driver.payloads import (
     read_answer,
     rescale,
 )
-from akc.targets.akd1000.driver.plan import Place, ProgramInfo, read_info, read_program
-from akc.targets.akd1000.driver.programmer import Programmer
-from akc.targets.akd1000.driver.registers import CONFIG_DMA, EVENT_DMA, HRC_DMA
-from akc.targets.akd1000.driver.scratch import Scratch
+from akc.targets.akida1.driver.plan import Place, ProgramInfo, read_info, read_program
+from akc.targets.akida1.driver.programmer import Programmer
+from akc.targets.akida1.driver.scratch import Scratch
 
 Array = npt.NDArray[Any]
 Progress = Callable[[int, int], None]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 
 
 class DeviceError(DiagnosticError):

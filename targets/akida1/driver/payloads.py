@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from akc.targets.akd1000.driver.bus import Bus
-from akc.targets.akd1000.driver.controller import HEADER_BYTES
-from akc.targets.akd1000.driver.dma import HRC
-from akc.targets.akd1000.driver.errors import BadInput, BadOutput
-from akc.targets.akd1000.driver.events import DENSE, decode_outputs, dense_output_type
-from akc.targets.akd1000.driver.plan import ProgramInfo
+from akc.targets.akida1.driver.bus import Bus
+from akc.targets.akida1.driver.controller import HEADER_BYTES
+from akc.targets.akida1.driver.dma import HRC
+from akc.targets.akida1.driver.errors import BadInput, BadOutput
+from akc.targets.akida1.driver.events import DENSE, decode_outputs, dense_output_type
+from akc.targets.akida1.driver.plan import ProgramInfo
 
 Array = npt.NDArray[Any]
 

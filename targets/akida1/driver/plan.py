@@ -2,7 +2,7 @@
 """What the driver needs of a program: the header, and where in program_data each track lies.
 
 program_info alone is enough for it (the data may already be in device memory). Every offset is checked
-by akc.flatbuffer and akc.targets.akd1000.program before it is used.
+by akc.base.flatbuffer and akc.targets.akida1.program.container before it is used.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
-from akc.diagnostics import error
-from akc.flatbuffer import Buffer, Table
-from akc.targets.akd1000 import program
-from akc.targets.akd1000.driver.errors import WrongProgram
-from akc.targets.akd1000.driver.events import DENSE, NAMES, OUTPUT_FORMATS
+from akc.base.diagnostics import error
+from akc.base.flatbuffer import Buffer, Table
+from akc.targets.akida1.driver.errors import WrongProgram
+from akc.targets.akida1.driver.events import DENSE, NAMES, OUTPUT_FORMATS
+from akc.targets.akida1.program import container as program
 
 Place = tuple[int, int, int]
 Shape = tuple[int, int, int]
 INFO_PASSES, INFO_LEARNING = 14, 15
-"""Slots of program_info, as in akc.targets.akd1000.slots."""
+"""Slots of program_info, as in akc.targets.akida1.program.slots."""
 
 
 @frozen

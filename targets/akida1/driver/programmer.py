@@ -8,13 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from akc.targets.akd1000.driver.bus import Bus
-from akc.targets.akd1000.driver.controller import Controller
-from akc.targets.akd1000.driver.dma import CONFIG, FNP_WEIGHTS_UNIT, HEADER_WORDS, REGISTERS_UNIT, np_header
-from akc.targets.akd1000.driver.errors import BadInput, WrongState
-from akc.targets.akd1000.driver.plan import LearningInfo, Place, ProgramInfo, RecordInfo, Span
-from akc.targets.akd1000.driver.registers import EPG, FNP2_ADDRESS
-from akc.targets.akd1000.driver.scratch import Scratch
+from akc.targets.akida1.driver.bus import Bus
+from akc.targets.akida1.driver.chip_registers import EPG, FNP2_ADDRESS
+from akc.targets.akida1.driver.controller import Controller
+from akc.targets.akida1.driver.dma import CONFIG, FNP_WEIGHTS_UNIT, HEADER_WORDS, REGISTERS_UNIT, np_header
+from akc.targets.akida1.driver.errors import BadInput, WrongState
+from akc.targets.akida1.driver.plan import LearningInfo, Place, ProgramInfo, RecordInfo, Span
+from akc.targets.akida1.driver.scratch import Scratch
 
 
 class Programmer:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from akc.targets.akd1000.driver.bus import Bus
-from akc.targets.akd1000.driver.errors import DeviceGone, ShortTransfer
-from akc.targets.akd1000.emulator.chip import Chip
+from akc.targets.akida1.driver.bus import Bus
+from akc.targets.akida1.driver.errors import DeviceGone, ShortTransfer
+from akc.targets.akida1.emulator.chip import Chip
 
 ACCESS_SECONDS = 1e-6
 

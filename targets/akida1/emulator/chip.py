@@ -15,10 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from akc.targets.akd1000.driver.bus import REGISTER_SIZE
-from akc.targets.akd1000.driver.dma import CONFIG, EVENT, HEADER_WORDS, HRC
-from akc.targets.akd1000.driver.errors import BadDescriptor, UnknownRegister
-from akc.targets.akd1000.driver.registers import (
+from akc.targets.akida1.driver.bus import REGISTER_SIZE
+from akc.targets.akida1.driver.chip_registers import (
     CONFIG_DMA,
     EPG,
     EPG_OFFSETS,
@@ -29,11 +27,13 @@ from akc.targets.akd1000.driver.registers import (
     INTERRUPT_MASK,
     top,
 )
-from akc.targets.akd1000.emulator.controllers import Controller, Job
-from akc.targets.akd1000.emulator.inputs import Array, read_rows
-from akc.targets.akd1000.emulator.memory import Memory
-from akc.targets.akd1000.emulator.network import Network, Result, decode
-from akc.targets.akd1000.emulator.processors import Fabric
+from akc.targets.akida1.driver.dma import CONFIG, EVENT, HEADER_WORDS, HRC
+from akc.targets.akida1.driver.errors import BadDescriptor, UnknownRegister
+from akc.targets.akida1.emulator.controllers import Controller, Job
+from akc.targets.akida1.emulator.device_memory import Memory
+from akc.targets.akida1.emulator.inputs import Array, read_rows
+from akc.targets.akida1.emulator.network import Network, Result, decode
+from akc.targets.akida1.emulator.processors import Fabric
 
 CONTROL = top("core_reset").offset
 PLAIN = (

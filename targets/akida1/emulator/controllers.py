@@ -9,10 +9,10 @@ from typing import Any
 import numpy.typing as npt
 from attrs import frozen
 
-from akc.targets.akd1000.driver.dma import Layout
-from akc.targets.akd1000.driver.errors import BadDescriptor, UnknownRegister
-from akc.targets.akd1000.driver.registers import dma, known_offsets
-from akc.targets.akd1000.emulator.memory import Memory
+from akc.targets.akida1.driver.chip_registers import dma, known_offsets
+from akc.targets.akida1.driver.dma import Layout
+from akc.targets.akida1.driver.errors import BadDescriptor, UnknownRegister
+from akc.targets.akida1.emulator.device_memory import Memory
 
 OFFSETS = known_offsets("dma")
 EMPTY_RING = 0x00FF00FF

@@ -9,9 +9,9 @@ import numpy as np
 from attrs import frozen
 
 from akc.ir.ops.akida import FullyConnected
-from akc.targets.akd1000 import fnp_memory
-from akc.targets.akd1000.driver.errors import BadGeometry
-from akc.targets.akd1000.emulator.layer import (
+from akc.targets.akida1.driver.errors import BadGeometry
+from akc.targets.akida1.emulator.device_memory import Memory
+from akc.targets.akida1.emulator.layer import (
     Array,
     DecodedLayer,
     Registers,
@@ -21,11 +21,11 @@ from akc.targets.akd1000.emulator.layer import (
     read_registers,
     vectors,
 )
-from akc.targets.akd1000.emulator.memory import Memory
-from akc.targets.akd1000.emulator.processors import FNP_WEIGHTS, Processor, Words
-from akc.targets.akd1000.mesh import BY_PLACE, CONFIG_DMA
-from akc.targets.akd1000.number_forms import dense_from_chip
-from akc.targets.akd1000.registers import BITS_OF_CODE, DENSE_WEIGHT_CODES, FNP
+from akc.targets.akida1.emulator.processors import FNP_WEIGHTS, Processor, Words
+from akc.targets.akida1.mesh import BY_PLACE, CONFIG_DMA
+from akc.targets.akida1.program import fnp_memory
+from akc.targets.akida1.program.number_forms import dense_from_chip
+from akc.targets.akida1.program.registers import BITS_OF_CODE, DENSE_WEIGHT_CODES, FNP
 
 FNP3_WORDS = 10752
 MEMORY_ROWS = {"fnp3": 0x150, "fnp2": 0x70}

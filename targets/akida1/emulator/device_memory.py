@@ -8,8 +8,8 @@ import mmap
 import numpy as np
 import numpy.typing as npt
 
-from akc.targets.akd1000.driver.bus import MEMORY_BASE
-from akc.targets.akd1000.driver.errors import ChipFault
+from akc.targets.akida1.driver.bus import MEMORY_BASE
+from akc.targets.akida1.driver.errors import ChipFault
 
 MEMORY_SIZE = 256 << 20
 """Bytes of device memory: the driver's scratch area ends with it."""

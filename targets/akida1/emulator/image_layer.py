@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from akc.ir.ops.akida import InputConvolutional
 from akc.sim.windows import same_padding
-from akc.targets.akd1000 import hrc
-from akc.targets.akd1000.driver.errors import BadGeometry
-from akc.targets.akd1000.emulator.layer import DecodedLayer, Registers, Size, check, vectors
-from akc.targets.akd1000.emulator.processors import ImageFrontEnd
-from akc.targets.akd1000.registers import (
+from akc.targets.akida1.driver.errors import BadGeometry
+from akc.targets.akida1.emulator.layer import DecodedLayer, Registers, Size, check, vectors
+from akc.targets.akida1.emulator.processors import ImageFrontEnd
+from akc.targets.akida1.program import hrc
+from akc.targets.akida1.program.registers import (
     BITS_OF_CODE,
     HRC_CHANNELS,
     HRC_CONFIGURATION,

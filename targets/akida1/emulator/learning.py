@@ -11,7 +11,7 @@ from attrs import evolve
 
 from akc.sim import learning
 from akc.sim.learning import Limits, State
-from akc.targets.akd1000.fnp_memory import Memory
+from akc.targets.akida1.program.fnp_memory import Memory
 
 Array = npt.NDArray[Any]
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from attrs import define, evolve, field, frozen
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module, Net, Op, Value
 from akc.ir.ops.akida import FullyConnected
 from akc.ir.signature import TypeFault, Types
@@ -23,9 +23,8 @@ from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.sim.learning import Limits
 from akc.sim.run import Runner
-from akc.targets.akd1000 import fnp_memory
-from akc.targets.akd1000.driver.errors import BadEvent, BadGeometry, ChipFault
-from akc.targets.akd1000.driver.events import (
+from akc.targets.akida1.driver.errors import BadEvent, BadGeometry, ChipFault
+from akc.targets.akida1.driver.events import (
     CNP,
     FNP,
     HRC,
@@ -35,17 +34,18 @@ from akc.targets.akd1000.driver.events import (
     Words,
     split_words,
 )
-from akc.targets.akd1000.emulator import learning
-from akc.targets.akd1000.emulator.dense_layer import DenseState, chip_inputs, decode_dense, read_state
-from akc.targets.akd1000.emulator.image_layer import check_image, decode_image, read_mode
-from akc.targets.akd1000.emulator.inputs import read_events
-from akc.targets.akd1000.emulator.layer import DecodedLayer
-from akc.targets.akd1000.emulator.memory import Memory
-from akc.targets.akd1000.emulator.processors import FNP_WEIGHTS, Block, Fabric, Processor
-from akc.targets.akd1000.emulator.routes import check_gateway, check_handover, check_routes
-from akc.targets.akd1000.emulator.window_layer import decode_window, read_share
-from akc.targets.akd1000.registers import FNP as FNP_REGISTERS
-from akc.targets.akd1000.registers import np_block
+from akc.targets.akida1.emulator import learning
+from akc.targets.akida1.emulator.dense_layer import DenseState, chip_inputs, decode_dense, read_state
+from akc.targets.akida1.emulator.device_memory import Memory
+from akc.targets.akida1.emulator.image_layer import check_image, decode_image, read_mode
+from akc.targets.akida1.emulator.inputs import read_events
+from akc.targets.akida1.emulator.layer import DecodedLayer
+from akc.targets.akida1.emulator.processors import FNP_WEIGHTS, Block, Fabric, Processor
+from akc.targets.akida1.emulator.routes import check_gateway, check_handover, check_routes
+from akc.targets.akida1.emulator.window_layer import decode_window, read_share
+from akc.targets.akida1.program import fnp_memory
+from akc.targets.akida1.program.registers import FNP as FNP_REGISTERS
+from akc.targets.akida1.program.registers import np_block
 
 INPUT = "input"
 Array = npt.NDArray[Any]

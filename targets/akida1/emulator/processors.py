@@ -2,7 +2,7 @@
 """The emulated mesh as memories: what configuration transfers write, and the rules for writing it.
 
 Nothing is computed here. A processor keeps its registers and the blocks of each of its memories;
-akc.targets.akd1000.emulator.network makes sense of them.
+akc.targets.akida1.emulator.network makes sense of them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from attrs import define, field, frozen
 
-from akc.targets.akd1000.driver.dma import HEADER, HEADER_WORDS
-from akc.targets.akd1000.driver.errors import BadDescriptor, ProgrammedTwice, UnknownRegister
-from akc.targets.akd1000.mesh import BY_PLACE
-from akc.targets.akd1000.registers import FNP, HRC_BLOCKS
+from akc.targets.akida1.driver.dma import HEADER, HEADER_WORDS
+from akc.targets.akida1.driver.errors import BadDescriptor, ProgrammedTwice, UnknownRegister
+from akc.targets.akida1.mesh import BY_PLACE
+from akc.targets.akida1.program.registers import FNP, HRC_BLOCKS
 
 Words = npt.NDArray[np.uint32]
 Place = tuple[int, int, int]

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from akc.ir.ops.akida import FullyConnected
-from akc.targets.akd1000.driver.errors import BadGeometry
-from akc.targets.akd1000.emulator.layer import DecodedLayer, check
-from akc.targets.akd1000.mesh import EVENT_DMA
-from akc.targets.akd1000.registers import EPG, INNER_ROUTE, LAST_ROUTE, NO_LAYER, TO_DMA
-from akc.targets.akd1000.routing import IMAGE_COLUMN
+from akc.targets.akida1.driver.errors import BadGeometry
+from akc.targets.akida1.emulator.layer import DecodedLayer, check
+from akc.targets.akida1.mesh import EVENT_DMA
+from akc.targets.akida1.program.registers import EPG, INNER_ROUTE, LAST_ROUTE, NO_LAYER, TO_DMA
+from akc.targets.akida1.program.routing import IMAGE_COLUMN
 
 Span = tuple[int, int]
 DMA_COLUMN, DMA_ROW = EVENT_DMA[:2]

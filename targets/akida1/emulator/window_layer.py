@@ -10,9 +10,8 @@ import numpy as np
 from attrs import field, frozen
 
 from akc.ir.ops.akida import Convolutional, SeparableConvolutional
-from akc.targets.akd1000 import cnp_memory
-from akc.targets.akd1000.driver.errors import BadGeometry
-from akc.targets.akd1000.emulator.layer import (
+from akc.targets.akida1.driver.errors import BadGeometry
+from akc.targets.akida1.emulator.layer import (
     Array,
     DecodedLayer,
     Registers,
@@ -23,10 +22,11 @@ from akc.targets.akd1000.emulator.layer import (
     read_registers,
     vectors,
 )
-from akc.targets.akd1000.emulator.processors import FILTERS, FIRE_THRESHOLDS, Processor
-from akc.targets.akd1000.memory import cdiv, conv_lines, pointwise_rows
-from akc.targets.akd1000.number_forms import flipped
-from akc.targets.akd1000.registers import BITS_OF_CODE, CNP
+from akc.targets.akida1.emulator.processors import FILTERS, FIRE_THRESHOLDS, Processor
+from akc.targets.akida1.np_memory import cdiv, conv_lines, pointwise_rows
+from akc.targets.akida1.program import cnp_memory
+from akc.targets.akida1.program.number_forms import flipped
+from akc.targets.akida1.program.registers import BITS_OF_CODE, CNP
 
 AXES = ("d0", "d1")
 BUFFER_WORDS = 10752

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from akc.diagnostics import Diagnostic
+from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Module
-from akc.targets.akd1000.layers import KIND_NAMES, LayerFacts, layers_of, on_host
-from akc.targets.akd1000.limit_row import Limit
-from akc.targets.akd1000.limit_table import LIMITS, PLACEMENT_LIMITS
+from akc.targets.akida1.layers import KIND_NAMES, LayerFacts, layers_of, on_host
+from akc.targets.akida1.limits.row import Limit
+from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
 
 
 def check(module: Module) -> list[Diagnostic]:
@@ -61,8 +61,8 @@ def supported_page() -> str:
 
 _PAGE_HEAD = """# What the AKD1000 takes
 
-This page is written by the table of limits in `targets/akd1000/limit_table.py`, the one that refuses
-networks; `python -m akc.targets.akd1000.limits > docs/supported.md` writes it anew. Sizes are
+This page is written by the table of limits in `targets/akida1/limits/table.py`, the one that refuses
+networks; `python -m akc.targets.akida1.limits.judge > docs/supported.md` writes it anew. Sizes are
 [d0, d1, channels]. The limits are those of the vendor's SDK 2.19.3; docs/akd1000/limits.md explains them.
 """
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from akc.diagnostics import Diagnostic
+from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Op
-from akc.targets.akd1000.limit_tests import Test
+from akc.targets.akida1.limits.tests import Test
 
 STAGES = {
     "layer": "seen on the layer alone",

@@ -7,11 +7,11 @@ tests compare the verdicts (docs/akd1000/limits.md).
 
 from __future__ import annotations
 
-from akc.targets.akd1000 import limit_tests as tests
-from akc.targets.akd1000 import weight_values as values
-from akc.targets.akd1000.limit_row import Limit
-from akc.targets.akd1000.memory import INPUT_BYTES, WEIGHT_BYTES, WEIGHT_LINES
-from akc.targets.akd1000.tiles import TILE_D0, TILE_D1
+from akc.targets.akida1.limits import tests
+from akc.targets.akida1.limits import weight_values as values
+from akc.targets.akida1.limits.row import Limit
+from akc.targets.akida1.np_memory import INPUT_BYTES, WEIGHT_BYTES, WEIGHT_LINES
+from akc.targets.akida1.tiles import TILE_D0, TILE_D1
 
 MESH_LAYERS = ("conv", "separable", "dense")
 CONVS = ("conv", "separable")

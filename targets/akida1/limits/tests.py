@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 
 from akc.ir.module import Module
 from akc.ir.ops.akida import Convolutional, FullyConnected, Learning, SeparableConvolutional
-from akc.targets.akd1000.layers import LayerFacts
-from akc.targets.akd1000.memory import INPUT_BYTES, filters_fit, map_bytes, weight_bytes
-from akc.targets.akd1000.tiles import TILE_D0, tiling
+from akc.targets.akida1.layers import LayerFacts
+from akc.targets.akida1.np_memory import INPUT_BYTES, filters_fit, map_bytes, weight_bytes
+from akc.targets.akida1.tiles import TILE_D0, tiling
 
 Test = Callable[[LayerFacts, Module], object]
 

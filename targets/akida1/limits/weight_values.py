@@ -9,7 +9,7 @@ import numpy as np
 
 from akc.ir.module import Array, Module
 from akc.ir.ops.akida import SeparableConvolutional
-from akc.targets.akd1000.layers import LayerFacts
+from akc.targets.akida1.layers import LayerFacts
 
 Test = Callable[[LayerFacts, Module], object]
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]

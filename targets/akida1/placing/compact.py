@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from akc.targets.akd1000.layers import LayerFacts
-from akc.targets.akd1000.memory import cdiv, filters_fit
-from akc.targets.akd1000.placement import (
+from akc.targets.akida1.layers import LayerFacts
+from akc.targets.akida1.np_memory import cdiv, filters_fit
+from akc.targets.akida1.placing.placement import (
     FILTER_LIMIT,
     NoPlace,
     Placement,
@@ -25,7 +25,7 @@ from akc.targets.akd1000.placement import (
     place_chain,
     shares_of,
 )
-from akc.targets.akd1000.shares import Share
+from akc.targets.akida1.shares import Share
 
 LANES = 8
 """Filters that an NP stores and computes together."""

@@ -13,14 +13,14 @@ from functools import partial
 
 from attrs import evolve, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op, Statement, fresh_name
 from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Location
-from akc.targets.akd1000.layers import LayerFacts, chain_facts, on_host
-from akc.targets.akd1000.limits import layer_faults
-from akc.targets.akd1000.pins import pin_faults
-from akc.targets.akd1000.placement import (
+from akc.targets.akida1.layers import LayerFacts, chain_facts, on_host
+from akc.targets.akida1.limits.judge import layer_faults
+from akc.targets.akida1.placing.pins import pin_faults
+from akc.targets.akida1.placing.placement import (
     Attempt,
     NoPlace,
     Placement,

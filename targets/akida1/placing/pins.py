@@ -8,11 +8,12 @@ from itertools import combinations, pairwise
 
 from attrs import evolve
 
-from akc.diagnostics import Diagnostic, Note
+from akc.base.diagnostics import Diagnostic, Note
 from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Layer, Location
-from akc.targets.akd1000.layers import KIND_NAMES, LayerFacts
-from akc.targets.akd1000.memory import (
+from akc.targets.akida1.layers import KIND_NAMES, LayerFacts
+from akc.targets.akida1.mesh import processor_at
+from akc.targets.akida1.np_memory import (
     FNP3_BYTES,
     INPUT_BYTES,
     WEIGHT_BYTES,
@@ -20,9 +21,8 @@ from akc.targets.akd1000.memory import (
     tile_bytes,
     weight_bytes,
 )
-from akc.targets.akd1000.mesh import processor_at
-from akc.targets.akd1000.shares import Interval, Share
-from akc.targets.akd1000.tiles import TILE_D0, TILE_D1, tiling
+from akc.targets.akida1.shares import Interval, Share
+from akc.targets.akida1.tiles import TILE_D0, TILE_D1, tiling
 
 LAYER_PLACES = {"image": ("hrc",), "conv": ("cnp1",), "separable": ("cnp1",), "dense": ("fnp3", "fnp2")}
 """Kind of layer and the kinds of place that compute it."""

@@ -12,19 +12,19 @@ from typing import Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, Note
+from akc.base.diagnostics import Diagnostic, DiagnosticError, Note
 from akc.ir.fields import Range
 from akc.ir.module import Module, Op
 from akc.ir.ops.akida import PLACELESS, Layer, Location
-from akc.targets.akd1000.layers import LayerFacts, layers_of, on_host
-from akc.targets.akd1000.limit_row import Limit
-from akc.targets.akd1000.limit_table import NO_FNP, NO_ROOM, ONE_CHANNEL
-from akc.targets.akd1000.limits import check
-from akc.targets.akd1000.memory import FNP3_BYTES, cdiv, filters_fit, weight_bytes
-from akc.targets.akd1000.mesh import CNP_ORDER, FNP_ORDER, Processor
-from akc.targets.akd1000.pins import gaps, host_pin_faults, pin_faults
-from akc.targets.akd1000.shares import Share, canonical
-from akc.targets.akd1000.tiles import cut, tiling
+from akc.targets.akida1.layers import LayerFacts, layers_of, on_host
+from akc.targets.akida1.limits.judge import check
+from akc.targets.akida1.limits.row import Limit
+from akc.targets.akida1.limits.table import NO_FNP, NO_ROOM, ONE_CHANNEL
+from akc.targets.akida1.mesh import CNP_ORDER, FNP_ORDER, Processor
+from akc.targets.akida1.np_memory import FNP3_BYTES, cdiv, filters_fit, weight_bytes
+from akc.targets.akida1.placing.pins import gaps, host_pin_faults, pin_faults
+from akc.targets.akida1.shares import Share, canonical
+from akc.targets.akida1.tiles import cut, tiling
 
 FILTER_LIMIT = 504
 """Filters that a CNP may hold at most."""

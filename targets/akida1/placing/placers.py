@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from akc.targets.akd1000.compact import place_compact
-from akc.targets.akd1000.placement import Placer, place_all_nps, place_minimal
+from akc.targets.akida1.placing.compact import place_compact
+from akc.targets.akida1.placing.placement import Placer, place_all_nps, place_minimal
 
 PLACERS: dict[str, Placer] = {
     "vendor": place_all_nps,

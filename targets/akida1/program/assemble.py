@@ -10,23 +10,13 @@ from contextlib import contextmanager
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Sequence
 from akc.ir.ops.akida import Layer
 from akc.targets import ByteRange, SequenceProgram
-from akc.targets.akd1000 import hrc
-from akc.targets.akd1000.layer_code import (
-    CODERS,
-    LayerCode,
-    Route,
-    image_window,
-    steps_of,
-    thresholds_of,
-)
-from akc.targets.akd1000.layers import KINDS, LayerFacts, layers_of, on_host
-from akc.targets.akd1000.learning import is_learning, learning_blocks, learning_records
-from akc.targets.akd1000.number_forms import Integers
-from akc.targets.akd1000.program import (
+from akc.targets.akida1.layers import KINDS, LayerFacts, layers_of, on_host
+from akc.targets.akida1.program import hrc
+from akc.targets.akida1.program.container import (
     CNP_SPARSE,
     DENSE,
     ENGINE_VERSION,
@@ -38,11 +28,21 @@ from akc.targets.akd1000.program import (
     Record,
     RecordSpans,
 )
-from akc.targets.akd1000.program_writer import Written, write
-from akc.targets.akd1000.readiness import faults_of
-from akc.targets.akd1000.registers import EPG, EPG_WORDS
-from akc.targets.akd1000.routing import columns, routes
-from akc.targets.akd1000.tracks import HEADER_WORDS, Block, Part, pack, track_words
+from akc.targets.akida1.program.layer_code import (
+    CODERS,
+    LayerCode,
+    Route,
+    image_window,
+    steps_of,
+    thresholds_of,
+)
+from akc.targets.akida1.program.learning import is_learning, learning_blocks, learning_records
+from akc.targets.akida1.program.number_forms import Integers
+from akc.targets.akida1.program.readiness import faults_of
+from akc.targets.akida1.program.registers import EPG, EPG_WORDS
+from akc.targets.akida1.program.routing import columns, routes
+from akc.targets.akida1.program.tracks import HEADER_WORDS, Block, Part, pack, track_words
+from akc.targets.akida1.program.writer import Written, write
 
 OUTPUT_TYPES = {"dense": FNP_SPARSE, "conv": CNP_SPARSE, "separable": CNP_SPARSE, "image": HRC_SPARSE}
 POTENTIAL_BITS = 32

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from attrs import frozen
 
-from akc.diagnostics import error
-from akc.targets.akd1000.memory import cdiv, conv_lines, pointwise_rows
-from akc.targets.akd1000.number_forms import (
+from akc.base.diagnostics import error
+from akc.targets.akida1.np_memory import cdiv, conv_lines, pointwise_rows
+from akc.targets.akida1.program.container import Words
+from akc.targets.akida1.program.number_forms import (
     OFF_THRESHOLD,
     Integers,
     read_steps,
@@ -25,7 +26,6 @@ from akc.targets.akd1000.number_forms import (
     stored_steps,
     stored_thresholds,
 )
-from akc.targets.akd1000.program import Words
 
 ROW_BITS = 50
 LINE_ROWS = 8

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program container of the AKD1000: program_info and program_data, two size-prefixed FlatBuffers.
 
-`read` takes any such pair apart, by the table of slots; akc.targets.akd1000.program_writer puts it
-together. What the tracks hold is the business of akc.targets.akd1000.tracks (docs/akd1000/program.md).
+`read` takes any such pair apart, by the table of slots; akc.targets.akida1.program.writer puts it
+together. What the tracks hold is the business of akc.targets.akida1.program.tracks (docs/akd1000/program.md).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from attrs import field, frozen
 
-from akc.diagnostics import error
-from akc.flatbuffer import Buffer, Table, split_sized
-from akc.targets.akd1000.slots import INFO_SLOTS, Slot
+from akc.base.diagnostics import error
+from akc.base.flatbuffer import Buffer, Table, split_sized
+from akc.targets.akida1.program.slots import INFO_SLOTS, Slot
 
 Words = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[Any]

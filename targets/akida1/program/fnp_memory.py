@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 from attrs import field, frozen
 
-from akc.diagnostics import error
-from akc.targets.akd1000.number_forms import (
+from akc.base.diagnostics import error
+from akc.targets.akida1.program.container import Words
+from akc.targets.akida1.program.number_forms import (
     OFF_THRESHOLD,
     Integers,
     read_steps,
@@ -19,9 +20,8 @@ from akc.targets.akd1000.number_forms import (
     stored_steps,
     stored_thresholds,
 )
-from akc.targets.akd1000.program import Words
-from akc.targets.akd1000.registers import Field, RegisterBlock
-from akc.targets.akd1000.tracks import Part
+from akc.targets.akida1.program.registers import Field, RegisterBlock
+from akc.targets.akida1.program.tracks import Part
 
 UNIT = RegisterBlock(
     "unit",

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from akc.diagnostics import error
-from akc.targets.akd1000.number_forms import (
+from akc.base.diagnostics import error
+from akc.targets.akida1.program.container import Words
+from akc.targets.akida1.program.number_forms import (
     Integers,
     read_steps,
     read_thresholds,
     stored_steps,
     stored_thresholds,
 )
-from akc.targets.akd1000.program import Words
-from akc.targets.akd1000.registers import (
+from akc.targets.akida1.program.registers import (
     HRC_CHANNELS,
     HRC_CONFIGURATION,
     HRC_MEMORY,
@@ -25,7 +25,7 @@ from akc.targets.akd1000.registers import (
     HRC_START,
     RegisterBlock,
 )
-from akc.targets.akd1000.tracks import FILTERS, REGISTERS, Block, whole
+from akc.targets.akida1.program.tracks import FILTERS, REGISTERS, Block, whole
 
 MEMORY_ADDRESS = 0x28
 CHUNK, LINE_WORDS = 9, 3

@@ -10,15 +10,15 @@ from attrs import frozen
 
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer, SeparableConvolutional
-from akc.targets.akd1000 import cnp_memory, fnp_memory, hrc
-from akc.targets.akd1000.layers import LayerFacts
-from akc.targets.akd1000.memory import DOUBLE_BUFFER_BYTES, cdiv, conv_lines, pointwise_rows, tile_bytes
-from akc.targets.akd1000.mesh import CONFIG_DMA
-from akc.targets.akd1000.number_forms import Integers, dense_to_chip, flipped
-from akc.targets.akd1000.program import ExternalWeights, Place, Words
-from akc.targets.akd1000.registers import CNP, CODES, DENSE_WEIGHT_CODES, FNP
-from akc.targets.akd1000.shares import Interval, Share
-from akc.targets.akd1000.tracks import DENSE_WEIGHTS, FILTERS, REGISTERS, THRESHOLDS, Block, Part, whole
+from akc.targets.akida1.layers import LayerFacts
+from akc.targets.akida1.mesh import CONFIG_DMA
+from akc.targets.akida1.np_memory import DOUBLE_BUFFER_BYTES, cdiv, conv_lines, pointwise_rows, tile_bytes
+from akc.targets.akida1.program import cnp_memory, fnp_memory, hrc
+from akc.targets.akida1.program.container import ExternalWeights, Place, Words
+from akc.targets.akida1.program.number_forms import Integers, dense_to_chip, flipped
+from akc.targets.akida1.program.registers import CNP, CODES, DENSE_WEIGHT_CODES, FNP
+from akc.targets.akida1.program.tracks import DENSE_WEIGHTS, FILTERS, REGISTERS, THRESHOLDS, Block, Part, whole
+from akc.targets.akida1.shares import Interval, Share
 
 Route = dict[str, int]
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from akc.ir.module import Module
 from akc.ir.ops.akida import FullyConnected, Learning
 from akc.sim.learning import initial_state, limits
-from akc.targets.akd1000 import fnp_memory
-from akc.targets.akd1000.layer_code import Route, dense_memory, dense_registers, place_of
-from akc.targets.akd1000.layers import LayerFacts
-from akc.targets.akd1000.program import ExternalWeights, LearningRecords, Record
-from akc.targets.akd1000.registers import FNP
-from akc.targets.akd1000.tracks import DENSE_WEIGHTS, REGISTERS, Block, track_words, whole
+from akc.targets.akida1.layers import LayerFacts
+from akc.targets.akida1.program import fnp_memory
+from akc.targets.akida1.program.container import ExternalWeights, LearningRecords, Record
+from akc.targets.akida1.program.layer_code import Route, dense_memory, dense_registers, place_of
+from akc.targets.akida1.program.registers import FNP
+from akc.targets.akida1.program.tracks import DENSE_WEIGHTS, REGISTERS, Block, track_words, whole
 
 PADDED_FROM, PADDED_TO = 16383, 16
 """From this many words on, the container counts the weights in multiples of 16 words."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from akc.diagnostics import error
+from akc.base.diagnostics import error
 
 Integers = npt.NDArray[Any]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from akc.diagnostics import Diagnostic
+from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Module, Sequence
 from akc.ir.ops.akida import FullyConnected, Layer
-from akc.targets.akd1000.layers import KIND_NAMES, LayerFacts, layers_of
-from akc.targets.akd1000.mesh import BY_PLACE
-from akc.targets.akd1000.shares import Share
+from akc.targets.akida1.layers import KIND_NAMES, LayerFacts, layers_of
+from akc.targets.akida1.mesh import BY_PLACE
+from akc.targets.akida1.shares import Share
 
 NP_KINDS = {"image": ("hrc",), "dense": ("fnp3", "fnp2"), "conv": ("cnp1",), "separable": ("cnp1",)}
 """Kind of layer and the kinds of NP that compute it."""

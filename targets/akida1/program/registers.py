@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from attrs import field, frozen
 
-from akc.diagnostics import error
-from akc.targets.akd1000.program import Words
+from akc.base.diagnostics import error
+from akc.targets.akida1.program.container import Words
 
 
 @frozen

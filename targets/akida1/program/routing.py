@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from akc.ir.ops.akida import Location
-from akc.targets.akd1000.layers import LayerFacts
-from akc.targets.akd1000.mesh import EVENT_DMA
-from akc.targets.akd1000.registers import LAST_ROUTE, NO_LAYER, TO_DMA
+from akc.targets.akida1.layers import LayerFacts
+from akc.targets.akida1.mesh import EVENT_DMA
+from akc.targets.akida1.program.registers import LAST_ROUTE, NO_LAYER, TO_DMA
 
 IMAGE_COLUMN = 1
 """Column that events of the image layer come from."""

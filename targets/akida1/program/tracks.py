@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from attrs import frozen
 
-from akc.diagnostics import error
-from akc.targets.akd1000.program import Place, Record, Words
-from akc.targets.akd1000.registers import Field, RegisterBlock
+from akc.base.diagnostics import error
+from akc.targets.akida1.program.container import Place, Record, Words
+from akc.targets.akida1.program.registers import Field, RegisterBlock
 
 HEADER = RegisterBlock(
     "dma",

@@ -15,7 +15,7 @@ import flatbuffers
 import numpy as np
 from attrs import field, frozen
 
-from akc.targets.akd1000.program import (
+from akc.targets.akida1.program.container import (
     Container,
     ExternalWeights,
     LearningRecords,
@@ -24,7 +24,7 @@ from akc.targets.akd1000.program import (
     RecordSpans,
     Words,
 )
-from akc.targets.akd1000.slots import INFO_SLOTS, Slot
+from akc.targets.akida1.program.slots import INFO_SLOTS, Slot
 
 Pair = tuple[int, int]
 

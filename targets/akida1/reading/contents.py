@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.diagnostics import error
-from akc.targets.akd1000 import cnp_memory, fnp_memory, hrc
-from akc.targets.akd1000.number_forms import Integers
-from akc.targets.akd1000.program import DEVICE_VERSION, Container, Header, LearningRecords, Place, Record, Words
-from akc.targets.akd1000.registers import (
+from akc.base.diagnostics import error
+from akc.targets.akida1.program import cnp_memory, fnp_memory, hrc
+from akc.targets.akida1.program.container import (
+    DEVICE_VERSION,
+    Container,
+    Header,
+    LearningRecords,
+    Place,
+    Record,
+    Words,
+)
+from akc.targets.akida1.program.number_forms import Integers
+from akc.targets.akida1.program.registers import (
     BITS_OF_CODE,
     DENSE_WEIGHT_CODES,
     FNP,
@@ -25,7 +33,7 @@ from akc.targets.akd1000.registers import (
     hrc_block,
     np_block,
 )
-from akc.targets.akd1000.tracks import DENSE_WEIGHTS, FILTERS, REGISTERS, THRESHOLDS, Block, record_blocks
+from akc.targets.akida1.program.tracks import DENSE_WEIGHTS, FILTERS, REGISTERS, THRESHOLDS, Block, record_blocks
 
 KERNELS = {0: 3, 1: 5, 2: 7}
 MESH_KERNELS = (1, 3, 5, 7)

@@ -9,9 +9,9 @@ from itertools import zip_longest
 import attrs
 import numpy as np
 
-from akc.targets.akd1000.program import Container, Header, LearningRecords, Record, Words, read
-from akc.targets.akd1000.registers import EPG, EPG_WORDS
-from akc.targets.akd1000.walk import Line, record_lines
+from akc.targets.akida1.program.container import Container, Header, LearningRecords, Record, Words, read
+from akc.targets.akida1.program.registers import EPG, EPG_WORDS
+from akc.targets.akida1.reading.register_lines import Line, record_lines
 
 GATEWAY_OFFSETS = {4 * word for word in EPG_WORDS}
 MOST_LINES = 200

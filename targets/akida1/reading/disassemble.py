@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 import attrs
 import numpy as np
 
-from akc.diagnostics import DiagnosticError
-from akc.targets.akd1000.contents import Contents, check_device, contents_of, filters_of
-from akc.targets.akd1000.program import (
+from akc.base.diagnostics import DiagnosticError
+from akc.targets.akida1.program.container import (
     Container,
     Header,
     LearningRecords,
@@ -19,9 +18,10 @@ from akc.targets.akd1000.program import (
     read,
     split,
 )
-from akc.targets.akd1000.program_writer import write
-from akc.targets.akd1000.registers import EPG, EPG_WORDS
-from akc.targets.akd1000.walk import Line, np_lines, record_lines, register_lines
+from akc.targets.akida1.program.registers import EPG, EPG_WORDS
+from akc.targets.akida1.program.writer import write
+from akc.targets.akida1.reading.contents import Contents, check_device, contents_of, filters_of
+from akc.targets.akida1.reading.register_lines import Line, np_lines, record_lines, register_lines
 
 MOST_SHOWN = 16
 """Values of a vector of program_info that are shown."""

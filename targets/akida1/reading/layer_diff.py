@@ -14,11 +14,11 @@ from itertools import zip_longest
 import attrs
 import numpy as np
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Array, Module
 from akc.ir.ops.akida import Layer
-from akc.targets.akd1000.diff import diff
-from akc.targets.akd1000.recover import recover
+from akc.targets.akida1.reading.diff import diff
+from akc.targets.akida1.reading.recover import recover
 
 OWN_LINES = ("x", "result", "at", "origin", "comments", "spans")
 """Fields of a layer that are told in other words, or not at all."""

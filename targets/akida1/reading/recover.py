@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.ir.fields import Range, WeightName
 from akc.ir.module import Module, Net, Op, Sequence, Value
 from akc.ir.ops.akida import (
@@ -29,14 +29,14 @@ from akc.ir.ops.host import Decode
 from akc.ir.signature import TypeFault, Types
 from akc.ir.types import ELEMENT_TYPES, TensorType
 from akc.ir.weights import Weight
-from akc.targets.akd1000 import contents as parts
-from akc.targets.akd1000 import hrc
-from akc.targets.akd1000.assemble import assemble
-from akc.targets.akd1000.contents import Contents, ImageContents, NpContents, contents_of, lookup
-from akc.targets.akd1000.diff import diff
-from akc.targets.akd1000.number_forms import Integers, dense_from_chip, flipped
-from akc.targets.akd1000.program import CNP_SPARSE, Header, read
-from akc.targets.akd1000.registers import BITS_OF_CODE
+from akc.targets.akida1.program import hrc
+from akc.targets.akida1.program.assemble import assemble
+from akc.targets.akida1.program.container import CNP_SPARSE, Header, read
+from akc.targets.akida1.program.number_forms import Integers, dense_from_chip, flipped
+from akc.targets.akida1.program.registers import BITS_OF_CODE
+from akc.targets.akida1.reading import contents as parts
+from akc.targets.akida1.reading.contents import Contents, ImageContents, NpContents, contents_of, lookup
+from akc.targets.akida1.reading.diff import diff
 
 WEIGHT_TYPES = {1: "u1", 2: "i2", 4: "i4"}
 LEVEL_TYPES = {1: "u1", 2: "u2", 3: "u3", 4: "u4", 8: "u8"}

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from attrs import frozen
 
-from akc.diagnostics import DiagnosticError
-from akc.targets.akd1000 import contents as parts
-from akc.targets.akd1000 import hrc
-from akc.targets.akd1000.contents import NpContents, front_end_block, image_layer, mesh_layer
-from akc.targets.akd1000.fnp_memory import Memory
-from akc.targets.akd1000.number_forms import Integers, flipped
-from akc.targets.akd1000.program import Record, Words
-from akc.targets.akd1000.registers import RegisterBlock
-from akc.targets.akd1000.tracks import UNIT_NAMES, record_blocks
+from akc.base.diagnostics import DiagnosticError
+from akc.targets.akida1.program import hrc
+from akc.targets.akida1.program.container import Record, Words
+from akc.targets.akida1.program.fnp_memory import Memory
+from akc.targets.akida1.program.number_forms import Integers, flipped
+from akc.targets.akida1.program.registers import RegisterBlock
+from akc.targets.akida1.program.tracks import UNIT_NAMES, record_blocks
+from akc.targets.akida1.reading import contents as parts
+from akc.targets.akida1.reading.contents import NpContents, front_end_block, image_layer, mesh_layer
 
 HEX_FROM = 1 << 16
 DIGITS = "0123456789abcdef"

@@ -9,9 +9,9 @@ from typing import Any
 
 from akc.ir.module import Module
 from akc.targets import SequenceProgram
-from akc.targets.akd1000.layers import KIND_NAMES
-from akc.targets.akd1000.mesh import CONFIG_DMA, EVENT_DMA, MESH
-from akc.targets.akd1000.report_facts import SPREAD, Facts, report_facts
+from akc.targets.akida1.layers import KIND_NAMES
+from akc.targets.akida1.mesh import CONFIG_DMA, EVENT_DMA, MESH
+from akc.targets.akida1.reading.report_facts import SPREAD, Facts, report_facts
 
 MARKS = ascii_letters + digits
 """Marks of the layers in the drawing, in order; further layers share `?`."""

@@ -16,8 +16,8 @@ from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Location
 from akc.ir.ops.host import Quantize
 from akc.targets import SequenceProgram
-from akc.targets.akd1000.layers import KIND_NAMES, LayerFacts, layers_of, on_host
-from akc.targets.akd1000.memory import (
+from akc.targets.akida1.layers import KIND_NAMES, LayerFacts, layers_of, on_host
+from akc.targets.akida1.np_memory import (
     DOUBLE_BUFFER_BYTES,
     FNP3_BYTES,
     INPUT_BYTES,
@@ -27,10 +27,10 @@ from akc.targets.akd1000.memory import (
     map_bytes,
     weight_bytes,
 )
-from akc.targets.akd1000.partition import value_bytes
-from akc.targets.akd1000.placement import FILTER_LIMIT, filter_pieces
-from akc.targets.akd1000.shares import Share
-from akc.targets.akd1000.tiles import TILE_D0, TILE_D1
+from akc.targets.akida1.placing.partition import value_bytes
+from akc.targets.akida1.placing.placement import FILTER_LIMIT, filter_pieces
+from akc.targets.akida1.shares import Share
+from akc.targets.akida1.tiles import TILE_D0, TILE_D1
 
 Facts = dict[str, Any]
 

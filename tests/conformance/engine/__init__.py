@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from akc.targets.akd1000.driver.bus import REGISTER_SIZE, Bus
-from akc.targets.akd1000.driver.plan import ProgramInfo, read_program
+from akc.targets.akida1.driver.bus import REGISTER_SIZE, Bus
+from akc.targets.akida1.driver.plan import ProgramInfo, read_program
 
 Array = npt.NDArray[Any]
 ENGINE_VERSION = "2.19.3"

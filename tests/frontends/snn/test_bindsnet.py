@@ -16,12 +16,12 @@ import pytest
 import torch
 from torch import nn
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.bindsnet import ROWS, read_bindsnet
-from akc.frontends.bindsnet_connections import APPENDERS, FEATURE_REFUSALS, FEATURES, IDLE_FEATURES
-from akc.frontends.bindsnet_connections import REFUSED as REFUSED_CONNECTIONS
-from akc.frontends.spiking import SpikingOptions
-from akc.frontends.statedict import read_statedict
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.spiking.bindsnet import ROWS, read_bindsnet
+from akc.frontends.spiking.bindsnet_connections import APPENDERS, FEATURE_REFUSALS, FEATURES, IDLE_FEATURES
+from akc.frontends.spiking.bindsnet_connections import REFUSED as REFUSED_CONNECTIONS
+from akc.frontends.spiking.reader import SpikingOptions
+from akc.frontends.spiking.weights import read_statedict
 from akc.sim.run import run
 from tests.frontends.snn.networks import answer
 

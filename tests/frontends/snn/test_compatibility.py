@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from akc.compatibility import EXAMPLES, FRAMEWORKS, measured_error, page
-from akc.frontends.refusals import REFUSALS
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.pages.compatibility import EXAMPLES, FRAMEWORKS, measured_error, page
 
 WITHOUT_A_CURVE = {"state_quant", "SDNN"}
 """Approximations that are no rate curve of a neuron."""

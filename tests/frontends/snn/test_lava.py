@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.lava import read_lava
-from akc.frontends.spiking import SpikingOptions
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.spiking.lava import read_lava
+from akc.frontends.spiking.reader import SpikingOptions
 from akc.sim.run import run
 
 CUBA = {"type": b"CUBA", "iDecay": 1024, "vDecay": 128, "vThMant": 80, "refDelay": 1}

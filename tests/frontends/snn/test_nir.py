@@ -15,9 +15,9 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.nir import ROWS, read_nir
-from akc.frontends.spiking import SpikingOptions
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.spiking.nir import ROWS, read_nir
+from akc.frontends.spiking.reader import SpikingOptions
 from akc.ir.ops import snn as ops
 from akc.sim.run import run
 from tests.frontends.snn.networks import answer, inputs, on_grid

@@ -14,8 +14,8 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from akc.frontends.nir import read_nir
-from akc.frontends.spiking import SpikingOptions
+from akc.frontends.spiking.nir import read_nir
+from akc.frontends.spiking.reader import SpikingOptions
 from akc.ir.module import Module
 from akc.ir.ops import host
 from tests.frontends.snn.networks import answer, inputs, on_grid

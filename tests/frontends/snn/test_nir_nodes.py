@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.nir import read_nir
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.spiking.nir import read_nir
 from akc.ir.ops import host
 from tests.frontends.snn.networks import answer, inputs
 from tests.frontends.snn.test_nir import chained, lif, options, written

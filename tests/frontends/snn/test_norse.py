@@ -15,9 +15,9 @@ from norse.torch.functional.reset import reset_subtract, reset_value
 from torch import nn
 
 import akc
-from akc.diagnostics import DiagnosticError
-from akc.frontends.norse import ROWS, read_norse
-from akc.frontends.spiking import SpikingOptions
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.spiking.norse import ROWS, read_norse
+from akc.frontends.spiking.reader import SpikingOptions
 from tests.frontends.snn.networks import answer, inputs, on_grid
 
 

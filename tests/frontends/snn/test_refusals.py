@@ -9,10 +9,10 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 import akc
-from akc.compatibility import FRAMEWORKS
-from akc.diagnostics import DiagnosticError, render
-from akc.frontends.refusals import REFUSALS
-from akc.sources import Options, read_source
+from akc.base.diagnostics import DiagnosticError, render
+from akc.compiler.sources import Options, read_source
+from akc.frontends.spiking.refusals import REFUSALS
+from akc.pages.compatibility import FRAMEWORKS
 
 KINDS = {
     "lstm": "SLSTM", "recurrent": "RLeaky",
@@ -41,7 +41,7 @@ def test_rows_name_reasons_that_exist() -> None:
     rows = [row for _, _, table in FRAMEWORKS for row in table.values()]
     used = {row.refusal for row in rows if row.refusal}
     assert used <= set(REFUSALS)
-    sources = "".join(path.read_text() for path in (Path(akc.__file__).parent / "frontends").glob("*.py"))
+    sources = "".join(path.read_text() for path in (Path(akc.__file__).parent / "frontends").rglob("*.py"))
     assert all(reason in used or f'REFUSALS["{reason}"]' in sources for reason in set(REFUSALS) - NAMED_ELSEWHERE)
     assert all(row.verdict in ("refused", "host") or row.name == "GradedSpikes" for row in rows if row.refusal)
 

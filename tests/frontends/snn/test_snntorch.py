@@ -14,9 +14,9 @@ from snntorch.functional import quant
 from torch import nn
 
 import akc
-from akc.diagnostics import DiagnosticError
-from akc.frontends.snntorch import ROWS, read_snntorch
-from akc.frontends.spiking import SpikingOptions
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.spiking.reader import SpikingOptions
+from akc.frontends.spiking.snntorch import ROWS, read_snntorch
 from akc.ir.ops import host
 from akc.ir.ops import snn as ops
 from tests.frontends.snn.networks import Loop, answer, inputs, on_grid

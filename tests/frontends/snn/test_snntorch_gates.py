@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 import akc
-from akc.diagnostics import DiagnosticError
-from akc.frontends.snntorch import read_snntorch
-from akc.frontends.spiking import SpikingOptions
-from akc.frontends.statedict import read_statedict
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.spiking.reader import SpikingOptions
+from akc.frontends.spiking.snntorch import read_snntorch
+from akc.frontends.spiking.weights import read_statedict
 from akc.ir.ops import snn as ops
 from tests.frontends.snn.networks import answer, inputs, on_grid
 

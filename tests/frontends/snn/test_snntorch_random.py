@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from akc.frontends.snntorch import read_snntorch
-from akc.frontends.spiking import SpikingOptions
-from akc.frontends.statedict import read_statedict
+from akc.frontends.spiking.reader import SpikingOptions
+from akc.frontends.spiking.snntorch import read_snntorch
+from akc.frontends.spiking.weights import read_statedict
 from tests.frontends.snn.networks import answer, inputs, on_grid
 
 RESETS = ("subtract", "zero", "none")

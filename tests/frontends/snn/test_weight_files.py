@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from akc.diagnostics import DiagnosticError
-from akc.frontends.snntorch import read_snntorch
-from akc.frontends.spiking import SpikingOptions
-from akc.frontends.statedict import read_statedict
-from akc.frontends.topology import read_topology
+from akc.base.diagnostics import DiagnosticError
+from akc.frontends.spiking.reader import SpikingOptions
+from akc.frontends.spiking.snntorch import read_snntorch
+from akc.frontends.spiking.topology import read_topology
+from akc.frontends.spiking.weights import read_statedict
 from tests.frontends.snn.networks import Loop, answer, inputs, on_grid
 
 COUNT = SpikingOptions(readout="count", steps=8)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.targets.akida1.emulator.bus import EmulatorBus
 
 
 @pytest.fixture

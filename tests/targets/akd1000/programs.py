@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.targets import SequenceProgram
 from akc.targets.akd1000 import TARGET

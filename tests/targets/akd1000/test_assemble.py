@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.fields import Range
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer, Location

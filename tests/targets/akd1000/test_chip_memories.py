@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from akc.diagnostics import DiagnosticError
-from akc.targets.akd1000 import cnp_memory, fnp_memory, hrc, number_forms
-from akc.targets.akd1000.memory import conv_lines, dense_words, separable_bytes
+from akc.base.diagnostics import DiagnosticError
+from akc.targets.akida1.np_memory import conv_lines, dense_words, separable_bytes
+from akc.targets.akida1.program import cnp_memory, fnp_memory, hrc, number_forms
 
 RANGES = {1: (0, 1), 2: (-1, 1), 4: (-7, 7)}
 RNG = np.random.default_rng(11)

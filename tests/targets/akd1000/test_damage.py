@@ -17,17 +17,16 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from akc import build
-from akc.diagnostics import DiagnosticError
-from akc.frontends.fbz import read as read_fbz
-from akc.program import from_bytes
-from akc.targets import fbz
-from akc.targets.akd1000.diff import diff
-from akc.targets.akd1000.disassemble import disassemble
-from akc.targets.akd1000.program import read_parts
-from akc.targets.akd1000.program_writer import write
-from akc.targets.akd1000.recover import recover
-from akc.targets.fbz.snappy import unpack
+from akc import build, fbz
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.program import from_bytes
+from akc.fbz.reading import read as read_fbz
+from akc.fbz.snappy import unpack
+from akc.targets.akida1.program.container import read_parts
+from akc.targets.akida1.program.writer import write
+from akc.targets.akida1.reading.diff import diff
+from akc.targets.akida1.reading.disassemble import disassemble
+from akc.targets.akida1.reading.recover import recover
 from tests.targets.akd1000.programs import KINDS, placed, program
 
 Random = np.random.Generator

@@ -11,7 +11,7 @@ from akc.ir.module import Module
 from akc.ir.ops.akida import Layer
 from akc.ir.weights import Weight
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.layer_diff import explain
+from akc.targets.akida1.reading.layer_diff import explain
 from tests.targets.akd1000.chips import at, network, pinned
 from tests.targets.akd1000.programs import KINDS, placed, program
 

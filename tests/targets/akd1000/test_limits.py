@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from akc.diagnostics import Diagnostic, render
+from akc.base.diagnostics import Diagnostic, render
 from akc.ir.module import Module, Sequence
 from akc.ir.ops.akida import Learning
 from akc.ir.weights import Weight
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.limit_table import LIMITS, PLACEMENT_LIMITS
-from akc.targets.akd1000.limits import supported_page
+from akc.targets.akida1.limits.judge import supported_page
+from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
 from tests.targets.akd1000.chips import from_text, network, with_vector
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -179,7 +179,7 @@ def test_thresholds_of_potentials_are_free() -> None:
 
 def test_page_is_current() -> None:
     assert (DOCS / "supported.md").read_text() == supported_page(), (
-        "write it anew: python -m akc.targets.akd1000.limits > docs/supported.md"
+        "write it anew: python -m akc.targets.akida1.limits.judge > docs/supported.md"
     )
 
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from akc.codes import CODES
-from akc.diagnostics import Diagnostic, DiagnosticError, render_all
+from akc.base.codes import CODES
+from akc.base.diagnostics import Diagnostic, DiagnosticError, render_all
+from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Module
-from akc.passmanager import Context, run_pipeline
 from akc.targets.akd1000 import TARGET
 from tests.targets.akd1000.chips import at, from_text, network, pinned
 from tests.targets.akd1000.test_limits import BROKEN

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akc.targets.akd1000 import memory
-from akc.targets.akd1000.layers import LayerFacts, layers_of
-from akc.targets.akd1000.tiles import tiling
+from akc.targets.akida1 import np_memory as memory
+from akc.targets.akida1.layers import LayerFacts, layers_of
+from akc.targets.akida1.tiles import tiling
 from tests.targets.akd1000.chips import network
 
 

@@ -8,9 +8,10 @@ from types import ModuleType
 
 import pytest
 
-from akc.targets.akd1000 import reference, register_reference
-from akc.targets.akd1000.driver import reference as driver_reference
-from akc.targets.akd1000.pages import filled
+from akc.pages import limits_and_placement as reference
+from akc.pages import program_and_registers as register_reference
+from akc.pages import runtime as driver_reference
+from akc.pages.marked_tables import filled
 
 FOLDER = Path(__file__).parents[3] / "docs" / "akd1000"
 SOURCES = (reference, register_reference, driver_reference)

@@ -6,14 +6,14 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.levels import level_of
 from akc.ir.module import Module, Sequence
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
-from akc.passmanager import Context, run_pipeline
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.layers import on_host
+from akc.targets.akida1.layers import on_host
 from tests.targets.akd1000.chips import at, network, pinned
 
 POOL = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)}

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.levels import level_of
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer, Location
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.compact import largest_load
-from akc.targets.akd1000.layers import layers_of
-from akc.targets.akd1000.mesh import BY_PLACE, CNP_ORDER, FNP_ORDER, MESH
-from akc.targets.akd1000.placement import FILTER_LIMIT, Room, odd_share, place_all_nps, place_layer
-from akc.targets.akd1000.placers import PLACERS
-from akc.targets.akd1000.shares import Share
+from akc.targets.akida1.layers import layers_of
+from akc.targets.akida1.mesh import BY_PLACE, CNP_ORDER, FNP_ORDER, MESH
+from akc.targets.akida1.placing.compact import largest_load
+from akc.targets.akida1.placing.placement import FILTER_LIMIT, Room, odd_share, place_all_nps, place_layer
+from akc.targets.akida1.placing.placers import PLACERS
+from akc.targets.akida1.shares import Share
 from tests.conformance.placement_networks import shaped_network
 from tests.targets.akd1000.chips import at, from_text, in_sequence, network, pinned
 

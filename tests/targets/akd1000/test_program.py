@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from akc.diagnostics import DiagnosticError
-from akc.targets.akd1000.program import read, split
-from akc.targets.akd1000.program_writer import write
+from akc.base.diagnostics import DiagnosticError
+from akc.targets.akida1.program.container import read, split
+from akc.targets.akida1.program.writer import write
 from tests.targets.akd1000.programs import KINDS, program
 
 

@@ -9,13 +9,13 @@ import pytest
 from attrs import evolve
 from syrupy.assertion import SnapshotAssertion
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.parser import parse
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.disassemble import disassemble
-from akc.targets.akd1000.program import read
-from akc.targets.akd1000.program_writer import write
-from akc.targets.akd1000.recover import recover
+from akc.targets.akida1.program.container import read
+from akc.targets.akida1.program.writer import write
+from akc.targets.akida1.reading.disassemble import disassemble
+from akc.targets.akida1.reading.recover import recover
 from tests.targets.akd1000.programs import program
 
 TEXT = """akir 1.0

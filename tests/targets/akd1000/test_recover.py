@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.levels import level_of
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer
@@ -16,12 +16,12 @@ from akc.ir.printer import print_module
 from akc.ir.verifier import verify
 from akc.ir.weights import Weight
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.diff import diff
-from akc.targets.akd1000.disassemble import disassemble
-from akc.targets.akd1000.program import read
-from akc.targets.akd1000.program_writer import write
-from akc.targets.akd1000.recover import recover
-from akc.targets.akd1000.registers import CNP, EPG, FNP
+from akc.targets.akida1.program.container import read
+from akc.targets.akida1.program.registers import CNP, EPG, FNP
+from akc.targets.akida1.program.writer import write
+from akc.targets.akida1.reading.diff import diff
+from akc.targets.akida1.reading.disassemble import disassemble
+from akc.targets.akida1.reading.recover import recover
 from tests.conformance.random_networks import layers
 from tests.targets.akd1000.programs import KINDS, placed, program
 

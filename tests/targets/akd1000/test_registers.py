@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from akc.diagnostics import DiagnosticError
-from akc.targets.akd1000.fnp_memory import UNIT
-from akc.targets.akd1000.registers import BLOCKS, CNP, FNP, RegisterBlock, hrc_block, np_block
-from akc.targets.akd1000.tracks import HEADER
+from akc.base.diagnostics import DiagnosticError
+from akc.targets.akida1.program.fnp_memory import UNIT
+from akc.targets.akida1.program.registers import BLOCKS, CNP, FNP, RegisterBlock, hrc_block, np_block
+from akc.targets.akida1.program.tracks import HEADER
 
 ALL = [*BLOCKS, UNIT, HEADER]
 

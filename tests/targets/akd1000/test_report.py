@@ -8,7 +8,7 @@ import json
 from akc.ir.module import Module
 from akc.ir.parser import parse
 from akc.targets.akd1000 import TARGET
-from akc.targets.akd1000.report import draw, report, report_json
+from akc.targets.akida1.reading.report import draw, report, report_json
 from tests.targets.akd1000.chips import network
 from tests.targets.akd1000.programs import placed
 

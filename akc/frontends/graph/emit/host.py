@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.axes import map_axes, two, with_last_axis
-from akc.frontends.building import Axes, Builder
-from akc.frontends.emit_joins import joined_batch
-from akc.frontends.graph import Array, Node
+from akc.frontends.graph.axes import map_axes, two, with_last_axis
+from akc.frontends.graph.building import Axes, Builder
+from akc.frontends.graph.emit.joins import joined_batch
+from akc.frontends.graph.graph import Array, Node
 from akc.ir.fields import WeightName
 from akc.ir.module import Op
 from akc.ir.ops import nn_host
@@ -275,4 +275,4 @@ EMIT: dict[str, Emit] = {
     "select": emit_select,
     "matmul": emit_matmul,
 }
-"""Rows of akc.frontends.emit.KINDS."""
+"""Rows of akc.frontends.graph.emit.kinds.KINDS."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from akc.frontends.building import Axes, Builder
-from akc.frontends.graph import Node
+from akc.frontends.graph.building import Axes, Builder
+from akc.frontends.graph.graph import Node
 from akc.ir.ops import nn_host
 
 Emit = Callable[[Builder, Node], None]

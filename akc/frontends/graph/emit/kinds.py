@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.axes import CHANNELS_LAST, map_axes, two, with_last_axis
-from akc.frontends.building import Axes, Builder
-from akc.frontends.emit_host import EMIT
-from akc.frontends.emit_joins import emit_concat, join
-from akc.frontends.emit_layout import emit_mean, emit_reshape, emit_transpose
-from akc.frontends.emit_recurrent import emit_recurrent
-from akc.frontends.graph import Array, Node
+from akc.frontends.graph.axes import CHANNELS_LAST, map_axes, two, with_last_axis
+from akc.frontends.graph.building import Axes, Builder
+from akc.frontends.graph.emit.host import EMIT
+from akc.frontends.graph.emit.joins import emit_concat, join
+from akc.frontends.graph.emit.layout import emit_mean, emit_reshape, emit_transpose
+from akc.frontends.graph.emit.recurrent import emit_recurrent
+from akc.frontends.graph.graph import Array, Node
 from akc.ir.module import Op
 from akc.ir.ops import nn, nn_host
 from akc.ir.ops.nn import window_outputs

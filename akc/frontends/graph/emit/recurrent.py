@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from akc.frontends.building import Builder
-from akc.frontends.graph import Node
+from akc.frontends.graph.building import Builder
+from akc.frontends.graph.graph import Node
 from akc.ir.module import Op
 from akc.ir.ops import nn
 

@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 from attrs import Factory, define, field
 
-from akc.targets.akd1000.driver import bus_akida, lock, vfio
-from akc.targets.akd1000.driver.bus import MEMORY_BASE, REGISTER_BASE
-from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.targets.akida1.driver import bus_akida, lock, vfio
+from akc.targets.akida1.driver.bus import MEMORY_BASE, REGISTER_BASE
+from akc.targets.akida1.emulator.bus import EmulatorBus
 
 U32, U64 = ctypes.c_uint32, ctypes.c_uint64
 ALL_ONES = 0xFFFFFFFF

@@ -9,8 +9,8 @@ from typing import Any
 from attrs import frozen
 
 import akc
-from akc.kit import default_networks
-from akc.program import Program
+from akc.compiler.program import Program
+from akc.devices.kit import default_networks
 
 
 @frozen(eq=False)

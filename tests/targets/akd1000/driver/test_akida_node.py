@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import akc
-from akc.devices import open_device
-from akc.targets.akd1000.driver import errors
-from akc.verification import verify
+from akc.devices.opening import open_device
+from akc.devices.verification import verify
+from akc.targets.akida1.driver import errors
 from tests.targets.akd1000.driver.fake_kernel import Kernel, install
 from tests.targets.akd1000.driver.networks import networks
 

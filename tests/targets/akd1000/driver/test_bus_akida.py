@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from akc.targets.akd1000.driver import bus_akida, errors, lock
-from akc.targets.akd1000.driver.bus import REGISTER_BASE
-from akc.targets.akd1000.driver.bus_akida import AkidaBus
+from akc.targets.akida1.driver import bus_akida, errors, lock
+from akc.targets.akida1.driver.bus import REGISTER_BASE
+from akc.targets.akida1.driver.bus_akida import AkidaBus
 
 SCRATCH = 0x24000000
 

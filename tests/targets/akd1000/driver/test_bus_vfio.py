@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
-from akc.targets.akd1000.driver import errors
-from akc.targets.akd1000.driver.bus_vfio import TRANSLATION, set_translation
-from akc.targets.akd1000.driver.vfio import iommu_group
+from akc.targets.akida1.driver import errors
+from akc.targets.akida1.driver.bus_vfio import TRANSLATION, set_translation
+from akc.targets.akida1.driver.vfio import iommu_group
 
 
 @define

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akc.targets.akd1000.driver.dma import CONFIG, EVENT, HEADER, HRC, Layout, np_header
-from akc.targets.akd1000.driver.registers import FIELDS, dma
+from akc.targets.akida1.driver.chip_registers import FIELDS, dma
+from akc.targets.akida1.driver.dma import CONFIG, EVENT, HEADER, HRC, Layout, np_header
 
 LAYOUTS = (CONFIG, EVENT, HRC, HEADER)
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from akc.diagnostics import DiagnosticError
-from akc.targets.akd1000.driver import control, driver, errors
-from akc.targets.akd1000.driver.bus import RecordingBus
-from akc.targets.akd1000.driver.driver import Device
-from akc.targets.akd1000.driver.registers import EVENT_DMA
-from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.base.diagnostics import DiagnosticError
+from akc.targets.akida1.driver import control, driver, errors
+from akc.targets.akida1.driver.bus import RecordingBus
+from akc.targets.akida1.driver.chip_registers import EVENT_DMA
+from akc.targets.akida1.driver.driver import Device
+from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.targets.akd1000.driver.networks import Built, learning_program, networks
 
 DENSE = "dense-potentials"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from akc.targets.akd1000.driver.events import (
+from akc.targets.akida1.driver.events import (
     CNP,
     DENSE,
     FNP,

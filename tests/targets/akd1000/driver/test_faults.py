@@ -8,11 +8,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from akc.diagnostics import DiagnosticError
-from akc.targets.akd1000.driver import errors
-from akc.targets.akd1000.driver.driver import Device
-from akc.targets.akd1000.driver.registers import EVENT_DMA
-from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.base.diagnostics import DiagnosticError
+from akc.targets.akida1.driver import errors
+from akc.targets.akida1.driver.chip_registers import EVENT_DMA
+from akc.targets.akida1.driver.driver import Device
+from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.targets.akd1000.driver.networks import networks
 
 NAMES = ("dense-levels", "conv-potentials", "dense-external-weights", "image-conv-dense")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from akc.targets.akd1000.driver.errors import CannotOpen, DeviceBusy
-from akc.targets.akd1000.driver.lock import DeviceLock
+from akc.targets.akida1.driver.errors import CannotOpen, DeviceBusy
+from akc.targets.akida1.driver.lock import DeviceLock
 
 HOLD = """
 import sys
-from akc.targets.akd1000.driver.lock import DeviceLock
+from akc.targets.akida1.driver.lock import DeviceLock
 lock = DeviceLock("/dev/akida0", sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()

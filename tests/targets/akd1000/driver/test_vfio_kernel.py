@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from akc.targets.akd1000.driver import errors
-from akc.targets.akd1000.driver.bus_vfio import VfioBus, open_vfio
-from akc.targets.akd1000.driver.driver import Device
-from akc.targets.akd1000.driver.vfio import DEVICE_INFO, GROUP_STATUS, IOCTLS, REGION_INFO
+from akc.targets.akida1.driver import errors
+from akc.targets.akida1.driver.bus_vfio import VfioBus, open_vfio
+from akc.targets.akida1.driver.driver import Device
+from akc.targets.akida1.driver.vfio import DEVICE_INFO, GROUP_STATUS, IOCTLS, REGION_INFO
 from tests.targets.akd1000.driver.fake_kernel import REQUESTS, Kernel, install, sysfs
 from tests.targets.akd1000.driver.networks import networks
 

@@ -12,16 +12,16 @@ import pytest
 from attrs import evolve
 
 import akc
-from akc.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError
+from akc.compiler.program import Program
 from akc.ir.fields import Range
 from akc.ir.module import Module, Op, Sequence
 from akc.ir.ops.akida import Convolutional, Location, SeparableConvolutional
 from akc.ir.signature import TypeFault
-from akc.program import Program
-from akc.targets.akd1000.driver.driver import Device
-from akc.targets.akd1000.emulator.bus import EmulatorBus
-from akc.targets.akd1000.mesh import MESH
-from akc.targets.akd1000.placers import PLACERS
+from akc.targets.akida1.driver.driver import Device
+from akc.targets.akida1.emulator.bus import EmulatorBus
+from akc.targets.akida1.mesh import MESH
+from akc.targets.akida1.placing.placers import PLACERS
 from tests.conformance import random_networks
 
 COUNTS = {"dense": 100, "conv": 100, "separable": 90, "mixed": 90, "image": 90, "near_capacity": 15, "learning": 25}

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from akc.targets.akd1000.driver import errors
-from akc.targets.akd1000.driver.driver import Device
-from akc.targets.akd1000.driver.registers import CONFIG_DMA, EPG, EVENT_DMA
-from akc.targets.akd1000.emulator.bus import EmulatorBus
-from akc.targets.akd1000.emulator.chip import Chip
-from akc.targets.akd1000.emulator.processors import FILTERS, FIRE_THRESHOLDS, Fabric, Processor
-from akc.targets.akd1000.registers import CNP, FNP, HRC_CONFIGURATION, RegisterBlock
+from akc.targets.akida1.driver import errors
+from akc.targets.akida1.driver.chip_registers import CONFIG_DMA, EPG, EVENT_DMA
+from akc.targets.akida1.driver.driver import Device
+from akc.targets.akida1.emulator.bus import EmulatorBus
+from akc.targets.akida1.emulator.chip import Chip
+from akc.targets.akida1.emulator.processors import FILTERS, FIRE_THRESHOLDS, Fabric, Processor
+from akc.targets.akida1.program.registers import CNP, FNP, HRC_CONFIGURATION, RegisterBlock
 from tests.targets.akd1000.driver.networks import networks
 
 

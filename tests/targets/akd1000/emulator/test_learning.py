@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from akc.sim.learning import Limits
-from akc.targets.akd1000.emulator.learning import learn
-from akc.targets.akd1000.fnp_memory import Learned, Memory
+from akc.targets.akida1.emulator.learning import learn
+from akc.targets.akida1.program.fnp_memory import Learned, Memory
 
 BOUNDS = Limits(cap=5, low=2, decay=3)
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from akc.targets.akd1000.driver import errors
-from akc.targets.akd1000.driver.driver import Device
-from akc.targets.akd1000.driver.registers import EVENT_DMA, HRC_DMA
-from akc.targets.akd1000.emulator import network
-from akc.targets.akd1000.emulator.bus import EmulatorBus
+from akc.targets.akida1.driver import errors
+from akc.targets.akida1.driver.chip_registers import EVENT_DMA, HRC_DMA
+from akc.targets.akida1.driver.driver import Device
+from akc.targets.akida1.emulator import network
+from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.targets.akd1000.driver.networks import networks
 
 

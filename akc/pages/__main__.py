@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of docs/ that are made from the code's own tables; `python -m akc.reference` rewrites them.
+"""Pages of docs/ that are made from the code's own tables; `python -m akc.pages` rewrites them.
 
 A test holds that the pages in docs/ are what this gives.
 """
@@ -13,8 +13,9 @@ from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 
-from akc.codes import CODES
-from akc.files import write_text
+from akc.base.codes import CODES
+from akc.base.files import write_text
+from akc.compiler.pass_descriptions import option_rows, summary
 from akc.ir.fields import FieldInfo, fields_of
 from akc.ir.levels import RULES
 from akc.ir.module import Op
@@ -22,7 +23,6 @@ from akc.ir.opaque import OPAQUE_KINDS, OpaqueKind
 from akc.ir.ops import DIALECTS, OPS
 from akc.ir.ops.nn_host import NAMES
 from akc.ir.types import ELEMENT_TYPES
-from akc.pass_reference import option_rows, summary
 
 
 def cell(text: object) -> str:
@@ -39,7 +39,7 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
 
 def operations_page() -> str:
     """docs/ops.md: every operation with its fields and a sample."""
-    parts = ["# Operations", "Made from the operation classes by `python -m akc.reference`.", "## Element types"]
+    parts = ["# Operations", "Made from the operation classes by `python -m akc.pages`.", "## Element types"]
     rows = [(e.name, e.bits, "" if e.low is None else f"{e.low} to {e.high}") for e in ELEMENT_TYPES.values()]
     parts.append(table(("type", "bits", "values"), rows))
     parts += ["## Levels", "The level of a text is computed: the highest one whose rules hold for every operation."]
@@ -87,7 +87,7 @@ def _default(info: FieldInfo) -> str:
 
 def errors_page() -> str:
     """docs/errors.md: every diagnostic code."""
-    parts = ["# Diagnostics", "What `akc explain CODE` prints. Made by `python -m akc.reference`."]
+    parts = ["# Diagnostics", "What `akc explain CODE` prints. Made by `python -m akc.pages`."]
     parts += [f"## {code}\n\n**{row.title}**\n\n{row.explanation}" for code, row in sorted(CODES.items())]
     return "\n\n".join(parts) + "\n"
 
@@ -96,7 +96,7 @@ def passes_page() -> str:
     """docs/passes/README.md: every pass in pipeline order, with levels and options."""
     from akc.passes import LOWER, PASSES, PLACE
 
-    parts = ["# Passes", "Made from the pass classes by `python -m akc.reference`."]
+    parts = ["# Passes", "Made from the pass classes by `python -m akc.pages`."]
     rows: list[tuple[object, ...]] = [
         (f"[{name}]({name}.md)", summary(one), one.requires or "any", one.ensures or "the same")
         for name, one in PASSES.items()
@@ -114,7 +114,7 @@ def refused_page() -> str:
     """docs/frontends/refused.md: what networks hold that the chip cannot do, with the ways out."""
     parts = [
         "# What the AKD1000 cannot do",
-        "Made from the table of refusals by `python -m akc.reference`. Frontends recognise these, alone or as groups of"
+        "Made from the table of refusals by `python -m akc.pages`. Frontends recognise these, alone or as groups of"
         " operators; `legalize` refuses them under this name, with this advice. Where the last column says yes, akc has"
         " operations for them, which the host runs with `--host=allow`; the others are imported as `nn.opaque` and are"
         " refused in any case.",
@@ -130,7 +130,7 @@ def refused_page() -> str:
 
 def compatibility_page() -> str:
     """docs/compatibility.md: which layers of spiking frameworks go onto the chip."""
-    from akc.compatibility import page
+    from akc.pages.compatibility import page
 
     return page()
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from akc.diagnostics import Diagnostic, DiagnosticError, error
-from akc.files import read_bytes, read_text
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.files import read_bytes, read_text
 from akc.ir.module import Module
 
 if TYPE_CHECKING:
-    from akc.frontends.spiking import SpikingOptions
+    from akc.frontends.spiking.reader import SpikingOptions
 
 
 SPIKING = ("steps", "dt", "coding", "readout", "reset", "accept", "topology", "producer")
@@ -27,7 +27,7 @@ class Options:
     """What a user may say about a source, beyond its name.
 
     example: shapes of the example inputs with their batch axis, or tensors, for tracing PyTorch;
-    spiking: fields of akc.frontends.spiking.SpikingOptions (steps, dt, readout, reset, topology ...);
+    spiking: fields of akc.frontends.spiking.reader.SpikingOptions (steps, dt, readout, reset, topology ...);
     warn: called with each warning of a frontend.
     """
 
@@ -54,7 +54,7 @@ class Options:
 
     def for_spikes(self) -> SpikingOptions:
         """The options as the spiking frontends take them."""
-        from akc.frontends.spiking import SpikingOptions
+        from akc.frontends.spiking.reader import SpikingOptions
 
         return SpikingOptions(**{k: v for k, v in self.spiking.items() if v is not None})
 
@@ -75,18 +75,18 @@ def _read_akir(path: str, options: Options) -> Module:
 
 
 def _read_onnx(path: str, options: Options) -> Module:
-    from akc.frontends.onnx import read_onnx
+    from akc.frontends.onnx.importer import read_onnx
 
     return read_onnx(path, readout=options.spiking.get("readout"))
 
 
 def _read_factory(path: str, options: Options) -> Module:
-    from akc.frontends.torch_factory import load_factory
+    from akc.frontends.torch.factory import load_factory
 
     try:
         module, example = load_factory(path, options.example)
     except DiagnosticError as fault:
-        from akc.frontends.refusals import explained
+        from akc.frontends.spiking.refusals import explained
 
         raise explained(fault) from None
     return _read_torch(module, example, options)
@@ -96,51 +96,51 @@ def _read_torch(module: Any, example: Any, options: Options) -> Module:
     """A live module, read by the frontend of the framework whose neurons it holds."""
     packages = {type(part).__module__.split(".")[0] for part in module.modules()}
     if "snntorch" in packages:
-        from akc.frontends.snntorch import read_snntorch
+        from akc.frontends.spiking.snntorch import read_snntorch
 
         return options.noting(lambda spiking: read_snntorch(module, example, spiking))
     if "norse" in packages:
-        from akc.frontends.norse import read_norse
+        from akc.frontends.spiking.norse import read_norse
 
         return options.noting(lambda spiking: read_norse(module, example, spiking))
-    from akc.frontends.torch_export import read_torch
+    from akc.frontends.torch.export import read_torch
 
     options.warn_of_unread("a network without spiking neurons", frozenset({"example"}))
     return read_torch(module, example)
 
 
 def _read_statedict(path: str, options: Options) -> Module:
-    from akc.frontends.statedict import read_statedict
+    from akc.frontends.spiking.weights import read_statedict
 
     return options.noting(lambda spiking: read_statedict(path, spiking))
 
 
 def _read_nir(path: str, options: Options) -> Module:
-    from akc.frontends.nir import read_nir
+    from akc.frontends.spiking.nir import read_nir
 
     return options.noting(lambda spiking: read_nir(path, spiking))
 
 
 def _read_lava(path: str, options: Options) -> Module:
-    from akc.frontends.lava import read_lava
+    from akc.frontends.spiking.lava import read_lava
 
     return options.noting(lambda spiking: read_lava(path, spiking))
 
 
 def _read_fbz(path: str, options: Options) -> Module:
-    from akc.frontends.fbz import read
+    from akc.fbz.reading import read
 
     return read(read_bytes(path), path)
 
 
 def _read_program(path: str, options: Options) -> Module:
-    from akc.targets.akd1000.recover import recover
+    from akc.targets.akida1.reading.recover import recover
 
     return recover(read_bytes(path))
 
 
 def _read_akd(path: str, options: Options) -> Module:
-    from akc.program import load
+    from akc.compiler.program import load
 
     return load(path).module
 
@@ -217,7 +217,7 @@ def read_source(source: Any, options: Options | None = None) -> Module:
         options.warn_of_unread(str(source), kind.options)
         return kind.read(str(source), options)
     if type(source).__module__.startswith("onnx"):
-        from akc.frontends.onnx import read_onnx
+        from akc.frontends.onnx.importer import read_onnx
 
         return read_onnx(source, readout=options.spiking.get("readout"))
     if any(base.__module__.startswith("torch.nn") for base in type(source).__mro__):

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Codes 09: files and options."""
+
+from __future__ import annotations
+
+from akc.base.codes.code import Code
+
+CODES: dict[str, Code] = {
+    "AKC0901": Code("a file cannot be read", "The path does not exist, is a folder, or may not be read."),
+    "AKC0902": Code("a file is no text", "A UTF-8 text is needed here, such as an .akir file."),
+    "AKC0903": Code("a file cannot be written", "The folder does not exist or may not be written to."),
+    "AKC0904": Code("the kind of a file is not known", "akc goes by the ending of a name and by the first bytes."),
+    "AKC0905": Code("an input range is no range", "Two finite numbers, the smaller first, such as (0, 1)."),
+    "AKC0906": Code(
+        "the text is not in canonical form", "`akc fmt` rewrites it; nothing but white space and order changes."
+    ),
+    "AKC0907": Code("there is no such diagnostic", "`akc explain` without a code lists them all."),
+    "AKC0908": Code("a built network is needed", "Devices and the emulator run .akd files, which `akc build` writes."),
+    "AKC0909": Code("a program is needed", "Programs are .akd files and bare programs, both written by `akc build`."),
+    "AKC0910": Code(
+        "akc chose how a spiking network runs",
+        "rate: one pass of the chip for each window of the time axis. step: one pass for each time step."
+        " hybrid: the chip computes potentials, the host the neurons. `--spikes` chooses. split-counts turns neurons"
+        " with uneven counts into several of one bit.",
+    ),
+    "AKC0911": Code(
+        "an option has no effect",
+        "Options about time steps, neurons and topology are for sources that do not say these themselves, an example"
+        " shape is for PyTorch modules, which are traced with one.",
+    ),
+}
+"""Codes AKC0900 to AKC0999."""

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Codes 07: running and data."""
+
+from __future__ import annotations
+
+from akc.base.codes.code import Code
+
+CODES: dict[str, Code] = {
+    "AKC0701": Code("this is no sample file", "Samples are .npy or .npz files of numpy, without pickled objects."),
+    "AKC0702": Code(
+        "samples for an input are missing", "A .npz needs one array for each input of the net, by its name."
+    ),
+    "AKC0703": Code("samples do not fit the network", "The shape or the kind of numbers is not the input's."),
+    "AKC0704": Code(
+        "an operation cannot be run",
+        "The simulator has no rule for it: it stands for something of the source network that akc has no"
+        " operation for, or a time loop holds an operation that needs all steps at once.",
+    ),
+    "AKC0705": Code(
+        "there are no chip integers to give or take",
+        "A raw run starts at what enters the chip and ends at what its last layer gives. This network has no"
+        " chip layer, or a layer that also needs numbers from the host.",
+    ),
+    "AKC0706": Code(
+        "an act_step cannot be run",
+        "The chip keeps an act_step as a count of sixteenths in 28 bits. Below 1/16 the count is 0, and from"
+        " 16777216 on it wraps to another step or to 0.",
+    ),
+}
+"""Codes AKC0700 to AKC0799."""
