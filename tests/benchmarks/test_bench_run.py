@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "bench_run.py"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "bench_run.py"
 
 
 def test_it_prints_every_network_and_engine() -> None:

@@ -10,7 +10,7 @@ import pytest
 from akc import fbz
 from akc.ir.printer import print_module
 from tests.cli.runner import akc
-from tests.targets.akd1000.chips import network
+from tests.targets.akida1.chips import network
 
 SPLIT = network((8, 8, 4), "u4", ("convolution", 4, 3, "i4"), ("convolution", 4, 9, "i4"), ("dense", 3, "i4"))
 VENDOR, CROSSINGS = "cut as the vendor's tools do; --cut=crossings", "cut with the fewest crossings"

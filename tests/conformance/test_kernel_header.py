@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from akc.targets.akida1.driver import vfio
-from tests.targets.akd1000.driver import fake_kernel
+from tests.targets.akida1.driver import fake_kernel
 
 pytestmark = pytest.mark.conformance
 

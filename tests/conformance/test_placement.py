@@ -24,7 +24,7 @@ from akc.targets.akida1.shares import Share
 from tests.conformance import random_networks, vendor
 from tests.conformance.placement_networks import SHAPES
 from tests.conformance.ways import draw
-from tests.targets.akd1000.chips import in_sequence
+from tests.targets.akida1.chips import in_sequence
 
 pytestmark = pytest.mark.conformance
 

@@ -15,7 +15,7 @@ from akc.targets.akida1.layers import layers_of
 from akc.targets.akida1.np_memory import tile_bytes
 from tests.conformance import comparison, vendor, ways
 from tests.conformance.test_placement import COUNT, SEED
-from tests.targets.akd1000.chips import at, network, pinned
+from tests.targets.akida1.chips import at, network, pinned
 
 pytestmark = pytest.mark.conformance
 

@@ -16,7 +16,7 @@ import akc
 from akc.targets.akd1000 import TARGET
 from tests.conformance import vendor, ways
 from tests.conformance.test_placement import COUNT, SEED, places, seeds
-from tests.targets.akd1000.chips import in_sequence
+from tests.targets.akida1.chips import in_sequence
 
 pytestmark = pytest.mark.conformance
 

@@ -9,8 +9,8 @@ from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.targets.akd1000 import TARGET
 from tests.conformance import vendor
-from tests.targets.akd1000.chips import network
-from tests.targets.akd1000.test_limits import (
+from tests.targets.akida1.chips import network
+from tests.targets.akida1.test_limits import (
     AVERAGE,
     BEHIND,
     BROKEN,

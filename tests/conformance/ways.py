@@ -32,7 +32,7 @@ from akc.targets.akida1.shares import Share
 from akc.targets.akida1.tiles import cut
 from tests.conformance import random_networks, vendor
 from tests.conformance.placement_networks import SHAPES, shaped_network
-from tests.targets.akd1000.chips import in_sequence, pinned
+from tests.targets.akida1.chips import in_sequence, pinned
 
 REFUSALS = (RuntimeError, ValueError, IndexError)
 """What the SDK raises where a layer cannot be made or a network cannot be mapped."""

@@ -24,8 +24,8 @@ from akc.sim.run import Runner
 from akc.targets.akida1.driver.chip_registers import INTERRUPT_ENABLE
 from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.cli.runner import akc
-from tests.targets.akd1000.driver.networks import networks
-from tests.test_devices import TWO_SEQUENCES
+from tests.devices.test_devices import TWO_SEQUENCES
+from tests.targets.akida1.driver.networks import networks
 
 NETWORK = "image-conv-dense"
 

@@ -17,7 +17,7 @@ from akc.devices.verification import verify
 from akc.ir.parser import parse
 from akc.targets.akida1.driver import errors
 from akc.targets.akida1.emulator.bus import EmulatorBus
-from tests.targets.akd1000.driver.networks import learning_program, networks
+from tests.targets.akida1.driver.networks import learning_program, networks
 
 UNITS, INPUTS, ONES, CLASSES = 6, 20, 6, 3
 

@@ -17,7 +17,7 @@ import pytest
 import akc
 from akc.devices.kit import PLANS, Plan, draw_module
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 STAND_IN = """
 import os, sys
@@ -27,7 +27,7 @@ import pytest
 from akc.cli.main import cli
 from akc.cli.session import guarded
 from akc.targets.akida1.driver import controller, driver
-from tests.targets.akd1000.driver.fake_kernel import Kernel, install
+from tests.targets.akida1.driver.fake_kernel import Kernel, install
 
 kernel = Kernel()
 patch = pytest.MonkeyPatch()

@@ -25,8 +25,8 @@ from akc.ir.parser import parse
 from akc.sim import run
 from akc.targets.akida1.driver import errors
 from akc.targets.akida1.emulator.bus import EmulatorBus
-from tests.targets.akd1000.driver.fake_kernel import Kernel, install
-from tests.targets.akd1000.driver.networks import networks
+from tests.targets.akida1.driver.fake_kernel import Kernel, install
+from tests.targets.akida1.driver.networks import networks
 
 TWO_SEQUENCES = """akir 1.0
 

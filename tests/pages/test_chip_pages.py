@@ -13,7 +13,7 @@ from akc.pages import program_and_registers as register_reference
 from akc.pages import runtime as driver_reference
 from akc.pages.marked_tables import filled
 
-FOLDER = Path(__file__).parents[3] / "docs" / "akd1000"
+FOLDER = Path(__file__).parents[2] / "docs" / "akd1000"
 SOURCES = (reference, register_reference, driver_reference)
 
 

@@ -15,10 +15,10 @@ import pytest
 from akc.targets.akida1.driver import bus_vfio, errors
 from akc.targets.akida1.driver.bus_vfio import VfioBus
 from tests.cli.runner import akc
-from tests.targets.akd1000.driver.fake_kernel import Kernel, install, sysfs
-from tests.targets.akd1000.driver.networks import networks
+from tests.targets.akida1.driver.fake_kernel import Kernel, install, sysfs
+from tests.targets.akida1.driver.networks import networks
 
-PAGE = (Path(__file__).parents[1] / "docs" / "devices.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "devices.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 INLINE = re.findall(r"`(akc [^`]* -i [^`]*--on[^`]*)`", PAGE)
 

@@ -16,7 +16,7 @@ from akc.ir.printer import print_module
 from akc.pages.__main__ import PAGES
 from examples import first_steps
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
 
 

@@ -11,7 +11,7 @@ from onnx import ModelProto, helper
 
 from akc.frontends.onnx.importer import read_onnx
 from akc.ir.ops.nn import Opaque
-from tests.frontends.test_onnx_geometry import agrees, model_of
+from tests.frontends.onnx.test_onnx_geometry import agrees, model_of
 
 Array = np.ndarray[Any, Any]
 SHAPE = (6, 5, 4)

@@ -23,7 +23,7 @@ from akc.frontends.spiking.bindsnet_connections import REFUSED as REFUSED_CONNEC
 from akc.frontends.spiking.reader import SpikingOptions
 from akc.frontends.spiking.weights import read_statedict
 from akc.sim.run import run
-from tests.frontends.snn.networks import answer
+from tests.frontends.spiking.networks import answer
 
 NAMES = {
     "bindsnet.network.network": ("Network",),

@@ -19,7 +19,7 @@ from torch import nn
 
 from akc.ir.parser import parse
 from tests.cli.runner import akc
-from tests.frontends.snn.test_bindsnet import bindsnet, chain, saved  # noqa: F401
+from tests.frontends.spiking.test_bindsnet import bindsnet, chain, saved  # noqa: F401
 from tests.frontends.ways import exported
 
 FACTORY = """

@@ -20,7 +20,7 @@ from akc.frontends.spiking.nir import ROWS, read_nir
 from akc.frontends.spiking.reader import SpikingOptions
 from akc.ir.ops import snn as ops
 from akc.sim.run import run
-from tests.frontends.snn.networks import answer, inputs, on_grid
+from tests.frontends.spiking.networks import answer, inputs, on_grid
 
 
 def options(**fields: Any) -> SpikingOptions:

@@ -18,7 +18,7 @@ from akc.frontends.spiking.nir import read_nir
 from akc.frontends.spiking.reader import SpikingOptions
 from akc.ir.module import Module
 from akc.ir.ops import host
-from tests.frontends.snn.networks import answer, inputs, on_grid
+from tests.frontends.spiking.networks import answer, inputs, on_grid
 
 STEPS = 12
 

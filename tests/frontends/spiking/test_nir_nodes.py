@@ -15,8 +15,8 @@ from torch.nn import functional
 from akc.base.diagnostics import DiagnosticError
 from akc.frontends.spiking.nir import read_nir
 from akc.ir.ops import host
-from tests.frontends.snn.networks import answer, inputs
-from tests.frontends.snn.test_nir import chained, lif, options, written
+from tests.frontends.spiking.networks import answer, inputs
+from tests.frontends.spiking.test_nir import chained, lif, options, written
 
 STEPS = 20
 X = inputs(1, STEPS, 4, gain=2.0)

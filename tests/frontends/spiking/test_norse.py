@@ -18,7 +18,7 @@ import akc
 from akc.base.diagnostics import DiagnosticError
 from akc.frontends.spiking.norse import ROWS, read_norse
 from akc.frontends.spiking.reader import SpikingOptions
-from tests.frontends.snn.networks import answer, inputs, on_grid
+from tests.frontends.spiking.networks import answer, inputs, on_grid
 
 
 class Loop(nn.Module):

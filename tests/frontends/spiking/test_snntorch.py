@@ -19,7 +19,7 @@ from akc.frontends.spiking.reader import SpikingOptions
 from akc.frontends.spiking.snntorch import ROWS, read_snntorch
 from akc.ir.ops import host
 from akc.ir.ops import snn as ops
-from tests.frontends.snn.networks import Loop, answer, inputs, on_grid
+from tests.frontends.spiking.networks import Loop, answer, inputs, on_grid
 
 BETA = torch.linspace(0.1, 0.95, 16)
 

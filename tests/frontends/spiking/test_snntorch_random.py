@@ -18,7 +18,7 @@ from torch import nn
 from akc.frontends.spiking.reader import SpikingOptions
 from akc.frontends.spiking.snntorch import read_snntorch
 from akc.frontends.spiking.weights import read_statedict
-from tests.frontends.snn.networks import answer, inputs, on_grid
+from tests.frontends.spiking.networks import answer, inputs, on_grid
 
 RESETS = ("subtract", "zero", "none")
 Draw = np.random.Generator

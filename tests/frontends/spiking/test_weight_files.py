@@ -19,7 +19,7 @@ from akc.frontends.spiking.reader import SpikingOptions
 from akc.frontends.spiking.snntorch import read_snntorch
 from akc.frontends.spiking.topology import read_topology
 from akc.frontends.spiking.weights import read_statedict
-from tests.frontends.snn.networks import Loop, answer, inputs, on_grid
+from tests.frontends.spiking.networks import Loop, answer, inputs, on_grid
 
 COUNT = SpikingOptions(readout="count", steps=8)
 

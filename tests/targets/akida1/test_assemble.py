@@ -17,7 +17,7 @@ from akc.ir.weights import Weight
 from akc.targets import SequenceProgram
 from akc.targets.akd1000 import TARGET
 from tests.conformance import random_networks
-from tests.targets.akd1000.programs import KINDS, placed, program
+from tests.targets.akida1.programs import KINDS, placed, program
 
 
 def _changed_bytes(a: SequenceProgram, b: SequenceProgram) -> Iterator[tuple[str, int]]:

@@ -27,7 +27,7 @@ from akc.targets.akida1.program.writer import write
 from akc.targets.akida1.reading.diff import diff
 from akc.targets.akida1.reading.disassemble import disassemble
 from akc.targets.akida1.reading.recover import recover
-from tests.targets.akd1000.programs import KINDS, placed, program
+from tests.targets.akida1.programs import KINDS, placed, program
 
 Random = np.random.Generator
 WORDS = (0, 1, 2, 3, 4, 0x80, 1 << 20, 0x7FFFFFFF, 0x80000000, 0xFFFF0000, 0xFFFFFFFF)

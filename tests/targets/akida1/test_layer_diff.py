@@ -12,8 +12,8 @@ from akc.ir.ops.akida import Layer
 from akc.ir.weights import Weight
 from akc.targets.akd1000 import TARGET
 from akc.targets.akida1.reading.layer_diff import explain
-from tests.targets.akd1000.chips import at, network, pinned
-from tests.targets.akd1000.programs import KINDS, placed, program
+from tests.targets.akida1.chips import at, network, pinned
+from tests.targets.akida1.programs import KINDS, placed, program
 
 TWO = network((8, 8, 4), "u4", ("convolution", 16, 3, "i4"), ("dense", 4, "i4"))
 

@@ -17,7 +17,7 @@ from akc.ir.weights import Weight
 from akc.targets.akd1000 import TARGET
 from akc.targets.akida1.limits.judge import supported_page
 from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
-from tests.targets.akd1000.chips import from_text, network, with_vector
+from tests.targets.akida1.chips import from_text, network, with_vector
 
 DOCS = Path(__file__).parents[3] / "docs"
 POOL = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)}

@@ -11,9 +11,9 @@ from akc.base.diagnostics import Diagnostic, DiagnosticError, render_all
 from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Module
 from akc.targets.akd1000 import TARGET
-from tests.targets.akd1000.chips import at, from_text, network, pinned
-from tests.targets.akd1000.test_limits import BROKEN
-from tests.targets.akd1000.test_placement import BAD_PINS, TWO, UNFIT_PINS
+from tests.targets.akida1.chips import at, from_text, network, pinned
+from tests.targets.akida1.test_limits import BROKEN
+from tests.targets.akida1.test_placement import BAD_PINS, TWO, UNFIT_PINS
 
 DENSE = ("dense", 4, "i4")
 PLACING: dict[str, Module] = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from akc.targets.akida1 import np_memory as memory
 from akc.targets.akida1.layers import LayerFacts, layers_of
 from akc.targets.akida1.tiles import tiling
-from tests.targets.akd1000.chips import network
+from tests.targets.akida1.chips import network
 
 
 def first(*arguments: object) -> LayerFacts:

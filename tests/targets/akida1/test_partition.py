@@ -14,7 +14,7 @@ from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.targets.akd1000 import TARGET
 from akc.targets.akida1.layers import on_host
-from tests.targets.akd1000.chips import at, network, pinned
+from tests.targets.akida1.chips import at, network, pinned
 
 POOL = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)}
 DENSE = ("dense", 4, "i4")

@@ -24,7 +24,7 @@ from akc.targets.akida1.placing.placement import FILTER_LIMIT, Room, odd_share, 
 from akc.targets.akida1.placing.placers import PLACERS
 from akc.targets.akida1.shares import Share
 from tests.conformance.placement_networks import shaped_network
-from tests.targets.akd1000.chips import at, from_text, in_sequence, network, pinned
+from tests.targets.akida1.chips import at, from_text, in_sequence, network, pinned
 
 MODES = tuple(PLACERS)
 

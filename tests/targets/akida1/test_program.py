@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The container: reading is the inverse of writing. tests/targets/akd1000/test_damage.py damages programs."""
+"""The container: reading is the inverse of writing. tests/targets/akida1/test_damage.py damages programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from akc.base.diagnostics import DiagnosticError
 from akc.targets.akida1.program.container import read, split
 from akc.targets.akida1.program.writer import write
-from tests.targets.akd1000.programs import KINDS, program
+from tests.targets.akida1.programs import KINDS, program
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -16,7 +16,7 @@ from akc.targets.akida1.program.container import read
 from akc.targets.akida1.program.writer import write
 from akc.targets.akida1.reading.disassemble import disassemble
 from akc.targets.akida1.reading.recover import recover
-from tests.targets.akd1000.programs import program
+from tests.targets.akida1.programs import program
 
 TEXT = """akir 1.0
 

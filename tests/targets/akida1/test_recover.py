@@ -23,7 +23,7 @@ from akc.targets.akida1.reading.diff import diff
 from akc.targets.akida1.reading.disassemble import disassemble
 from akc.targets.akida1.reading.recover import recover
 from tests.conformance.random_networks import layers
-from tests.targets.akd1000.programs import KINDS, placed, program
+from tests.targets.akida1.programs import KINDS, placed, program
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,8 +9,8 @@ from akc.ir.module import Module
 from akc.ir.parser import parse
 from akc.targets.akd1000 import TARGET
 from akc.targets.akida1.reading.report import draw, report, report_json
-from tests.targets.akd1000.chips import network
-from tests.targets.akd1000.programs import placed
+from tests.targets.akida1.chips import network
+from tests.targets.akida1.programs import placed
 
 POOL = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)}
 

@@ -14,8 +14,8 @@ import akc
 from akc.devices.opening import open_device
 from akc.devices.verification import verify
 from akc.targets.akida1.driver import errors
-from tests.targets.akd1000.driver.fake_kernel import Kernel, install
-from tests.targets.akd1000.driver.networks import networks
+from tests.targets.akida1.driver.fake_kernel import Kernel, install
+from tests.targets.akida1.driver.networks import networks
 
 NODE = "/dev/akida0"
 

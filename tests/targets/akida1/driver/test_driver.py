@@ -16,7 +16,7 @@ from akc.targets.akida1.driver.bus import RecordingBus
 from akc.targets.akida1.driver.chip_registers import EVENT_DMA
 from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.emulator.bus import EmulatorBus
-from tests.targets.akd1000.driver.networks import Built, learning_program, networks
+from tests.targets.akida1.driver.networks import Built, learning_program, networks
 
 DENSE = "dense-potentials"
 

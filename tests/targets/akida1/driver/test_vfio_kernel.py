@@ -15,8 +15,8 @@ from akc.targets.akida1.driver import errors
 from akc.targets.akida1.driver.bus_vfio import VfioBus, open_vfio
 from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.driver.vfio import DEVICE_INFO, GROUP_STATUS, IOCTLS, REGION_INFO
-from tests.targets.akd1000.driver.fake_kernel import REQUESTS, Kernel, install, sysfs
-from tests.targets.akd1000.driver.networks import networks
+from tests.targets.akida1.driver.fake_kernel import REQUESTS, Kernel, install, sysfs
+from tests.targets.akida1.driver.networks import networks
 
 ADDRESS = "0000:01:00.0"
 

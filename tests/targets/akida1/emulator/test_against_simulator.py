@@ -27,7 +27,7 @@ from tests.conformance import random_networks
 COUNTS = {"dense": 100, "conv": 100, "separable": 90, "mixed": 90, "image": 90, "near_capacity": 15, "learning": 25}
 """510 networks."""
 SEED = 90_000 + int(os.environ.get("AKC_SEED", "0"))
-"""Another seed draws other networks: AKC_SEED=1000 python -m pytest tests/targets/akd1000/emulator."""
+"""Another seed draws other networks: AKC_SEED=1000 python -m pytest tests/targets/akida1/emulator."""
 POTENTIAL_LIMIT = 2**19
 WAYS = tuple(PLACERS)
 """Ways of placing, taken in turn."""

@@ -15,7 +15,7 @@ from akc.targets.akida1.emulator.bus import EmulatorBus
 from akc.targets.akida1.emulator.chip import Chip
 from akc.targets.akida1.emulator.processors import FILTERS, FIRE_THRESHOLDS, Fabric, Processor
 from akc.targets.akida1.program.registers import CNP, FNP, HRC_CONFIGURATION, RegisterBlock
-from tests.targets.akd1000.driver.networks import networks
+from tests.targets.akida1.driver.networks import networks
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from akc.targets.akida1.driver.chip_registers import EVENT_DMA, HRC_DMA
 from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.emulator import network
 from akc.targets.akida1.emulator.bus import EmulatorBus
-from tests.targets.akd1000.driver.networks import networks
+from tests.targets.akida1.driver.networks import networks
 
 
 def waiting(bus: EmulatorBus, name: str, count: int) -> Device:
