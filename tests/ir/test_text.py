@@ -22,7 +22,7 @@ TEXTS = sorted(
     p
     for folder in ("tests", "examples", "docs")
     for p in (ROOT / folder).rglob("*.akir")
-    if p.parent != ROOT / "tests" / "errors" / "texts"
+    if p.parent != ROOT / "tests" / "base" / "texts"
 )
 
 SMALL = """\
