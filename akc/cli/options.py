@@ -185,7 +185,10 @@ WEIGHTS = click.option(
     help="Whether the text holds the numbers, or digests of them.",
 )
 ENGINE_VERSION = click.option(
-    "--engine-version", type=version, metavar="V", help="Version that the vendor's engine compares with its own."
+    "--engine-version",
+    type=version,
+    metavar="V",
+    help="Version of the vendor's engine that the program is for.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 ON_DEVICE = click.option("--on", metavar="NAME", help="emulator, /dev/akida0 or vfio:0000:01:00.0.")

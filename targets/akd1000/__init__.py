@@ -25,7 +25,7 @@ class Akd1000:
     @property
     def engine_version(self) -> str:
         """The version of the vendor's engine that programs name unless told otherwise."""
-        from akc.targets.akida1.program.container import ENGINE_VERSION
+        from akc.targets.akida1.program.engines import ENGINE_VERSION
 
         return ENGINE_VERSION
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import akida
 import pytest
 
-from akc.targets.akida1.program.container import ENGINE_VERSION
+from akc.targets.akida1.program.engines import ENGINE_VERSION
 from tests.conformance import comparison, ways
 from tests.conformance.random_networks import CLASSES
 

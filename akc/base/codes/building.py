@@ -16,6 +16,12 @@ CODES: dict[str, Code] = {
         "one hardware sequence is needed",
         "A bare program holds one sequence. A network with several is run from its .akd file.",
     ),
+    "AKC0605": Code(
+        "the layout of programs for an engine is not known",
+        "A program names the version of the vendor's engine that it is for, and an engine takes no other one."
+        " Programs of older engines hold other fields. akc writes and reads the layouts that were compared byte for"
+        " byte with programs of the engine's own SDK, and refuses the others.",
+    ),
     "AKC0610": Code(
         "a program is damaged",
         "A program is two FlatBuffers, program_info and program_data. An offset, a count or a length in it"

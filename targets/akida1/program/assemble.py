@@ -19,7 +19,6 @@ from akc.targets.akida1.program import hrc
 from akc.targets.akida1.program.container import (
     CNP_SPARSE,
     DENSE,
-    ENGINE_VERSION,
     FNP_SPARSE,
     HRC_SPARSE,
     Container,
@@ -28,6 +27,7 @@ from akc.targets.akida1.program.container import (
     Record,
     RecordSpans,
 )
+from akc.targets.akida1.program.engines import ENGINE_VERSION, check_engine
 from akc.targets.akida1.program.layer_code import (
     CODERS,
     LayerCode,
@@ -53,9 +53,10 @@ def assemble(module: Module, engine_version: str = ENGINE_VERSION) -> tuple[Sequ
     """The programs of all sequences on the chip, in order (layers pinned to the host have none).
 
     engine_version: what the vendor's engine compares with its own version. Raises DiagnosticError:
-    AKC0613 where a layer is not placed or a sequence is no chain, AKC0612 where a number does not
-    fit the chip.
+    AKC0605 where the layout of that version is not known, AKC0613 where a layer is not placed or a
+    sequence is no chain, AKC0612 where a number does not fit the chip.
     """
+    check_engine(engine_version)
     chip = [sequence for sequence in module.net.sequences if not on_host(sequence)]
     faults = [fault for sequence in chip for fault in faults_of(module, sequence)]
     if not module.net.sequences:

@@ -7,6 +7,7 @@ together. What the tracks hold is the business of akc.targets.akida1.program.tra
 
 from __future__ import annotations
 
+from re import fullmatch
 from typing import Any
 
 import attrs
@@ -16,11 +17,11 @@ from attrs import field, frozen
 
 from akc.base.diagnostics import error
 from akc.base.flatbuffer import Buffer, Table, split_sized
+from akc.targets.akida1.program.engines import ENGINE_VERSION, check_engine
 from akc.targets.akida1.program.slots import INFO_SLOTS, Slot
 
 Words = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[Any]
-ENGINE_VERSION = "2.19.3"
 DEVICE_VERSION = (0xBC, 0, 0, 2)
 DENSE, FNP_SPARSE, CNP_SPARSE, HRC_SPARSE = range(4)
 """Kinds of input and output of a program (input_type, output_type)."""
@@ -139,7 +140,7 @@ def split(program: bytes) -> tuple[bytes, bytes]:
 
 
 def read(program: bytes) -> Container:
-    """Take a program apart. Raises DiagnosticError AKC0610 (damaged) or AKC0611 (not for this chip)."""
+    """Take a program apart. Raises DiagnosticError AKC0605 (another engine), AKC0610 (damaged), AKC0611."""
     return read_parts(*split(program))
 
 
@@ -147,6 +148,7 @@ def read_parts(info: bytes, data: bytes) -> Container:
     """The same from program_info and program_data; each track that info names must be one of data."""
     info_buffer, data_buffer = Buffer("program_info", info), Buffer("program_data", data)
     root = info_buffer.root()
+    _check_version(root)
     header = read_header(root)
     content = data_buffer.root()
     passes = tuple(tuple(_read_record(r) for r in group.tables(0)) for group in content.tables(0))
@@ -154,6 +156,14 @@ def read_parts(info: bytes, data: bytes) -> Container:
     container = Container(header=header, passes=passes, learning=None if learning is None else _read_learning(learning))
     _check_spans(root, container, data_buffer)
     return container
+
+
+def _check_version(root: Table) -> None:
+    """The first slot is the version in every layout; the others stand where that version has them."""
+    version = root.string(0) or ""
+    if fullmatch(r"\d+\.\d+\.\d+", version) is None:
+        root.buffer.fail(root.position, "it names no engine version")
+    check_engine(version, "its program cannot be read")
 
 
 def read_header(root: Table) -> Header:

@@ -86,9 +86,16 @@ def test_the_map_of_a_dense_layer_has_no_row_for_each_unit() -> None:
 
 def test_the_engine_version_is_in_the_header_only() -> None:
     module = placed("dense", 0)
-    usual, other = TARGET.assemble(module)[0], TARGET.assemble(module, "2.14.0")[0]
-    assert b"2.14.0" in other.info and b"2.19.3" in usual.info
+    usual, other = TARGET.assemble(module)[0], TARGET.assemble(module, "2.19.1")[0]
+    assert b"2.19.1" in other.info and b"2.19.3" in usual.info
     assert usual.data == other.data
+
+
+@pytest.mark.parametrize("version", ["2.17.0", "2.14.0", "2.19.4"])
+def test_an_engine_whose_layout_is_not_known_is_refused(version: str) -> None:
+    with pytest.raises(DiagnosticError, match=r"AKC0605.*engine " + version) as caught:
+        TARGET.assemble(placed("dense", 0), version)
+    assert "take one of 2.18.2, 2.19.1, 2.19.2, 2.19.3" in str(caught.value)
 
 
 def test_the_same_module_gives_the_same_bytes() -> None:

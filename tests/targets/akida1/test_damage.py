@@ -67,9 +67,9 @@ def sound(kind: str) -> dict[str, bytes]:
 
 Door = tuple[str, Callable[[str, bytes], object], set[str]]
 DOORS: dict[str, Door] = {
-    "disasm": ("program", lambda kind, data: disassemble(data), {"AKC0610", "AKC0611"}),
-    "recover": ("program", lambda kind, data: recover(data), {"AKC0610", "AKC0611", "AKC0614"}),
-    "diff": ("program", lambda kind, data: diff(sound(kind)["program"], data), {"AKC0610", "AKC0611"}),
+    "disasm": ("program", lambda kind, data: disassemble(data), {"AKC0605", "AKC0610", "AKC0611"}),
+    "recover": ("program", lambda kind, data: recover(data), {"AKC0605", "AKC0610", "AKC0611", "AKC0614"}),
+    "diff": ("program", lambda kind, data: diff(sound(kind)["program"], data), {"AKC0605", "AKC0610", "AKC0611"}),
     "akd": ("akd", lambda kind, data: from_bytes(data), {"AKC0601", "AKC0602", "AKC0603"}),
     "fbz": ("fbz", lambda kind, data: read_fbz(data), {f"AKC034{n}" for n in range(6)}),
     "unpacked": (
