@@ -54,12 +54,16 @@ def users_line(fault: BaseException) -> Span | None:
     return _line(frames[-1][0], frames[-1][1] or 1) if frames else None
 
 
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of packages; an environment may lie on top of another one, so the running one's own is not enough."""
+
+
 def _is_users(filename: str) -> bool:
     if filename.startswith("<"):
         return False
     path = Path(filename).resolve()
-    installed = [Path(get_paths()[key]) for key in ("stdlib", "purelib", "platlib")] + [Path(__file__).parents[2]]
-    return not any(path.is_relative_to(folder.resolve()) for folder in installed)
+    ours = (Path(get_paths()["stdlib"]), Path(__file__).parents[2])
+    return not INSTALLED & set(path.parts) and not any(path.is_relative_to(folder.resolve()) for folder in ours)
 
 
 def _line(filename: str, number: int) -> Span | None:
