@@ -33,13 +33,18 @@ def whole(x: Array, bits: int, axis: int) -> tuple[Doubles, Doubles]:
 
 
 def product(matrix: Array) -> Callable[[Array], Array]:
-    """A function from rows [n, inputs] to rows @ matrix as float32 [n, units]; matrix: float32 [inputs, units]."""
+    """A function from rows [n, inputs] to rows @ matrix [n, units]; matrix: float32 [inputs, units].
+
+    Rows of float32 give float32, the same on every machine; rows of float64 give float64, as BLAS adds.
+    """
     inputs = max(len(matrix), 1)
     numbers, power = whole(matrix, FLOAT_BITS, 0)
     spare = SUM_BITS - FLOAT_BITS - int(inputs - 1).bit_length()
     pieces = _pieces(numbers, min(HALF_BITS, spare))
 
     def multiply(rows: Array) -> Array:
+        if rows.dtype == np.float64:
+            return np.asarray(rows @ matrix.astype(np.float64))
         x, row_power = whole(rows, FLOAT_BITS, 1)
         total = x @ pieces[0][0] * pieces[0][1]
         for piece, unit in pieces[1:]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The float layers in numpy, in float32: the reference that quantised networks are compared with."""
+"""The float layers in numpy: the reference that quantised networks are compared with.
+
+Results are float32, or float64 where the inputs are (akc.sim.run.Runner with doubles).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from akc.ir.fields import WeightName
 from akc.ir.module import Module
 from akc.ir.ops import nn
 from akc.sim.exact import product
-from akc.sim.registry import Array, Kernel, evaluate_op, mapped
+from akc.sim.registry import Array, Kernel, evaluate_op, mapped, precision
 from akc.sim.windows import flat_windows, in_chunks, padded, windows
 
 __all__ = ["evaluate_op"]
@@ -87,7 +90,7 @@ def _average_pool(op: nn.AveragePool, module: Module) -> Kernel:
         else:
             cells = _pool_windows(op, inside, 0.0)
         counts: Array = cells.sum(axis=(3, 4))
-        sums: Array = _pool_windows(op, x, 0.0).sum(axis=(3, 4), dtype=np.float32)
+        sums: Array = _pool_windows(op, x, 0.0).sum(axis=(3, 4), dtype=precision(x))
         return sums / counts
 
     return kernel
@@ -96,7 +99,7 @@ def _average_pool(op: nn.AveragePool, module: Module) -> Kernel:
 @mapped(nn.Mean)
 def _mean(op: nn.Mean, module: Module) -> Kernel:
     axes = tuple(a + 1 for a in op.axes)
-    return lambda x: np.asarray(x.mean(axis=axes, dtype=np.float32))
+    return lambda x: np.asarray(x.mean(axis=axes, dtype=precision(x)))
 
 
 @mapped(nn.BatchNorm)
@@ -126,7 +129,7 @@ def _clip(op: nn.Clip, module: Module) -> Kernel:
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)) without overflow."""
     small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)
+    return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)))
 
 
 @mapped(nn.Sigmoid)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The float layers that only the host computes (akc.ir.ops.nn_host), in numpy and float32."""
+"""The float layers that only the host computes (akc.ir.ops.nn_host), in numpy, in the precision of their inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from akc.ir.module import Module
 from akc.ir.ops import nn_host
 from akc.sim.exact import product
 from akc.sim.floats import bias_of, number_or_vector, sigmoid
-from akc.sim.registry import Array, Kernel, mapped
+from akc.sim.registry import Array, Kernel, mapped, precision
 from akc.sim.windows import flat_windows, in_chunks
 
 Function = Callable[[Array, float], Array]
@@ -65,7 +65,7 @@ def erf(x: Array) -> Array:
     size = np.abs(x.astype(np.float64))
     t = 1 / (1 + 0.3275911 * size)
     series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-    return np.asarray(np.copysign(1 - series * np.exp(-size * size), x), np.float32)
+    return np.asarray(np.copysign(1 - series * np.exp(-size * size), x), precision(x))
 
 
 def _softplus(x: Array) -> Array:
@@ -111,7 +111,7 @@ FUNCTIONS: dict[str, Function] = {
 @mapped(nn_host.Apply)
 def _apply(op: nn_host.Apply, module: Module) -> Kernel:
     function = FUNCTIONS[op.function]
-    return lambda x: np.asarray(function(x, op.alpha), np.float32)
+    return lambda x: np.asarray(function(x, op.alpha), precision(x))
 
 
 @mapped(nn_host.LeakyRelu)
@@ -131,7 +131,7 @@ def _normalised(op: nn_host._Norm, module: Module, axes: tuple[int, ...], centre
     def kernel(x: Array) -> Array:
         middle = x.mean(axis=axes, keepdims=True, dtype=np.float64) if centred else 0.0
         spread = np.square(x - middle).mean(axis=axes, keepdims=True)
-        return np.asarray((x - middle) / np.sqrt(spread + op.epsilon) * scale + shift, np.float32)
+        return np.asarray((x - middle) / np.sqrt(spread + op.epsilon) * scale + shift, precision(x))
 
     return kernel
 
@@ -155,7 +155,7 @@ def _group_norm(op: nn_host.GroupNorm, module: Module) -> Kernel:
         groups = x.reshape(len(x), -1, op.groups, x.shape[-1] // op.groups).astype(np.float64)
         middle, spread = (f(axis=(1, 3), keepdims=True) for f in (groups.mean, groups.var))
         plain = ((groups - middle) / np.sqrt(spread + op.epsilon)).reshape(x.shape)
-        return np.asarray(plain * scale + shift, np.float32)
+        return np.asarray(plain * scale + shift, precision(x))
 
     return kernel
 
@@ -168,7 +168,7 @@ def _local_response_norm(op: nn_host.LocalResponseNorm, module: Module) -> Kerne
         around = [(0, 0)] * (x.ndim - 1) + [(before + 1, after)]
         sums = np.cumsum(np.pad(np.square(x.astype(np.float64)), around), axis=-1)
         near = sums[..., op.size :] - sums[..., : -op.size]
-        return np.asarray(x / (op.bias + op.alpha / op.size * near) ** op.beta, np.float32)
+        return np.asarray(x / (op.bias + op.alpha / op.size * near) ** op.beta, precision(x))
 
     return kernel
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spiking neurons in float32, step by step, in the order of operations of their frameworks.
+"""Spiking neurons, step by step, in the order of operations of their frameworks: in float32, or float64 where the
+currents are.
 
 The equations are those of snnTorch 1.0.0, Norse 1.1.0, BindsNET 0.3.4, lava 0.10.0 and NIR 1.0.8; given
 the same currents, the spikes are theirs bit for bit. `NEURONS` maps each operation to its equations,
@@ -191,7 +192,7 @@ def _at_leak(p: Parameters, current: Floats) -> State:
 
 def _norse_current(p: Parameters, state: State, current: Floats) -> Floats:
     """Both equations of norse's lif and li: returns the new potential, keeps the decayed current."""
-    dt, jumped = np.float32(p["dt"]), state["i"] + current
+    dt, jumped = p["dt"], state["i"] + current
     if "feedback" in p:
         jumped = jumped + p["feedback"]
     v: Floats = state["v"] + dt * p["tau_mem_inv"] * ((p["v_leak"] - state["v"]) + jumped)
@@ -212,7 +213,7 @@ def _lif(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
 
 
 def _lif_ex(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
-    dt, jumped, v = np.float32(p["dt"]), state["i"] + current, state["v"]
+    dt, jumped, v = p["dt"], state["i"] + current, state["v"]
     grown = (p["v_leak"] - v) + p["delta_t"] * np.exp((v - p["v_th"]) / p["delta_t"]) + jumped
     new = v + dt * p["tau_mem_inv"] * (grown - state["a"] if "a" in state else grown)
     state["i"] = jumped + -dt * p["tau_syn_inv"] * jumped
@@ -234,7 +235,7 @@ def _izhikevich_start(p: Parameters, current: Floats) -> State:
 
 
 def _izhikevich(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
-    v, u, pace = state["v"], state["u"], p["tau_inv"] * np.float32(p["dt"])
+    v, u, pace = state["v"], state["u"], p["tau_inv"] * p["dt"]
     new = v + pace * (p["sq"] * v**2 + p["mn"] * v + p["bias"] - u + current)
     recovered = u + pace * p["a"] * (p["b"] * v - u)
     spikes = _above(new, p["v_th"])
@@ -248,7 +249,7 @@ def _lsnn_start(p: Parameters, current: Floats) -> State:
 
 
 def _lsnn(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
-    dt = np.float32(p["dt"])
+    dt = p["dt"]
     v = state["v"] + dt * p["tau_mem_inv"] * ((p["v_leak"] - state["v"]) + state["i"])
     decayed = state["i"] + -dt * p["tau_syn_inv"] * state["i"]
     b = state["b"] + dt * p["tau_adapt_inv"] * (p["v_th"] - state["b"])
@@ -263,14 +264,14 @@ def _li(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
 
 
 def _lif_box(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
-    v = state["v"] + np.float32(p["dt"]) * p["tau_mem_inv"] * (current + p["v_leak"] - state["v"])
+    v = state["v"] + p["dt"] * p["tau_mem_inv"] * (current + p["v_leak"] - state["v"])
     spikes = _above(v, p["v_th"])
     state["v"] = _set_where(v, spikes, p["v_reset"]) if p["reset"] == "value" else v - spikes * p["v_th"]
     return spikes, state["v"]
 
 
 def _li_box(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
-    state["v"] = state["v"] + np.float32(p["dt"]) * p["tau_mem_inv"] * ((p["v_leak"] - state["v"]) + current)
+    state["v"] = state["v"] + p["dt"] * p["tau_mem_inv"] * ((p["v_leak"] - state["v"]) + current)
     return np.zeros_like(state["v"]), state["v"]
 
 
@@ -286,7 +287,7 @@ def _iaf(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
 
 
 def _cubalif(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
-    dt = np.float32(p["dt"])
+    dt = p["dt"]
     state["i"] = state["i"] + dt / p["tau_syn"] * (p["w_in"] * current - state["i"])
     v = state["v"] + dt / p["tau_mem"] * ((p["v_leak"] - state["v"]) + p["r"] * state["i"])
     spikes = _above(v, p["v_threshold"])

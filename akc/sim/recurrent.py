@@ -15,7 +15,7 @@ from akc.ir.module import Module
 from akc.ir.ops import nn, snn
 from akc.sim.exact import product
 from akc.sim.floats import bias_of, number_or_vector, sigmoid
-from akc.sim.registry import Array, Kernel, mapped, stateful
+from akc.sim.registry import Array, Kernel, mapped, precision, stateful
 from akc.sim.windows import flat_windows, padded, windows
 
 Recurrent = nn.Lstm | nn.Gru | nn.Rnn
@@ -159,4 +159,4 @@ def _pooling(op: snn.ConvLstm) -> Read:
     if op.pool == "none":
         return lambda hidden: hidden
     reduce = np.max if op.pool == "max" else np.mean
-    return lambda hidden: np.asarray(reduce(windows(hidden, op.size, op.size), axis=(3, 4)), np.float32)
+    return lambda hidden: np.asarray(reduce(windows(hidden, op.size, op.size), axis=(3, 4)), precision(hidden))

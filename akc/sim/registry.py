@@ -15,6 +15,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from akc.base.diagnostics import error
@@ -52,6 +53,12 @@ RULE_FILES = (
     "akc.sim.integer",
     "akc.sim.spiking",
 )
+
+
+def precision(x: Array) -> npt.DTypeLike:
+    """The element type of float results: float64 where an operand is, else float32."""
+    return np.float64 if x.dtype == np.float64 else np.float32
+
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 

@@ -53,8 +53,10 @@ def run(module: Module, inputs: Inputs, raw: bool = False, keep: bool = False, b
 class Runner:
     """A module made ready to run; keep it when the same module runs many times."""
 
-    def __init__(self, module: Module, backend: str = "auto") -> None:
+    def __init__(self, module: Module, backend: str = "auto", doubles: bool = False) -> None:
+        """doubles: whether float inputs, and with them all float layers and neurons, are computed in float64."""
         load_rules()
+        self.doubles = doubles
         self.module = module
         self.rules = {**MAPPED, **_backend_rules(backend)}
         self.units: dict[str, _Unit] = {}
@@ -67,6 +69,8 @@ class Runner:
         entries = self.raw_entries if raw else self.module.net.inputs
         wanted = (self.raw_exit,) if raw else self.module.net.outputs
         values = bind_inputs(entries, inputs)
+        if self.doubles:
+            values = {name: a.astype(np.float64) if a.dtype == np.float32 else a for name, a in values.items()}
         if raw not in self.plans:
             self.plans[raw] = self._plan(tuple(values), wanted)
         pieces = [self._run_piece(self.plans[raw], part, keep) for part in _pieces(values, self.piece)]

@@ -10,7 +10,7 @@ import numpy as np
 from akc.ir.module import Module
 from akc.ir.ops import host, snn
 from akc.sim.neurons import Prepared
-from akc.sim.registry import Array, Kernel, delayed, mapped, stateful, whole
+from akc.sim.registry import Array, Kernel, delayed, mapped, precision, stateful, whole
 
 
 @stateful(snn.Neuron)
@@ -33,7 +33,7 @@ def _sum(op: host.Sum, module: Module) -> Kernel:
 
 @whole(host.Mean)
 def _mean(op: host.Mean, module: Module) -> Kernel:
-    return lambda x: x.mean(axis=1, dtype=np.float64).astype(np.float32)
+    return lambda x: np.asarray(x.mean(axis=1, dtype=np.float64), precision(x))
 
 
 @whole(host.Max)
