@@ -14,6 +14,7 @@ from akc.frontends.spiking.refusals import REFUSALS
 from akc.frontends.spiking.timeloop import NeuronRow
 from akc.ir.module import Module
 from akc.ir.parser import parse
+from akc.pages.markdown import table
 
 STEPS, TOP = 15, 15
 """Steps of the window and levels of the chip in the measurement."""
@@ -131,9 +132,8 @@ def page() -> str:
     """The whole page."""
     parts = [INTRODUCTION]
     for title, key, rows in FRAMEWORKS:
-        lines = ["| class | verdict | how, or the message | measured error |", "| --- | --- | --- | --- |"]
         order = {"exact": 0, "approximate": 1, "host": 2, "refused": 3}
-        for row in sorted(rows.values(), key=lambda r: order[r.verdict]):
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(key, row)) + " |")
-        parts.append(f"## [{title}](frontends/{key}.md)\n\n" + "\n".join(lines))
+        cells = (_cells(key, row) for row in sorted(rows.values(), key=lambda r: order[r.verdict]))
+        parts.append(f"## [{title}](frontends/{key}.md)")
+        parts.append(table(("class", "verdict", "how, or the message", "measured error"), cells))
     return "\n\n".join(parts) + "\n"

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/akd1000/limits.md and placement.md, made from the code's own rows.
-
-`python -m akc.pages.limits_and_placement docs/akd1000` fills them in between `<!-- begin NAME -->` and
-`<!-- end NAME -->`; a test holds that the pages are current.
-"""
+"""The tables of docs/akd1000/limits.md and placement.md, made from the code's own rows."""
 
 from __future__ import annotations
 
-import sys
 from itertools import groupby
-from pathlib import Path
 
-from akc.pages.marked_tables import fill, table
+from akc.pages.markdown import table
 from akc.targets.akida1.layers import KIND_NAMES
 from akc.targets.akida1.limits.row import STAGES
 from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
@@ -74,7 +68,3 @@ def _mesh() -> str:
         first = processors[0].id
         rows.append((column, row, *["-"] * first, *kinds, *["-"] * (4 - first - len(kinds))))
     return table(("column", "row", "id 0", "id 1", "id 2", "id 3"), rows)
-
-
-if __name__ == "__main__":
-    fill(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/akd1000"), PAGES, tables())

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/akd1000/program.md, registers.md, memories.md and learning.md, made from the code's own rows.
-
-`python -m akc.pages.program_and_registers docs/akd1000` fills them in between `<!-- begin NAME -->`
-and `<!-- end NAME -->`; a test holds that the pages are current.
-"""
+"""The tables of docs/akd1000/program.md, registers.md, memories.md and learning.md, made from the code's own rows."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 
-from akc.pages.marked_tables import fill, table
+from akc.pages.markdown import table
 from akc.targets.akida1.np_memory import conv_lines, pointwise_rows
 from akc.targets.akida1.program.cnp_memory import depthwise_rows
 from akc.targets.akida1.program.fnp_memory import PLANES, SIGNS, UNIT
@@ -81,7 +75,3 @@ def _block(block: RegisterBlock) -> str:
         for row in sorted(block.fields, key=lambda row: (row.word, row.low))
     )
     return table(("word", "bits", "field", "meaning", "if nothing is said", "status"), rows)
-
-
-if __name__ == "__main__":
-    fill(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/akd1000"), PAGES, tables())

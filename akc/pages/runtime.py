@@ -1,16 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/akd1000/runtime.md, made from the driver's own rows.
-
-`python -m akc.pages.runtime docs/akd1000` puts them into the page,
-between `<!-- begin NAME -->` and `<!-- end NAME -->`; a test holds that they are current.
-"""
+"""The tables of docs/akd1000/runtime.md, made from the code's own rows."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-from akc.pages.marked_tables import fill, table
+from akc.pages.markdown import table
 from akc.targets.akida1.driver.chip_registers import FIELDS
 from akc.targets.akida1.driver.dma import CONFIG, EVENT, HEADER, HRC, Layout
 
@@ -47,7 +40,3 @@ def tables() -> dict[str, str]:
         "dma": registers("dma"),
         **{kind.name: layout(kind) for kind in (CONFIG, EVENT, HRC, HEADER)},
     }
-
-
-if __name__ == "__main__":
-    fill(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/akd1000"), PAGES, tables())

@@ -8,22 +8,13 @@ from types import ModuleType
 
 import pytest
 
-from akc.pages import limits_and_placement as reference
-from akc.pages import program_and_registers as register_reference
-from akc.pages import runtime as driver_reference
-from akc.pages.marked_tables import filled
+from akc.pages import limits_and_placement, program_and_registers, runtime
+from akc.pages.markdown import filled
 
 FOLDER = Path(__file__).parents[2] / "docs" / "akd1000"
-SOURCES = (reference, register_reference, driver_reference)
 
 
-@pytest.mark.parametrize(("source", "name"), [(s, name) for s in SOURCES for name in s.PAGES])
-def test_page_is_current(source: ModuleType, name: str) -> None:
-    page = (FOLDER / name).read_text()
-    assert filled(page, source.tables()) == page, f"run `python -m {source.__name__} docs/akd1000`"
-
-
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", (limits_and_placement, program_and_registers, runtime))
 def test_every_table_is_on_a_page(source: ModuleType) -> None:
     pages = "".join((FOLDER / name).read_text() for name in source.PAGES)
     for name, text in source.tables().items():

@@ -13,7 +13,7 @@ import pytest
 
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
-from akc.pages.__main__ import PAGES
+from akc.pages.listing import PAGES
 from examples import first_steps
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,22 @@ DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROO
 
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_generated_page_is_current(name: str) -> None:
-    assert (ROOT / name).read_text() == PAGES[name](), "run `python -m akc.pages`"
+    now = (ROOT / name).read_text()
+    assert PAGES[name](now) == now, "run `python -m akc.pages`"
+
+
+def test_check_names_the_stale_pages_and_writes_nothing(tmp_path: Path) -> None:
+    for name in PAGES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    page = tmp_path / "docs" / "errors.md"
+    page.write_text("old")
+    command = [sys.executable, "-m", "akc.pages", str(tmp_path)]
+    stale = subprocess.run([*command, "--check"], capture_output=True, text=True)
+    assert (stale.returncode, page.read_text()) == (1, "old")
+    assert stale.stderr == "docs/errors.md is stale: run `python -m akc.pages`\n"
+    subprocess.run(command, check=True)
+    assert page.read_text() == (ROOT / "docs" / "errors.md").read_text()
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda p: str(p.relative_to(ROOT)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of limits at work: it refuses networks, words the messages and makes docs/supported.md."""
+"""The table of limits at work: it refuses networks and words the messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Module
-from akc.targets.akida1.layers import KIND_NAMES, LayerFacts, layers_of, on_host
+from akc.targets.akida1.layers import LayerFacts, layers_of, on_host
 from akc.targets.akida1.limits.row import Limit
-from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
+from akc.targets.akida1.limits.table import LIMITS
 
 
 def check(module: Module) -> list[Diagnostic]:
@@ -44,27 +44,3 @@ def _findings(layer: LayerFacts, module: Module, stage: str) -> Iterable[tuple[L
             found = row.test(layer, module)
             if found is not None:
                 yield row, found
-
-
-def supported_page() -> str:
-    """The text of docs/supported.md: one table a kind of layer."""
-    parts = [_PAGE_HEAD]
-    for kind, words in KIND_NAMES.items():
-        rows = [row for row in (*LIMITS, *PLACEMENT_LIMITS) if kind in row.ops]
-        lines = [f"| {row.what} | {row.limit} | {row.severity} | {row.code} |" for row in rows]
-        parts.append(
-            f"\n## {words.capitalize()}\n\n| what | the chip takes | else | code |\n| --- | --- | --- | --- |\n"
-        )
-        parts.append("\n".join(lines) + "\n")
-    return "".join(parts)
-
-
-_PAGE_HEAD = """# What the AKD1000 takes
-
-This page is written by the table of limits in `targets/akida1/limits/table.py`, the one that refuses
-networks; `python -m akc.targets.akida1.limits.judge > docs/supported.md` writes it anew. Sizes are
-[d0, d1, channels]. The limits are those of the vendor's SDK 2.19.3; docs/akd1000/limits.md explains them.
-"""
-
-if __name__ == "__main__":
-    print(supported_page(), end="")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,11 @@ from akc.base.diagnostics import Diagnostic, render
 from akc.ir.module import Module, Sequence
 from akc.ir.ops.akida import Learning
 from akc.ir.weights import Weight
+from akc.pages.supported import supported_page
 from akc.targets.akd1000 import TARGET
-from akc.targets.akida1.limits.judge import supported_page
 from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
 from tests.targets.akida1.chips import from_text, network, with_vector
 
-DOCS = Path(__file__).parents[3] / "docs"
 POOL = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)}
 AVERAGE = {"pool": "average"}
 OVERLAPPING = {**POOL, "pool_stride": (1, 1)}
@@ -175,12 +173,6 @@ def test_elided_weights_are_not_looked_into() -> None:
 def test_thresholds_of_potentials_are_free() -> None:
     potentials = network(*MAP, conv(2, activation=False))
     assert found(vector(potentials, "threshold", [0, 2**30], "i32")) == []
-
-
-def test_page_is_current() -> None:
-    assert (DOCS / "supported.md").read_text() == supported_page(), (
-        "write it anew: python -m akc.targets.akida1.limits.judge > docs/supported.md"
-    )
 
 
 def test_every_row_is_on_the_page() -> None:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of docs/akd1000: words written by hand, tables made from the code's rows between two marks each."""
+"""Markdown: tables, and pages of words written by hand with generated tables between two marks each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: object) -> str:
+    return str(text).replace("|", "\\|").replace("\n", " ")
 
 
 def filled(page: str, tables: Mapping[str, str]) -> str:
@@ -21,9 +24,3 @@ def filled(page: str, tables: Mapping[str, str]) -> str:
         if mark:
             page = f"{head}{begin}{text}\n{end}{rest.partition(end)[2]}"
     return page
-
-
-def fill(folder: Path, names: Iterable[str], tables: Mapping[str, str]) -> None:
-    """Rewrite these pages of a folder with current tables."""
-    for name in names:
-        (folder / name).write_text(filled((folder / name).read_text(), tables))
