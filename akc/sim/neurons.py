@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spiking neurons, step by step, in the order of operations of their frameworks: in float32, or float64 where the
-currents are.
+"""Spiking neurons in float32, step by step, in the order of operations of their frameworks.
 
-The equations are those of snnTorch 1.0.0, Norse 1.1.0, BindsNET 0.3.4, lava 0.10.0 and NIR 1.0.8; given
-the same currents, the spikes are theirs bit for bit. `NEURONS` maps each operation to its equations,
-`Prepared` runs one step by step, `scan` over all steps.
+The equations are those of snnTorch 1.0.0, Norse 1.1.0, BindsNET 0.3.4, lava 0.10.0 and NIR 1.0.8 (those of
+SpikingJelly and sinabs are in akc/sim/inclusive.py); given the same currents, the spikes are theirs bit for
+bit. `NEURONS` maps each operation to its equations, `Prepared` runs one step by step, `scan` over all steps.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from attrs import frozen
 
 from akc.ir.fields import WeightName
 from akc.ir.module import Module
-from akc.ir.ops import snn, snn_models
+from akc.ir.ops import snn, snn_inclusive, snn_models
+from akc.sim import inclusive
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 State = dict[str, Any]
@@ -50,6 +50,8 @@ def parameters_of(op: snn.Neuron, module: Module) -> Parameters:
         for key in (
             "reset",
             "reset_delay",
+            "decay_input",
+            "most",
             "dt",
             "refrac",
             "lower_bound",
@@ -276,13 +278,14 @@ def _li_box(p: Parameters, state: State, current: Floats) -> tuple[Floats, Float
 
 
 def _iaf_start(p: Parameters, current: Floats) -> State:
-    return {"v": np.zeros_like(current, dtype=np.float32) + p["v_reset"]}
+    start = p["v_reset"] if p["reset"] == "value" else ZERO
+    return {"v": np.zeros_like(current, dtype=np.float32) + start}
 
 
 def _iaf(p: Parameters, state: State, current: Floats) -> tuple[Floats, Floats]:
     v = state["v"] + current
     spikes = _above(v, p["v_th"])
-    state["v"] = _set_where(v, spikes, p["v_reset"])
+    state["v"] = _set_where(v, spikes, p["v_reset"]) if p["reset"] == "value" else v - spikes * p["v_th"]
     return spikes, state["v"]
 
 
@@ -391,4 +394,8 @@ NEURONS: dict[type[snn.Neuron], Equations] = {
     snn.LifNodes: Equations(_nodes_start, _lif_nodes),
     snn.CurrentLifNodes: Equations(_nodes_start, _current_lif_nodes),
     snn.Cuba: Equations(_cuba_start, _cuba),
+    snn_inclusive.SjIf: Equations(inclusive.sj_start, inclusive.sj_if),
+    snn_inclusive.SjLif: Equations(inclusive.sj_start, inclusive.sj_lif),
+    snn_inclusive.SinabsLif: Equations(inclusive.sinabs_start, inclusive.sinabs_lif),
+    snn_inclusive.SinabsSynaptic: Equations(inclusive.sinabs_start, inclusive.sinabs_lif),
 }

@@ -143,11 +143,11 @@ def whole_levels(module: Module) -> Ranges:
 
 
 def _are_spikes(name: str, module: Module) -> bool:
-    """Whether a value is what a neuron fired, at this step or the one before."""
+    """Whether a value is what a neuron fired, at this step or the one before, and 0 or 1."""
     op = module.net.producer(name)
     if isinstance(op, host.Previous):
         op = module.net.producer(op.x)
-    return isinstance(op, snn.Neuron) and op.fires and op.output == "spikes"
+    return isinstance(op, snn.Neuron) and op.fires and op.output == "spikes" and op.spikes_a_step == 1
 
 
 CANDIDATES = np.linspace(0.3, 1.0, 36)

@@ -51,8 +51,9 @@ def _fault(op: Op, heard: bool) -> Diagnostic:
 
 
 def _binary(module: Module) -> set[str]:
-    """Values that are 0 or 1: spikes, and spikes of the step before."""
-    spikes = {op.name for op in module.net.ops if isinstance(op, snn.Neuron) and op.output == "spikes" and op.fires}
+    """Values that are 0 or 1: spikes, at most one a step, and spikes of the step before."""
+    neurons = [op for op in module.net.ops if isinstance(op, snn.Neuron) and op.output == "spikes" and op.fires]
+    spikes = {op.name for op in neurons if op.spikes_a_step == 1}
     return spikes | {op.name for op in module.net.ops if isinstance(op, host.Previous) and op.x in spikes}
 
 

@@ -83,6 +83,8 @@ class SplitCounts:
         """How to split one operation; None where it stays."""
         if not isinstance(op, snn.Neuron) or not op.fires or op.output != "spikes" or isinstance(op, snn.Gated):
             return None
+        if op.spikes_a_step > 1:
+            return None
         module, steps = editor.current(), op.type.steps or 1
         front, back = _in_front(op, editor), _behind(op, editor)
         if front is None or back is None or hasattr(op, "feedback"):

@@ -43,6 +43,11 @@ class Neuron(Op):
     """Why the neuron is no threshold on a leaky sum; rate takes such neurons with fit=true only."""
 
     @property
+    def spikes_a_step(self) -> float:
+        """The largest number of spikes in one step."""
+        return 1.0
+
+    @property
     def parameters(self) -> dict[str, float | WeightName]:
         """The fields that may be one number or a weight, by name."""
         kinds = [f for f in fields_of(type(self)) if f.kind.doc == "number or weight"]
@@ -307,14 +312,15 @@ class LifBox(Neuron):
 
 @frozen(kw_only=True)
 class Iaf(Neuron):
-    """norse IAFCell: v += x; v = v_reset where it fired.
+    """norse IAFCell and NIR's IF: v += x; v = v_reset where it fired, or v - v_th.
 
     %s = snn.iaf(%x, v_th=1.0) : f32[T=15, 256] from "if1"
     """
 
     mnemonic = "snn.iaf"
     v_th: float | WeightName = number_or_weight("fires above it", 1.0)
-    v_reset: float | WeightName = number_or_weight("potential after a spike", 0.0)
+    v_reset: float | WeightName = number_or_weight("potential after a spike, with reset=value", 0.0)
+    reset: str = keyword("set v to v_reset, or subtract v_th", "value", "subtract", default="value")
 
 
 @frozen(kw_only=True)

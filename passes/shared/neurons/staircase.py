@@ -15,7 +15,7 @@ import numpy.typing as npt
 from attrs import evolve, frozen
 
 from akc.ir.module import Module
-from akc.ir.ops import snn
+from akc.ir.ops import snn, snn_inclusive
 from akc.ir.types import TensorType
 from akc.sim.neurons import Prepared
 
@@ -65,13 +65,17 @@ def respond(op: snn.Neuron, module: Module, currents: Floats, steps: int, output
 
 
 def staircase(op: snn.Neuron, module: Module, steps: int, top: int) -> Staircase:
-    """The staircase of `top` levels for windows of `steps` steps."""
+    """The staircase of `top` levels for windows of `steps` steps.
+
+    Neurons that may fire any number of times a step are taken to fire once: a bound is needed for levels.
+    """
     neurons = width(op, module)
-    scanned = respond(op, module, np.repeat(SCAN[:, None], neurons, axis=1), steps, "spikes")
+    bound = steps * (op.spikes_a_step if np.isfinite(op.spikes_a_step) else 1.0)
+    scanned = np.minimum(respond(op, module, np.repeat(SCAN[:, None], neurons, axis=1), steps, "spikes"), bound)
     most = np.maximum(scanned.max(axis=0), 1.0)
     last = SCAN[(scanned >= most).argmax(axis=0)]
     grid = np.linspace(0.0, 1.0, GRID)[:, None] * last * 1.1
-    wanted = respond(op, module, grid, steps, "spikes") * top / most
+    wanted = np.minimum(respond(op, module, grid, steps, "spikes"), bound) * top / most
     threshold, step, error = _best_fit(grid, wanted, top)
     exact = _integrate_and_fire(op, module, steps, top)
     if exact is not None:
@@ -90,11 +94,21 @@ def _best_fit(grid: Floats, wanted: Floats, top: int) -> tuple[Floats, Floats, F
     return tuple(np.choose(best, [one[part] for one in found]) for part in range(3))  # type: ignore[return-value]
 
 
+SOFT: dict[type[snn.Neuron], str] = {
+    snn.Leaky: "threshold",
+    snn.Iaf: "v_th",
+    snn_inclusive.SjIf: "v_threshold",
+    snn_inclusive.SinabsLif: "threshold",
+}
+"""Neurons that may be plain integrators, and what their threshold is called."""
+
+
 def _integrate_and_fire(op: snn.Neuron, module: Module, steps: int, top: int) -> tuple[Floats, Floats] | None:
-    """theta / T and theta / top: exact for snn.leaky with beta 1 and soft reset where T is `top`."""
-    if not (isinstance(op, snn.Leaky) and op.reset == "subtract"):
+    """theta / T and theta / top: exact for neurons without leak and with soft reset where T is `top`."""
+    threshold = SOFT.get(type(op))
+    if threshold is None or getattr(op, "reset", "") != "subtract":
         return None
-    theta = _number(op.threshold, module)
+    theta = _number(getattr(op, threshold), module)
     return np.atleast_1d(theta / steps), np.atleast_1d(theta / top)
 
 
