@@ -11,10 +11,13 @@
     program.info, program.data, program.bytes                    # what the chip takes
     program.save("net.akd"); program = akc.load("net.akd")
     y = program.run(x)                                           # the integer simulator
+    y = akc.run(module, x)                                       # a module of any level, also one just imported
     with akc.open_device("emulator") as device:                  # or "/dev/akida0"
         device.program(program); y = device.predict(x)
 
-Faults of the input raise akc.DiagnosticError; `str` of it is the text that the command line prints.
+Faults of the input and of the call raise akc.DiagnosticError; `str` of it is the text that the command line
+prints. Warnings are Python's, of the class akc.DiagnosticWarning with the diagnostic in `.diagnostic`; a call with
+context=akc.Context() collects them there instead.
 """
 
 from __future__ import annotations
@@ -23,17 +26,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from akc.base.diagnostics import Diagnostic, DiagnosticError
+    from akc.base.diagnostics import Diagnostic, DiagnosticError, DiagnosticWarning
     from akc.compiler.arrays import dense_network
     from akc.compiler.compiler import build, lower
     from akc.compiler.pipeline import Context, run_pipeline
     from akc.compiler.program import Program, load
     from akc.compiler.reservoirs import echo_state_network, train_readout
+    from akc.compiler.running import fit, run
     from akc.devices.opening import open_device
     from akc.ir.module import Module
     from akc.ir.parser import parse
     from akc.ir.printer import print_module
-    from akc.sim.learning import fit
 
 _HOMES = {
     "build": "akc.compiler.compiler",
@@ -41,7 +44,8 @@ _HOMES = {
     "dense_network": "akc.compiler.arrays",
     "Diagnostic": "akc.base.diagnostics",
     "DiagnosticError": "akc.base.diagnostics",
-    "fit": "akc.sim.learning",
+    "DiagnosticWarning": "akc.base.diagnostics",
+    "fit": "akc.compiler.running",
     "load": "akc.compiler.program",
     "echo_state_network": "akc.compiler.reservoirs",
     "lower": "akc.compiler.compiler",
@@ -50,6 +54,7 @@ _HOMES = {
     "parse": "akc.ir.parser",
     "print_module": "akc.ir.printer",
     "Program": "akc.compiler.program",
+    "run": "akc.compiler.running",
     "run_pipeline": "akc.compiler.pipeline",
     "train_readout": "akc.compiler.reservoirs",
 }
@@ -59,6 +64,7 @@ __all__ = [
     "Context",
     "Diagnostic",
     "DiagnosticError",
+    "DiagnosticWarning",
     "Module",
     "Program",
     "build",
@@ -70,6 +76,7 @@ __all__ = [
     "open_device",
     "parse",
     "print_module",
+    "run",
     "run_pipeline",
     "train_readout",
 ]

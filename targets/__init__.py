@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from attrs import field, frozen
 from attrs.validators import instance_of
 
-from akc.base.diagnostics import Diagnostic
+from akc.base.calls import unknown_word
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module
 
 
@@ -83,5 +84,7 @@ TARGETS = {"akd1000": "akc.targets.akd1000"}
 
 
 def load_target(name: str) -> Any:
-    """The target of this name; raises KeyError."""
+    """The target of this name; raises DiagnosticError AKC0912."""
+    if not isinstance(name, str) or name not in TARGETS:
+        raise DiagnosticError(unknown_word("target", name, TARGETS))
     return import_module(TARGETS[name]).TARGET

@@ -103,6 +103,14 @@ class DiagnosticError(Exception):
         super().__init__(render_all(items))
 
 
+class DiagnosticWarning(UserWarning):
+    """A warning about the input, for Python's `warnings`; `diagnostic` is the whole of it."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(render(diagnostic))
+
+
 def error(code: str, message: str, **fields: object) -> DiagnosticError:
     """Shorthand: an exception with one diagnostic."""
     return DiagnosticError(Diagnostic(code=code, message=message, **fields))  # type: ignore[arg-type]

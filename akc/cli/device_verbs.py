@@ -14,6 +14,7 @@ from rich.table import Table
 from akc.base.diagnostics import error
 from akc.cli.session import progress_bar, say
 from akc.compiler.compiler import build
+from akc.compiler.pipeline import Context
 from akc.compiler.program import Program, load
 from akc.compiler.samples import SampleSet, load_samples
 from akc.devices.kit import make_kit, run_kit
@@ -100,7 +101,8 @@ def _learned(program: Program, samples: SampleSet) -> Program:
     from akc.sim.learning import fit
 
     module = fit(program.module, samples.inputs, samples.labels)
-    return build(module, program.target, host="allow", engine_version=program.engine_version)
+    context = Context()  # what it warns of was said when the network was built
+    return build(module, program.target, host="allow", engine_version=program.engine_version, context=context)
 
 
 def bench(file: str, inputs: str, on: str, batch: int, repeat: int) -> None:

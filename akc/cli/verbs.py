@@ -20,6 +20,7 @@ from akc.compiler import compiler
 from akc.compiler.pass_descriptions import describe_pass, summary
 from akc.compiler.pipeline import Context, changed_options
 from akc.compiler.program import Program, from_bytes
+from akc.compiler.running import refuse_elided
 from akc.compiler.samples import load_samples
 from akc.compiler.sources import SOURCES, Options, read_source
 from akc.ir.levels import level_of, reaches
@@ -214,7 +215,7 @@ def _simulated(file: str, inputs: str, raw: bool) -> dict[str, Array]:
     from akc.sim.run import Runner
 
     module = read_source(file)
-    compiler.refuse_elided(module)
+    refuse_elided(module)
     runner = Runner(module)
     samples = load_samples(inputs, runner.raw_entries if raw else module.net.inputs)
     return runner.run(samples.inputs, raw=raw)
@@ -234,7 +235,7 @@ def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool)
     from akc.sim.compare import compare
 
     module, reference = read_source(file), read_source(source, Options(example=tuple(example)))
-    compiler.refuse_elided(module)
+    refuse_elided(module)
     samples = load_samples(inputs, reference.net.inputs)
     result = compare(module, reference, samples.inputs, samples.labels)
     print(json.dumps(result.to_dict(), indent=1) if as_json else result.to_text())

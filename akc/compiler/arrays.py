@@ -3,20 +3,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
-import numpy as np
-
+from akc.base.calls import is_shape, optional, public, that
 from akc.base.diagnostics import Diagnostic, DiagnosticError
-from akc.compiler.compiler import lower
+from akc.compiler.arguments import RULES
+from akc.compiler.compiler import CONTEXT, lower
+from akc.compiler.pipeline import Context
+from akc.compiler.samples import float_array
 from akc.ir.module import Module, Net, Op, Value
 from akc.ir.ops.nn import Dense, Relu, Reshape
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 
 
+def _is_list(value: Any) -> bool:
+    return hasattr(value, "__len__") and hasattr(value, "__getitem__") and not isinstance(value, str | bytes | Mapping)
+
+
+@public(
+    weights=that(_is_list, "give a list of matrices [units, inputs]"),
+    biases=optional(that(_is_list, "give a list of vectors [units], None where there is none")),
+    input_shape=that(lambda shape: shape in ((), []) or is_shape(shape), "give the shape of one input: (28, 28)"),
+    input_range=RULES["input_range"],
+    calibrate=RULES["calibrate"],
+    context=CONTEXT,
+)
 def dense_network(
     weights: Sequence[Any],
     biases: Sequence[Any] | None = None,
@@ -24,12 +38,13 @@ def dense_network(
     bits: int = 4,
     input_range: tuple[float, float] | None = None,
     calibrate: Any = None,
+    context: Context | None = None,
 ) -> Module:
     """A quantised network of dense layers with ReLU in between, ready for `akc.build`.
 
     weights: float matrices [units, inputs] (PyTorch's layout), front to back; biases: vectors [units] or
     None; input_shape: shape of one input (default: the first matrix's inputs); bits: 1, 2 or 4, of weights
-    and activations; input_range, calibrate: as for `akc.lower`.
+    and activations; input_range, calibrate, context: as for `akc.lower`.
     Raises DiagnosticError AKC0202 if the matrices do not form a chain.
     """
     return lower(
@@ -37,13 +52,15 @@ def dense_network(
         input_range=input_range,
         calibrate=calibrate,
         options={"lower-int4": {"weights": bits, "activations": bits}},
+        context=context,
     )
 
 
 def float_network(weights: Sequence[Any], biases: Sequence[Any] | None, input_shape: Sequence[int]) -> Module:
     """The same network before any pass."""
-    matrices = [np.asarray(w, np.float32) for w in weights]
-    vectors = [None if b is None else np.asarray(b, np.float32) for b in (biases or [None] * len(matrices))]
+    matrices = [float_array(f"weights {n}", w) for n, w in enumerate(weights, 1)]
+    given = [None] * len(matrices) if biases is None else biases
+    vectors = [None if b is None else float_array(f"bias {n}", b) for n, b in enumerate(given, 1)]
     shape = tuple(int(n) for n in input_shape) or (matrices[0].shape[-1] if matrices else 0,)
     _check_chain(matrices, vectors, prod(shape))
     pool: dict[str, Weight] = {}

@@ -15,11 +15,12 @@ import numpy as np
 from attrs import define, field
 from lark import Token
 
+from akc.base.calls import instance, public
 from akc.base.diagnostics import Diagnostic, DiagnosticError, Source, Span, error
 from akc.base.files import make_folder, write_text
 from akc.grammar import parse_tree
 from akc.ir.levels import first_obstacle, level_of, reaches
-from akc.ir.module import Module
+from akc.ir.module import MODULE, Module
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.verifier import verify
@@ -122,11 +123,11 @@ def _read_option(
         pass_class(**{key: value})
         values[str(key)] = value
     except (ValueError, TypeError) as fault:
-        message = f"{key}={text}: {_limit(fault)}"
+        message = f"{key}={text}: {option_limit(fault)}"
         faults.append(Diagnostic(code="AKC0404", message=message, span=_token_span(text, source)))
 
 
-def _limit(fault: Exception) -> str:
+def option_limit(fault: Exception) -> str:
     """What a value must be, in words; validators of attrs that list values name them third."""
     if len(fault.args) > 2 and isinstance(fault.args[2], tuple):
         *others, last = (_option_text(value) for value in fault.args[2])
@@ -177,6 +178,11 @@ class PassCrash(Exception):
         super().__init__(f"pass {pass_name} failed (after {', '.join(done) or 'no other pass'}): {cause}")
 
 
+@public(
+    module=MODULE,
+    pipeline=instance(str, list, tuple, help="give names of passes, or a list of passes"),
+    context=instance(Context, help="give an akc.Context()"),
+)
 def run_pipeline(module: Module, pipeline: str | list[Pass], context: Context) -> Module:
     """Run passes in order.
 

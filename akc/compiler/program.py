@@ -20,11 +20,12 @@ import zipfile
 import zlib
 from typing import Any
 
-import numpy as np
 from attrs import asdict, frozen
 
+from akc.base.calls import PATH, public
 from akc.base.diagnostics import DiagnosticError, error
 from akc.base.files import read_bytes, write_bytes
+from akc.compiler.running import run
 from akc.ir.module import Module
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
@@ -76,18 +77,8 @@ class Program:
         return self.sequences[0]
 
     def run(self, inputs: Any, raw: bool = False) -> Any:
-        """Run the network on the integer simulator.
-
-        inputs: an array, or a dict of arrays by input name, batch axis first, in the source network's
-        units; raw: the chip's own integers in and out. Returns an array, or a dict if there are several
-        outputs.
-        """
-        from akc.sim.run import run
-
-        single = not isinstance(inputs, dict)
-        named = {self.module.net.inputs[0].name: np.asarray(inputs)} if single else inputs
-        outputs = run(self.module, named, raw=raw)
-        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+        """Run the network on the integer simulator; see `akc.run`."""
+        return run(self.module, inputs, raw)
 
     def map(self) -> dict[str, Any]:
         """Which bytes of which sequence's program hold which layer's weights, thresholds and registers."""
@@ -109,6 +100,7 @@ class Program:
             parts.append(f' {json.dumps(name)}: {{{sizes}, "ranges": [\n{ranges}\n ]}}')
         return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
 
+    @public(path=PATH)
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a .akd file, whole or not at all."""
         write_bytes(path, self.to_bytes())
@@ -147,6 +139,7 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
 
 
+@public(path=PATH)
 def load(path: str | os.PathLike[str]) -> Program:
     """Read a .akd file; raises DiagnosticError AKC0601 to AKC0603 if it is none, damaged or too new."""
     return from_bytes(read_bytes(path), str(path))

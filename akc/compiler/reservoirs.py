@@ -13,13 +13,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from attrs import evolve
 
-from akc.compiler.compiler import samples_for
+from akc.base.calls import optional, public, whole
+from akc.base.diagnostics import Diagnostic, DiagnosticError
+from akc.compiler.arguments import RULES, SAMPLES, rules
+from akc.compiler.compiler import CONTEXT
 from akc.compiler.pipeline import Context
-from akc.compiler.sources import Options, read_source
-from akc.ir.module import Module, Net, Op, Statement, Value
+from akc.compiler.python_warnings import told
+from akc.compiler.samples import as_array, float_array, samples_for
+from akc.compiler.sources import SPIKING, Options, read_source
+from akc.ir.module import MODULE, Array, Module, Net, Op, Statement, Value
 from akc.ir.ops import host, nn
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
@@ -27,6 +31,14 @@ from akc.ir.weights import Weight
 from akc.passes.quantising.train_readout import TrainReadout, framed
 
 
+@public(
+    SPIKING,
+    samples=SAMPLES,
+    labels=SAMPLES,
+    context=CONTEXT,
+    example=RULES["example"],
+    **rules("windows", "strength", "replace", *SPIKING),
+)
 def train_readout(
     source: Any,
     samples: Any,
@@ -47,12 +59,14 @@ def train_readout(
     the ridge; 0 chooses. replace: train a dense layer that ends the network anew. context: its notes
     ["train-readout"] tell the share of right answers on samples held out. Raises DiagnosticError AKC0410.
     """
-    context = context or Context()
-    module = read_source(source, Options(example=example, spiking=spiking, warn=context.warn))
-    context.samples, context.labels = samples_for(samples, module).inputs, np.asarray(labels)
-    return TrainReadout(windows=windows, strength=strength, replace=replace).run(module, context)
+    with told(context) as collecting:
+        module = read_source(source, Options(example=example, spiking=spiking, warn=collecting.warn))
+        collecting.samples = samples_for(samples, module.net.inputs, "samples").inputs
+        collecting.labels = as_array("labels", labels)
+        return TrainReadout(windows=windows, strength=strength, replace=replace).run(module, collecting)
 
 
+@public(steps=whole(1), windows=whole(1), front=optional(MODULE))
 def echo_state_network(
     input_weights: Any,
     echo_weights: Any,
@@ -68,11 +82,12 @@ def echo_state_network(
     without time that runs at every step in front (a convolution on pictures: the chip's image layer), whose
     result is flattened to the inputs. The result is [windows, units], sums of the states over windows.
     """
-    matrix, echo = np.asarray(input_weights, np.float32), np.asarray(echo_weights, np.float32)
+    matrix, echo = float_array("input_weights", input_weights), float_array("echo_weights", echo_weights)
+    _check_shapes(matrix, echo, bias)
     units = len(matrix)
     weights = {"in.weight": Weight.of(matrix, "f32"), "echo.weight": Weight.of(echo, "f32")}
     if bias is not None:
-        weights["in.bias"] = Weight.of(np.asarray(bias, np.float32), "f32")
+        weights["in.bias"] = Weight.of(float_array("bias", bias), "f32")
     inputs, statements, x = _front(front, steps, matrix.shape[1])
     kind = TensorType("f32", (units,), steps)
 
@@ -90,6 +105,29 @@ def echo_state_network(
     weights |= {} if front is None else front.weights
     net = Net(name="reservoir", inputs=inputs, statements=tuple(statements), outputs=("state",), output_types=(kind,))
     return framed(Module(net=net, weights=weights), windows)
+
+
+def _listed(shape: tuple[object, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _check_shapes(matrix: Array, echo: Array, bias: Any) -> None:
+    """Raise DiagnosticError AKC0202 with every shape that makes no reservoir."""
+    units = matrix.shape[0] if matrix.ndim else 0
+    found: dict[str, tuple[tuple[int, ...], tuple[object, ...]]] = {"echo_weights": (echo.shape, (units, units))}
+    if bias is not None:
+        found["bias"] = (float_array("bias", bias).shape, (units,))
+    if matrix.ndim != 2:
+        found = {"input_weights": (matrix.shape, ("units", "inputs"))}
+    faults = [
+        Diagnostic(
+            code="AKC0202", message=f"{name} has shape {_listed(shape)}", help=f"[{', '.join(map(str, due))}] is due"
+        )
+        for name, (shape, due) in found.items()
+        if shape != due
+    ]
+    if faults:
+        raise DiagnosticError(faults)
 
 
 def _front(front: Module | None, steps: int, length: int) -> tuple[tuple[Value, ...], list[Statement], str]:

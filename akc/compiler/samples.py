@@ -7,11 +7,13 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
 
+from akc.base.calls import unfit
 from akc.base.diagnostics import DiagnosticError, Note, error
 from akc.base.files import read_bytes
 from akc.ir.module import Array, Value
@@ -37,6 +39,36 @@ def load_samples(path: str | os.PathLike[str], entries: Sequence[Value]) -> Samp
     the only input. A missing batch axis is added. Raises DiagnosticError AKC0701 to AKC0703.
     """
     return match_samples(_read_arrays(path), entries, str(path))
+
+
+def samples_for(given: Any, entries: Sequence[Value], where: str) -> SampleSet:
+    """Samples given as a file, an array, a dict by input name or a SampleSet, as those of `entries`.
+
+    where: the parameter, for messages. Raises DiagnosticError AKC0701 to AKC0703.
+    """
+    if isinstance(given, SampleSet):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return load_samples(given, entries)
+    named = given if isinstance(given, Mapping) else {"": given}
+    return match_samples({name: as_array(name, array) for name, array in named.items()}, entries, where)
+
+
+def as_array(name: str, values: Any) -> Array:
+    """Numbers of any kind as an array; raises DiagnosticError AKC0703 for what is none."""
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as fault:
+        what = f"the array for %{name}" if name else "the array"
+        raise error("AKC0703", f"{what} cannot be read as numbers: {str(fault).splitlines()[0]}") from None
+
+
+def float_array(what: str, values: Any) -> Array:
+    """Float32 numbers; raises DiagnosticError AKC0914 for what is none."""
+    try:
+        return np.asarray(values, np.float32)
+    except (ValueError, TypeError, RuntimeError):
+        raise DiagnosticError(unfit(what, values, "give an array of numbers")) from None
 
 
 def match_samples(arrays: dict[str, Array], entries: Sequence[Value], where: str) -> SampleSet:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from akc.base.calls import unfit
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.base.files import read_bytes, read_text
 from akc.ir.module import Module
@@ -34,12 +34,6 @@ class Options:
     example: Any = ()
     spiking: Mapping[str, Any] = field(factory=dict)
     warn: Callable[[Diagnostic], None] = lambda warning: None
-
-    def __attrs_post_init__(self) -> None:
-        unknown = next((key for key in self.spiking if key not in SPIKING), None)
-        if unknown is not None:
-            close = get_close_matches(unknown, SPIKING, n=1)
-            raise TypeError(f"there is no option {unknown}" + (f"; did you mean {close[0]}?" if close else ""))
 
     def warn_of_unread(self, name: str, read: frozenset[str]) -> None:
         """Warn of every option that was given and that the reader of this source does not look at."""
@@ -222,5 +216,5 @@ def read_source(source: Any, options: Options | None = None) -> Module:
         return read_onnx(source, readout=options.spiking.get("readout"))
     if any(base.__module__.startswith("torch.nn") for base in type(source).__mro__):
         return _read_torch(source, options.example, options)
-    known = "file names, onnx.ModelProto, torch.nn.Module and akc.Module"
-    raise TypeError(f"akc reads {known}, not {type(source).__name__}")
+    help = "give a file name, an onnx.ModelProto, a torch.nn.Module (an instance, not the class) or an akc.Module"
+    raise DiagnosticError(unfit("source", source, help))

@@ -9,14 +9,16 @@ with akc.open_device("emulator") as device:        # or "/dev/akida0", "vfio:000
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from attrs import frozen
 
+from akc.base.calls import CALLBACK, WORD, optional, public, whole
+from akc.compiler.arguments import SAMPLES
 from akc.compiler.program import Program, load
+from akc.compiler.samples import as_array
 from akc.devices.learned import with_learned
 from akc.devices.runner import DeviceRunner, run_on
 from akc.targets.akida1.driver.bus import Bus, RecordingBus
@@ -60,6 +62,7 @@ class OpenDevice(Device):
         if learning:
             self.set_learning(True)
 
+    @public(inputs=SAMPLES, batch=whole(1))
     def predict(self, inputs: Any, batch: int = LARGEST_BATCH) -> Any:
         """Outputs for inputs with a batch axis: an array, or a dict where the network has several outputs."""
         if self._network is None:
@@ -76,6 +79,7 @@ class OpenDevice(Device):
             self._network.learning = enabled
         super().set_learning(enabled)
 
+    @public(inputs=SAMPLES, labels=optional(SAMPLES))
     def fit(self, inputs: Any, labels: Any = None) -> Any:
         """Learn from inputs one by one; gives their outputs from before each step, as `predict` would.
 
@@ -113,7 +117,10 @@ def _only(outputs: dict[str, Any]) -> Any:
 
 
 def _arrays(inputs: Any) -> Any:
-    return inputs if isinstance(inputs, dict) else np.asarray(inputs)
+    """Arrays by name, or a lone one; raises DiagnosticError AKC0703 for what is no array."""
+    if isinstance(inputs, Mapping):
+        return {name: as_array(str(name), values) for name, values in inputs.items()}
+    return as_array("", inputs)
 
 
 def open_bus(name: str) -> Bus:
@@ -133,6 +140,7 @@ def open_bus(name: str) -> Bus:
     raise CannotOpen(f"there is no device called {name}", "take emulator, /dev/akidaN or vfio:ADDRESS", "`akc devices`")
 
 
+@public(name=WORD, progress=optional(CALLBACK), note=optional(CALLBACK))
 def open_device(
     name: str = "emulator", progress: Progress | None = None, note: Callable[[str], None] | None = None
 ) -> OpenDevice:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen
 
+from akc.base.calls import instance
 from akc.base.diagnostics import Span
 from akc.ir.fields import WeightName, fields_of
 from akc.ir.signature import Types
@@ -215,3 +216,7 @@ def fresh_name(base: str, taken: Iterable[str]) -> str:
         n += 1
         name = f"{base}_{n}"
     return name
+
+
+MODULE = instance(Module, help="give a module, as akc.lower and akc.parse make them")
+"""The rule of a parameter that is a module."""

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import define, field
 from lark import Token, Tree
 
+from akc.base.calls import WORD, instance, public
 from akc.base.diagnostics import Diagnostic, DiagnosticError, Note, Source, Span
 from akc.grammar import parse_tree
 from akc.ir.fields import Call, FieldError, FieldInfo, Quoted, Range, ValueName, WeightName, Word, fields_of
@@ -28,6 +29,7 @@ Node = Any
 """A lark tree; whether a child is a tree, a token or None is fixed by the grammar."""
 
 
+@public(text=instance(str, help="give the text itself, such as open(name).read()"), name=WORD)
 def parse(text: str, name: str = "<text>") -> Module:
     """The module of a text; `name` is what diagnostics call the file.
 

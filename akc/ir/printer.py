@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from akc.base.calls import FLAG, public
 from akc.ir.fields import fields_of, print_float, quote
-from akc.ir.module import Module, Net, Op, Sequence, Value
+from akc.ir.module import MODULE, Module, Net, Op, Sequence, Value
 from akc.ir.weights import Weight, encode
 
 WIDTH = 100
 
 
+@public(module=MODULE, elide=FLAG)
 def print_module(module: Module, elide: bool = False) -> str:
     """The text of a module; `elide` writes digests in place of weights that are no short vectors."""
     lines = [*_comments(module.comments, ""), f"akir {module.version}", "", *_net(module.net)]

@@ -28,5 +28,13 @@ CODES: dict[str, Code] = {
         "Options about time steps, neurons and topology are for sources that do not say these themselves, an example"
         " shape is for PyTorch modules, which are traced with one.",
     ),
+    "AKC0912": Code("a word of a call is not known", "The message lists the words that there are."),
+    "AKC0913": Code(
+        "a call has no such keyword",
+        "A keyword of a Python call is misspelt, one is missing, or there are too many arguments.",
+    ),
+    "AKC0914": Code(
+        "a value of a call is of another kind", "The help line says what the parameter takes, with an example."
+    ),
 }
 """Codes AKC0900 to AKC0999."""
