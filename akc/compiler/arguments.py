@@ -36,9 +36,9 @@ def _readouts() -> tuple[str, ...]:
 
 
 def _producers() -> tuple[str, ...]:
-    from akc.frontends.spiking.nir import PRODUCERS
+    from akc.frontends.spiking.nir_producers import PRODUCERS
 
-    return PRODUCERS
+    return ("auto", *PRODUCERS)
 
 
 def _is_example(value: Any) -> bool:

@@ -83,6 +83,11 @@ CODES: dict[str, Code] = {
         "A parameter or a variable is missing, unknown, of another shape than the others ask for, or out of range.",
     ),
     # -- 037 to 039 spiking frontends -------------------------------------------------------------
+    "AKC0330": Code(
+        "a file means different networks, depending on the tool that wrote it",
+        "NIR stores equations without a step length, and every exporter has habits of its own. Where the numbers fit"
+        " several tools whose neurons would spike differently, --producer says which it was.",
+    ),
     "AKC0370": Code(
         "a layer has gates",
         "LSTM layers, spiking or not, remember a state and decide at each step what to keep of it. The chip's"

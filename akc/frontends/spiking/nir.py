@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NIR graphs (nir 1.0): differential equations with time constants, no step length and no kind of reset.
-
-What the exporters of other tools write differs from the equations; `producer` names whose habits apply:
-snntorch 1.0.0 writes tau = 1e-4 / (1 - beta) and r = tau / 1e-4, norse 1.1.0 writes tau = dt / tau_mem_inv,
-sinabs 3.1.3 writes time constants in steps of networks that decay by exp(-1 / tau) and scale their input by
-1 - exp(-1 / tau), and IF neurons that add r times their input at each step; spec is the definition itself.
-"""
+"""NIR graphs (nir 1.0) that are chains, recurrence of one neuron layer included; akc/frontends/spiking/nir_neurons.py
+holds what their neurons mean."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.base.files import read_bytes
 from akc.frontends.graph.graph import Node
+from akc.frontends.spiking.nir_neurons import SPEC, Numbers
+from akc.frontends.spiking.nir_producers import Writers
 from akc.frontends.spiking.reader import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
 from akc.frontends.spiking.refusals import REFUSALS
 from akc.frontends.spiking.timeloop import NeuronRow
@@ -25,32 +25,28 @@ from akc.ir.ops import snn
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-PRODUCERS = ("auto", "snntorch", "norse", "sinabs", "spec")
-DEFAULT_DT = {"snntorch": 1e-4, "norse": 1e-3, "sinabs": 1.0, "spec": 1e-4}
-"""Seconds a step: what the exporter assumes."""
-
 
 def read_nir(path: str, options: SpikingOptions | None = None) -> Module:
     """The network of a .nir file that is a chain, recurrence of one neuron layer included.
 
-    options.steps and options.readout are needed; options.dt in seconds (default: what the producer
-    assumes); options.producer, see above; options.reset "subtract" or "zero" in place of the file's
-    v_reset. The file's own types are not trusted: shapes are inferred from the input on. Raises
-    DiagnosticError AKC0313, AKC0375, AKC0379 to AKC0384, AKC0386, AKC0389, AKC0394.
+    options.steps and options.readout are needed; options.dt in seconds (default: what the producer assumes);
+    options.producer, a name of nir_producers.PRODUCERS or "auto"; options.reset "subtract" or "zero" in place of the
+    file's v_reset. The file's own types are not trusted: shapes are inferred from the input on. Raises
+    DiagnosticError AKC0313, AKC0330, AKC0375, AKC0379 to AKC0384, AKC0386, AKC0389, AKC0394.
     """
     options = options or SpikingOptions()
     nodes, edges = _load(path)
     order, recurrent = _chain_of(nodes, edges)
-    producer = options.producer if options.producer != "auto" else _guess([nodes[n] for n in order], options)
-    if producer not in PRODUCERS:
-        raise error("AKC0381", f"there is no producer {producer!r}", help=f"producers are {', '.join(PRODUCERS)}")
-    dt = options.dt or DEFAULT_DT[producer]
-    chain = Chain.start(Path(path).stem, _input_shape(nodes, order))
     faults = [fault for n in order[1:] for fault in _refused(n, nodes[n])]
     if faults:
         raise DiagnosticError(faults)
+    neurons = [(n, type(nodes[n]).__name__, _numbers(nodes[n])) for n in order if type(nodes[n]).__name__ in NEURONS]
+    writers = Writers(file=Path(path).name, nodes=neurons, options=options)
+    producer = writers.producer()
+    writers.note_resets(producer)
+    chain = Chain.start(Path(path).stem, _input_shape(nodes, order))
     for name in order[1:]:
-        _append(chain, name, nodes[name], recurrent.get(name), producer, dt, options)
+        _append(chain, name, nodes[name], recurrent.get(name), partial(writers.spec, producer))
     return finish_chain(chain, options, options.need_steps(Path(path).name, readout=True), options.coding or "spikes")
 
 
@@ -125,6 +121,8 @@ def _chain_of(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> tuple[list
     return order[:-1], {name: nodes[layer] for name, layer in loops.items()}
 
 
+NEURONS = tuple(SPEC)
+
 LOOP_LAYERS = ("Affine", "Linear", "Conv2d")
 """What may carry a neuron's own spikes back to it."""
 
@@ -140,7 +138,7 @@ def _reaches(edges: list[tuple[str, str]], start: str, goal: str) -> bool:
 
 
 def _is_neuron(node: Any) -> bool:
-    return hasattr(node, "v_threshold") or type(node).__name__ in ("LI", "I", "CubaLI")
+    return type(node).__name__ in NEURONS
 
 
 def _input_shape(nodes: dict[str, Any], order: list[str]) -> tuple[int, ...]:
@@ -165,29 +163,17 @@ def _name_of(nodes: dict[str, Any], node: Any) -> str:
     return next(name for name, other in nodes.items() if other is node)
 
 
-def _guess(nodes: list[Any], options: SpikingOptions) -> str:
-    """Whose habits the numbers show."""
-    neurons = [n for n in nodes if hasattr(n, "tau") or hasattr(n, "tau_mem")]
-    if not neurons:
-        producer = "sinabs"
-    else:
-        taus = [np.asarray(getattr(n, "tau", getattr(n, "tau_mem", 1.0)), np.float64) for n in neurons]
-        gains = [np.asarray(n.r, np.float64) for n in neurons]
-        with np.errstate(invalid="ignore"):
-            scaled = all(
-                np.allclose(r[np.isfinite(r)], (t / 1e-4)[np.isfinite(r)], rtol=1e-3) for t, r in zip(taus, gains)
-            )
-        tiny = all((t < 2e-4).all() and np.allclose(r, 1) for t, r in zip(taus, gains))
-        producer = "snntorch" if scaled else "norse" if tiny else "spec"
-    dt = DEFAULT_DT[producer] if options.dt is None else options.dt
-    options.note(f"the numbers look like those of {producer} (dt {dt:g} s); --producer and --dt say otherwise")
-    return producer
+def _numbers(node: Any) -> Numbers:
+    """The arrays of a neuron node; a missing v_reset is 0."""
+    kinds = np.ndarray | float | int | np.number
+    p = {key: np.asarray(value, np.float64) for key, value in vars(node).items() if isinstance(value, kinds)}
+    return {"v_reset": np.zeros(()), **p}
 
 
 # -- nodes ---------------------------------------------------------------------------------------
 
 
-def _append(chain: Chain, name: str, node: Any, loop: Any, producer: str, dt: float, options: SpikingOptions) -> None:
+def _append(chain: Chain, name: str, node: Any, loop: Any, spec_of: Callable[[str, Numbers], NeuronSpec]) -> None:
     kind = type(node).__name__
     if kind in ("Affine", "Linear"):
         chain.dense(name, np.asarray(node.weight), getattr(node, "bias", None))
@@ -205,9 +191,9 @@ def _append(chain: Chain, name: str, node: Any, loop: Any, producer: str, dt: fl
     elif kind == "Flatten":
         chain.flatten(name)
     else:
-        spec = _neuron(name, node, chain.shape[1:], producer, dt, options)
+        spec = spec_of(kind, {key: _laid(value, chain.shape[1:]) for key, value in _numbers(node).items()})
         if loop is not None:
-            spec = _with_loop(spec, loop, producer, node, dt)
+            spec = _with_loop(spec, loop, node)
         chain.neuron(name, spec, membrane=not spec.kind.fires or kind == "I")
 
 
@@ -240,10 +226,8 @@ def _laid(value: Any, shape: tuple[int, ...]) -> Array:
     return array.reshape(shape) if array.size == int(np.prod(shape)) else array
 
 
-def _with_loop(spec: NeuronSpec, loop: Any, producer: str, node: Any, dt: float) -> NeuronSpec:
+def _with_loop(spec: NeuronSpec, loop: Any, node: Any) -> NeuronSpec:
     """The neuron with the layer on its own spikes; the input gain acts on both."""
-    from attrs import evolve
-
     own = type(loop) is type(node)
     weight = np.eye(np.size(node.v_threshold)) if own else np.asarray(loop.weight)
     constants = {"weight": weight.astype(np.float32)}
@@ -262,134 +246,6 @@ def _with_loop(spec: NeuronSpec, loop: Any, producer: str, node: Any, dt: float)
     feedback = Node(kind=layer, inputs=(), outputs=(), attributes=attributes, constants=constants)
     return evolve(spec, kind=kind, feedback=feedback)
 
-
-def _neuron(
-    name: str, node: Any, shape: tuple[int, ...], producer: str, dt: float, options: SpikingOptions
-) -> NeuronSpec:
-    p = {
-        key: _laid(value, shape)
-        for key, value in vars(node).items()
-        if isinstance(value, np.ndarray | float | int | np.number)
-    }
-    p.setdefault("v_reset", np.zeros(()))
-    reset = options.reset or "zero"
-    if options.reset is None and "v_threshold" in p:
-        options.note(
-            "NIR does not say how a spike resets the membrane; v_reset is taken as it stands (--reset subtract)", name
-        )
-    return MAKERS[type(node).__name__](p, producer, dt, reset)
-
-
-def _lif(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
-    if producer == "snntorch":
-        gain = np.where(np.isfinite(p["r"]), p["r"] * (dt / p["tau"]), 1.0)
-        return NeuronSpec(
-            kind=snn.Leaky,
-            gain=_near_one(gain),
-            settings={"reset": reset},
-            parameters={"beta": 1 - dt / p["tau"], "threshold": p["v_threshold"]},
-        )
-    return NeuronSpec(
-        kind=snn.LifBox,
-        gain=p["r"],
-        settings={"dt": dt, "reset": "subtract" if reset == "subtract" else "value"},
-        parameters={
-            "tau_mem_inv": _inverse(p["tau"], producer, dt),
-            "v_leak": p["v_leak"],
-            "v_th": p["v_threshold"],
-            "v_reset": p["v_reset"],
-        },
-    )
-
-
-def _near_one(gain: Array) -> Any:
-    """1 where rounding in the file has moved it a little."""
-    return 1.0 if np.allclose(gain, 1, rtol=1e-4) else gain
-
-
-def _inverse(tau: Array, producer: str, dt: float) -> Array:
-    """What a step takes off the membrane, by dt; norse writes tau upside down, sinabs decays exponentially."""
-    if producer == "sinabs":
-        return -np.expm1(-dt / tau) / dt
-    return dt / tau if producer == "norse" else 1 / tau
-
-
-def _cubalif(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
-    if producer == "snntorch":
-        gain = np.where(np.isfinite(p["r"]), p["w_in"] * (dt / p["tau_syn"]) * p["r"] * (dt / p["tau_mem"]), 1.0)
-        return NeuronSpec(
-            kind=snn.Synaptic,
-            gain=_near_one(gain),
-            settings={"reset": reset},
-            parameters={"alpha": 1 - dt / p["tau_syn"], "beta": 1 - dt / p["tau_mem"], "threshold": p["v_threshold"]},
-        )
-    kind = "subtract" if reset == "subtract" else "value"
-    if producer == "norse":
-        return NeuronSpec(
-            kind=snn.Lif,
-            settings={"dt": dt},
-            gain=p["w_in"],
-            parameters={
-                "tau_syn_inv": dt / p["tau_syn"],
-                "tau_mem_inv": dt / p["tau_mem"],
-                "v_leak": p["v_leak"],
-                "v_th": p["v_threshold"],
-                "v_reset": p["v_reset"],
-            },
-        )
-    keys = ("tau_syn", "tau_mem", "r", "w_in", "v_leak", "v_threshold", "v_reset")
-    return NeuronSpec(kind=snn.CubaLif, settings={"dt": dt, "reset": kind}, parameters={k: p[k] for k in keys})
-
-
-def _if(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
-    gain = p["r"] * dt if producer == "spec" else p["r"]
-    if reset == "subtract":
-        return NeuronSpec(
-            kind=snn.Leaky,
-            gain=gain,
-            settings={"reset": reset, "reset_delay": False},
-            parameters={"beta": 1.0, "threshold": p["v_threshold"]},
-        )
-    return NeuronSpec(kind=snn.Iaf, gain=gain, parameters={"v_th": p["v_threshold"], "v_reset": p["v_reset"]})
-
-
-def _li(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
-    return NeuronSpec(
-        kind=snn.LiBox,
-        gain=p["r"],
-        settings={"dt": dt},
-        parameters={"tau_mem_inv": _inverse(p["tau"], producer, dt), "v_leak": p["v_leak"]},
-    )
-
-
-def _cubali(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
-    """r times the current of forward Euler is snn.li's current over the input times r dt / tau_syn."""
-    inverse = {key: _inverse(p[key], producer, dt) for key in ("tau_syn", "tau_mem")}
-    share = 1.0 if producer == "norse" else inverse["tau_syn"] * dt
-    return NeuronSpec(
-        kind=snn.Li,
-        gain=p["r"] * p["w_in"] * share,
-        settings={"dt": dt},
-        parameters={"tau_syn_inv": inverse["tau_syn"], "tau_mem_inv": inverse["tau_mem"], "v_leak": p["v_leak"]},
-    )
-
-
-def _integrator(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
-    return NeuronSpec(
-        kind=snn.Leaky,
-        gain=p["r"] * (dt if producer == "spec" else 1.0),
-        settings={"reset": "none"},
-        parameters={"beta": 1.0, "threshold": 1.0},
-    )
-
-
-def _threshold(p: dict[str, Array], producer: str, dt: float, reset: str) -> NeuronSpec:
-    return NeuronSpec(kind=snn.Leaky, settings={"reset": "none"}, parameters={"beta": 0.0, "threshold": p["threshold"]})
-
-
-MAKERS = {"LIF": _lif, "CubaLIF": _cubalif, "IF": _if, "LI": _li, "CubaLI": _cubali, "I": _integrator,
-          "Threshold": _threshold}  # fmt: skip
-"""The neuron of a node, by its class."""
 
 _BY_RATE = "by rate, fitted to the neuron's simulated staircase"
 

@@ -72,13 +72,13 @@ def test_sinabs_counts_time_in_steps(tmp_path: Path) -> None:
     alpha, v, wanted = np.exp(-1 / 8), np.zeros(4), []
     for step in X[0].numpy():
         v = alpha * v + (1 - alpha) * step
-        wanted.append(v > 0.5)
+        wanted.append(np.trunc(np.maximum(v, 0) / 0.5))
         v = v - 0.5 * wanted[-1]
     assert 0 < np.mean(wanted) < 1
     np.testing.assert_array_equal(got, np.array(wanted))
 
 
-@pytest.mark.parametrize(("producer", "gain"), [("spec", 0.1), ("sinabs", 1.0), ("norse", 1.0), ("snntorch", 1.0)])
+@pytest.mark.parametrize(("producer", "gain"), [("spec", 0.1), ("norse", 1.0), ("snntorch", 1.0)])
 def test_integrate_and_fire_by_producer(producer: str, gain: float, tmp_path: Path) -> None:
     got = over_time(tmp_path, nir.IF(r=four(1.0), v_threshold=four(0.5), v_reset=four(0.0)), producer=producer, dt=0.1)
     v, wanted = np.zeros(4), []
