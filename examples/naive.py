@@ -15,11 +15,12 @@ import numpy as np
 from attrs import evolve, field, frozen, validators
 
 import akc
-from akc.compiler.pipeline import Pass, parse_pipeline
+from akc.compiler.pipeline import parse_pipeline
 from akc.compiler.samples import match_samples
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn, snn
 from akc.passes import LEGALISE, MERGE
+from akc.passes.shared.contract import Pass, PassContext
 from akc.passes.shared.neurons.spikes import is_spiking
 from akc.sim.run import run
 
@@ -46,17 +47,21 @@ class KeepThresholds:
     name: ClassVar[str] = "naive-spikes"
     requires: ClassVar[str | None] = None
     ensures: ClassVar[str | None] = None
+    preserves: ClassVar[str] = "approximation"
+    measure: ClassVar[str] = "the share of same answers on samples"
+    reads: ClassVar[tuple[str, ...]] = ("samples",)
 
     bits: int = field(default=1, validator=validators.in_((1, 2, 4)))
 
-    def run(self, module: Module, context: akc.Context) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with other numbers around its levels; layers in front are changed before those behind."""
         for levels in [op for op in module.net.ops if isinstance(op, snn.Levels)]:
             module = self._kept(module, _stairs(module, levels), context)
-        return module
+        return evolve(module, source=None)
 
-    def _kept(self, module: Module, stairs: _Stairs, context: akc.Context) -> Module:
-        neuron = context.notes["rate"].source.net.producer(stairs.levels.name)
+    def _kept(self, module: Module, stairs: _Stairs, context: PassContext) -> Module:
+        assert module.source is not None
+        neuron = module.source.net.producer(stairs.levels.name)
         step = 1.0 if self.bits == 1 else _largest(module, stairs.before.x, context) / stairs.levels.high
         changed: dict[str, Op] = {
             stairs.before.name: evolve(stairs.before, scale=1 / step, shift=0.5 - float(neuron.threshold) / step),
@@ -71,7 +76,7 @@ def _stairs(module: Module, levels: snn.Levels) -> _Stairs:
     return _Stairs(before, levels, after)
 
 
-def _largest(module: Module, name: str, context: akc.Context) -> float:
+def _largest(module: Module, name: str, context: PassContext) -> float:
     assert context.samples is not None
     return float(np.max(run(module, dict(context.samples), keep=True)[name]))
 

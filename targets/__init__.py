@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -74,6 +74,15 @@ class Target(Protocol):
 
     def place(self, module: Module, mode: str = "vendor") -> Module:
         """Complete every `at`; raises DiagnosticError with all faults. Partial pins are honoured."""
+
+    def partition(
+        self,
+        module: Module,
+        way: str = "crossings",
+        mode: str = "vendor",
+        warn: Callable[[Diagnostic], None] = lambda diagnostic: None,
+    ) -> Module:
+        """Cut what the chip does not take in one piece into sequences and host layers, all placed."""
 
     def assemble(self, module: Module, engine_version: str | None = None) -> tuple[SequenceProgram, ...]:
         """Programs of a placed module, one per sequence, in order."""

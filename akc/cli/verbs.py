@@ -103,7 +103,7 @@ def passes(name: str | None) -> None:
     if name is None:
         width = max(len(n) for n in PASSES)
         for key, one in PASSES.items():
-            print(f"{key:{width}}  {summary(one)}")
+            print(f"{key:{width}}  {one.preserves:13}  {summary(one)}")
         print(f"\nakc lower runs  {LOWER}\nakc build adds  {BUILD.removeprefix(LOWER).lstrip(',')}")
         return
     if name not in PASSES:
@@ -313,8 +313,8 @@ def _check_outputs(source: str, outputs: list[str | None], suffix: str = "") -> 
             raise error("AKC0903", f"{output} is the source, which would be lost", help="give the product another name")
 
 
-REPORTING = ("train-readout", "fit-rate", "calibration")
-"""Notes that are told."""
+REPORTING = ("train-readout", "rate", "fit-rate", "calibration")
+"""Reports that are told."""
 
 
 def _talking(context: Context, timings: bool, work: Any) -> Any:
@@ -324,8 +324,8 @@ def _talking(context: Context, timings: bool, work: Any) -> Any:
     finally:
         _print_warnings(context.warnings)
         for name in REPORTING:
-            if name in context.notes:
-                say(f"{name}: {context.notes[name]}")
+            if name in context.reports:
+                say(f"{name}: {context.reports[name]}")
         if timings:
             for name, seconds in context.timings:
                 say(f"{seconds * 1000:9.1f} ms  {name}")

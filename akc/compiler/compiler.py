@@ -51,7 +51,7 @@ def lower(
     .npy file, an array, or a dict of arrays by input name (`labels` optional). input_range: smallest and
     largest input value. pipeline: passes in place of the default ones. options: values for pass options,
     as {"lower-int4": {"weights": 2}}. least: the smallest share of same answers on samples held out that is
-    not refused (0.8); 0 never refuses. context: to collect warnings, notes and timings; without one, warnings
+    not refused (0.8); 0 never refuses. context: to collect warnings, reports and timings; without one, warnings
     are Python's (`akc.DiagnosticWarning`). spikes: "rate", "step" or "hybrid", the way a spiking network takes.
     spiking: what a spiking source does not say itself: steps, dt, coding, readout, reset, producer, topology,
     accept (akc.frontends.spiking.reader.SpikingOptions).

@@ -35,10 +35,17 @@ def summary(pass_class: type[Any]) -> str:
     return (pass_class.__doc__ or "").strip().splitlines()[0]
 
 
+def preserves(pass_class: type[Any]) -> str:
+    """What a pass preserves, an approximation with its measure."""
+    measure = getattr(pass_class, "measure", "")
+    return f"{pass_class.preserves}{f' (measured by {measure})' if measure else ''}"
+
+
 def describe_pass(pass_class: type[Any]) -> str:
     """A pass with its levels and options, as `akc passes NAME` prints it."""
     lines = [f"{pass_class.name}: {inspect.cleandoc(pass_class.__doc__ or '')}", ""]
     lines.append(f"needs: {pass_class.requires or 'any level'}; gives: {pass_class.ensures or 'the same level'}")
+    lines.append(f"preserves: {preserves(pass_class)}; reads: {', '.join(pass_class.reads) or 'nothing but the text'}")
     for row in option_rows(pass_class):
         lines += ["", f"  {row.name}={row.default}  ({row.type})"]
         lines += textwrap.wrap(row.doc, 100, initial_indent="      ", subsequent_indent="      ")

@@ -10,7 +10,8 @@ import attrs
 
 from akc.base.calls import suggestion
 from akc.base.diagnostics import Diagnostic, DiagnosticError
-from akc.compiler.pipeline import Pass, option_limit, parse_pipeline
+from akc.compiler.pipeline import option_limit, parse_pipeline
+from akc.passes.shared.contract import Pass
 
 
 def configured(pipeline: str, options: Mapping[str, Mapping[str, Any]]) -> list[Pass]:

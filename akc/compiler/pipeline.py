@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import attrs
 import numpy as np
@@ -24,32 +24,21 @@ from akc.ir.module import MODULE, Module
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.verifier import verify
+from akc.passes.shared.contract import Pass, PassContext, Reads, Samples
 from akc.targets import Target, load_target
 
-Samples = Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]
-
-
-class Pass(Protocol):
-    """A rewrite. Options are the fields of its frozen attrs class; `docs` are their docstrings.
-
-    requires, ensures: the level a module must have before, and has after (None: any, unchanged).
-    """
-
-    name: ClassVar[str]
-    requires: ClassVar[str | None]
-    ensures: ClassVar[str | None]
-
-    def run(self, module: Module, context: Context) -> Module:
-        """The rewritten module; the very same object if there was nothing to do."""
+Check = Callable[[Module, Pass, Module], None]
+"""Looks at what a pass did: the module before, the pass, the module after. Raises DiagnosticError to refuse it."""
 
 
 @define
 class Context:
-    """What passes may ask for besides the module.
+    """What a run of passes is given, and what it collects for the user: warnings, timings and reports.
 
     samples: calibration inputs by name, batch axis first, or None; labels: their classes, or None;
     input_range: smallest and largest input that the user promises; host: whether layers that the chip
-    does not take may run on the host ("refuse" or "allow"); progress: called with (done, total, what).
+    does not take may run on the host ("refuse" or "allow"); progress: called with (done, total, what); check: called
+    after each pass that changed the module.
     """
 
     target_name: str = "akd1000"
@@ -62,10 +51,9 @@ class Context:
     dump_dir: Path | None = None
     command: tuple[str, ...] = ()
     progress: Callable[[int, int, str], None] = lambda done, total, what: None
-    coming: tuple[Pass, ...] = ()
-    """The passes behind the one that runs, whose options it may follow."""
-    notes: dict[str, Any] = field(factory=dict)
-    """What passes found out and reports may show, by pass name."""
+    check: Check = lambda before, one, after: None
+    reports: dict[str, Any] = field(factory=dict)
+    """What passes found out, by pass name; no pass reads it."""
 
     @property
     def target(self) -> Target:
@@ -77,6 +65,15 @@ class Context:
         warning = attrs.evolve(diagnostic, severity="warning")
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+    def report(self, name: str, found: Any) -> None:
+        """Keep what a pass found out."""
+        self.reports[name] = found
+
+    def of_pass(self, reads: Iterable[Reads]) -> PassContext:
+        """What a pass is given that reads these fields, and nothing else."""
+        given: dict[str, Any] = {name: getattr(self, name) for name in reads}
+        return PassContext(target=self.target, progress=self.progress, warn=self.warn, report=self.report, **given)
 
 
 # -- pipeline strings ------------------------------------------------------------------------------
@@ -195,7 +192,6 @@ def run_pipeline(module: Module, pipeline: str | list[Pass], context: Context) -
         write_text(make_folder(context.dump_dir) / "00-input.akir", print_module(module))
     done: list[str] = []
     for number, one in enumerate(passes, 1):
-        context.coming = tuple(passes[number:])
         module = _run_pass(one, module, context, done, number)
         done.append(one.name)
     return module
@@ -206,15 +202,17 @@ def _run_pass(one: Pass, module: Module, context: Context, done: list[str], numb
         require_level(module, one.requires, f"pass {one.name}")
     start = time.perf_counter()
     try:
-        result = one.run(module, context)
+        result = one.run(module, context.of_pass(one.reads))
         _check_result(one, module, result)
     except DiagnosticError:
         raise
     except Exception as fault:
         raise PassCrash(one.name, _reproducer(one, module), done, fault) from fault
     context.timings.append((one.name, time.perf_counter() - start))
-    if result is not module and context.dump_dir is not None:
-        write_text(context.dump_dir / f"{number:02}-{one.name}.akir", print_module(result))
+    if result is not module:
+        context.check(module, one, result)
+        if context.dump_dir is not None:
+            write_text(context.dump_dir / f"{number:02}-{one.name}.akir", print_module(result))
     return result
 
 

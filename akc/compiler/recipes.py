@@ -13,8 +13,9 @@ from typing import Any
 from attrs import evolve, frozen
 
 from akc.base.diagnostics import DiagnosticError, error
-from akc.compiler.pipeline import Context, Pass, run_pipeline
+from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Array, Module
+from akc.passes.shared.contract import Pass
 from akc.passes.spiking.fit_rate import Score
 from akc.sim.compare import Comparison, compare
 from akc.sim.run import Runner
@@ -68,7 +69,7 @@ def calibrated(module: Module, lowered: Module, passes: list[Pass], context: Con
     """The lowered network, or the one of another recipe that answers more like its source `module`.
 
     The last quarter of the samples is held out; each recipe is run on the others, and the best one (the one asked
-    for, where no other is better by more than chance) on all of them. context.notes["calibration"] gets the
+    for, where no other is better by more than chance) on all of them. context.reports["calibration"] gets the
     report. Raises DiagnosticError AKC0391 below `least` same answers.
     """
     if not _can_be_judged(module, context):
@@ -97,7 +98,7 @@ def calibrated(module: Module, lowered: Module, passes: list[Pass], context: Con
     count = len(next(iter(unseen.values())))
     same = {name: score.same for name, score in scores.items()}
     report = Report(same, kept, count, compare(lowered, module, unseen))
-    context.notes["calibration"] = report
+    context.report("calibration", report)
     if same[kept] + scores[kept].error < least:
         raise refusal(report, least)
     return lowered
@@ -113,7 +114,7 @@ def _score(module: Module, recipe: list[Pass], seen: Context, unseen: dict[str, 
 
 def _can_be_judged(module: Module, context: Context) -> bool:
     """Whether there are samples enough, and one result with several classes, that nothing has judged yet."""
-    if context.samples is None or "fit-rate" in context.notes or len(module.net.outputs) != 1:
+    if context.samples is None or "fit-rate" in context.reports or len(module.net.outputs) != 1:
         return False
     count = len(next(iter(context.samples.values())))
     return count >= FEWEST and len(module.net.output_types[0].shape) == 1 and module.net.output_types[0].size > 1
@@ -125,7 +126,7 @@ def _halves(context: Context) -> tuple[Context, dict[str, Array]]:
     held = len(next(iter(samples.values()))) // 4
     seen = {name: array[:-held][:MOST] for name, array in samples.items()}
     labels = None if context.labels is None else context.labels[:-held][:MOST]
-    quiet = evolve(context, samples=seen, labels=labels, warnings=[], timings=[], notes={}, dump_dir=None)
+    quiet = evolve(context, samples=seen, labels=labels, warnings=[], timings=[], reports={}, dump_dir=None)
     return quiet, {name: array[-held:][:MOST] for name, array in samples.items()}
 
 

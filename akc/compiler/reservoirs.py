@@ -56,14 +56,15 @@ def train_readout(
     source: what `akc.lower` takes: a file name, a live torch module (with example), or a Module; a spiking one
     that gives its spikes over time is read with readout="none". samples: inputs, batch axis first, an array or a
     dict by name; labels: class of each. windows: a result over time is summed over so many windows. strength: of
-    the ridge; 0 chooses. replace: train a dense layer that ends the network anew. context: its notes
+    the ridge; 0 chooses. replace: train a dense layer that ends the network anew. context: its reports
     ["train-readout"] tell the share of right answers on samples held out. Raises DiagnosticError AKC0410.
     """
     with told(context) as collecting:
         module = read_source(source, Options(example=example, spiking=spiking, warn=collecting.warn))
         collecting.samples = samples_for(samples, module.net.inputs, "samples").inputs
         collecting.labels = as_array("labels", labels)
-        return TrainReadout(windows=windows, strength=strength, replace=replace).run(module, collecting)
+        trained = TrainReadout(windows=windows, strength=strength, replace=replace)
+        return trained.run(module, collecting.of_pass(TrainReadout.reads))
 
 
 @public(steps=whole(1), windows=whole(1), front=optional(MODULE))

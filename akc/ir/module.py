@@ -31,12 +31,22 @@ class Value:
     """A named value: an input of the net or the result of a statement.
 
     range: smallest and largest activation seen or assumed, in the value's own units (calibration
-    writes it; the text shows it as `in [lo, hi]`).
+    writes it; the text shows it as `in [lo, hi]`). tops: what to take for the largest where the levels have
+    fewer bits, in pairs (bits, top); the text shows them as `in [lo, hi, u1=..., u2=...]`.
     """
 
     name: str
     type: TensorType
     range: tuple[float, float] | None = None
+    tops: tuple[tuple[int, float], ...] = ()
+
+    def range_at(self, bits: int) -> tuple[float, float] | None:
+        """The range for levels of so many bits."""
+        return None if self.range is None else (self.range[0], dict(self.tops).get(bits, self.range[1]))
+
+    def ranged_like(self, other: Value) -> Value:
+        """The value with the range of another."""
+        return evolve(self, range=other.range, tops=other.tops)
 
 
 @frozen(kw_only=True)
@@ -174,10 +184,15 @@ class Net:
 
 @frozen(kw_only=True)
 class Module:
-    """A whole text: one net and the weights it names."""
+    """A whole text: one net and the weights it names.
+
+    source: the network that `net` stands for, with weights of its own, where passes still have to hold the one
+    against the other (spiking networks run by rates); it has the same inputs, and no source itself.
+    """
 
     net: Net
     weights: Mapping[str, Weight] = field(factory=dict)
+    source: Module | None = None
     version: str = "1.0"
     comments: tuple[str, ...] = ()
     weights_comments: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from lark import Token, Tree
 
 from akc.base.calls import WORD, instance, public
@@ -24,6 +24,9 @@ from akc.ir.verifier import verify
 from akc.ir.weights import Weight
 
 VERSIONS = ("1.0",)
+
+TOPS = {"u1": 1, "u2": 2, "u3": 3, "u4": 4}
+"""Types of levels that a range may have a top of its own for, and their bits."""
 
 Node = Any
 """A lark tree; whether a child is a tree, a token or None is fixed by the grammar."""
@@ -116,27 +119,31 @@ class _Builder:
     # -- module and net ---------------------------------------------------------------------------
 
     def build(self, tree: Node) -> tuple[Module, list[Diagnostic]]:
-        header, net_node, weights_node = tree.children[0], tree.children[1], tree.children[2]
+        header, *body, source_node = tree.children
         version = header.children[0]
         if version not in VERSIONS:
             known = ", ".join(VERSIONS)
             self.fault("AKC0003", f"akir {version} is not known", version, help=f"this akc reads akir {known}")
         head_comments = self.comments.through_line(header.meta.end_pos)
+        module = self.body(*body)
+        source = None if source_node is None else self.source_net(source_node)
+        end = self.comments.before(len(self.source.text))
+        head: dict[str, Any] = {"version": str(version), "comments": head_comments, "trailing_comments": end}
+        return evolve(module, source=source, **head), self.faults
+
+    def body(self, net_node: Node, weights_node: Node | None) -> Module:
+        """A net and its weights."""
         net = self.net(net_node)
-        weights_comments: tuple[str, ...] = ()
-        weights: dict[str, Weight] = {}
-        if weights_node is not None:
-            weights_comments = self.comments.through_line(weights_node.meta.start_pos)
-            weights = self.weights(weights_node)
-        module = Module(
-            net=net,
-            weights=weights,
-            version=str(version),
-            comments=head_comments,
-            weights_comments=weights_comments,
-            trailing_comments=self.comments.before(len(self.source.text)),
-        )
-        return module, self.faults
+        if weights_node is None:
+            return Module(net=net)
+        comments = self.comments.through_line(weights_node.meta.start_pos)
+        return Module(net=net, weights=self.weights(weights_node), weights_comments=comments)
+
+    def source_net(self, node: Node) -> Module:
+        """What stands in `source { ... }`."""
+        comments = self.comments.through_line(node.meta.start_pos)
+        module = self.body(*node.children)
+        return evolve(module, comments=comments, trailing_comments=self.comments.before(node.meta.end_pos - 1))
 
     def net(self, node: Node) -> Net:
         children = node.children
@@ -165,8 +172,17 @@ class _Builder:
         )
 
     def value(self, name: Token, kind: Node, bounds: Node | None) -> Value:
-        limits = None if bounds is None else tuple(float(n) for n in bounds.children)
-        return Value(name[1:], self.tensor_type(kind), limits)  # type: ignore[arg-type]
+        if bounds is None:
+            return Value(name[1:], self.tensor_type(kind))
+        low, high, *tops = (child for child in bounds.children if child is not None)
+        found = tuple(self.top(*top.children) for top in tops)
+        return Value(name[1:], self.tensor_type(kind), (float(low), float(high)), found)
+
+    def top(self, name: Token, number: Token) -> tuple[int, float]:
+        """The top of a range for levels of one type."""
+        if name not in TOPS:
+            self.fault("AKC0105", f"a range has no {name}", name, help=f"tops are named {', '.join(TOPS)}")
+        return TOPS.get(str(name), 4), float(number)
 
     def tensor_type(self, node: Node) -> TensorType:
         name, dims = node.children[0], [c for c in node.children[1:] if c is not None]

@@ -20,15 +20,24 @@ WIDTH = 100
 @public(module=MODULE, elide=FLAG)
 def print_module(module: Module, elide: bool = False) -> str:
     """The text of a module; `elide` writes digests in place of weights that are no short vectors."""
-    lines = [*_comments(module.comments, ""), f"akir {module.version}", "", *_net(module.net)]
-    if module.weights or module.weights_comments:
-        lines += ["", *_comments(module.weights_comments, ""), "weights {"]
-        for name, weight in module.weights.items():
-            lines += _comments(weight.comments, "  ")
-            lines += _weight(name, weight, elide)
-        lines.append("}")
+    lines = [*_comments(module.comments, ""), f"akir {module.version}", "", *_body(module, elide)]
+    if module.source is not None:
+        lines += ["", *_comments(module.source.comments, ""), "source {"]
+        lines += [f"  {line}".rstrip() for line in _body(module.source, elide)]
+        lines += [*_comments(module.source.trailing_comments, "  "), "}"]
     lines += _comments(module.trailing_comments, "")
     return "\n".join(lines) + "\n"
+
+
+def _body(module: Module, elide: bool) -> Iterator[str]:
+    """The net and its weights."""
+    yield from _net(module.net)
+    if module.weights or module.weights_comments:
+        yield from ("", *_comments(module.weights_comments, ""), "weights {")
+        for name, weight in module.weights.items():
+            yield from _comments(weight.comments, "  ")
+            yield from _weight(name, weight, elide)
+        yield "}"
 
 
 def _comments(comments: tuple[str, ...], indent: str) -> Iterator[str]:
@@ -68,7 +77,10 @@ def _value(value: Value) -> str:
 
 
 def _range(value: Value) -> str:
-    return "" if value.range is None else f" in [{', '.join(print_float(n) for n in value.range)}]"
+    if value.range is None:
+        return ""
+    ends = [print_float(n) for n in value.range] + [f"u{bits}={print_float(top)}" for bits, top in value.tops]
+    return f" in [{', '.join(ends)}]"
 
 
 def _sequence(sequence: Sequence) -> Iterator[str]:

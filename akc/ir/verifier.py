@@ -24,7 +24,21 @@ def verify(module: Module) -> list[Diagnostic]:
     """Faults and warnings (see `severity`) of a module, in text order."""
     checker = _Checker(module)
     checker.run()
-    return checker.found
+    return checker.found + ([] if module.source is None else [*verify(module.source), *_other_inputs(module)])
+
+
+def _other_inputs(module: Module) -> Iterator[Diagnostic]:
+    """A source has the inputs of the net that stands for it."""
+    assert module.source is not None
+    source, wanted = module.source.net, {v.name: v.type for v in module.net.inputs}
+    if {v.name: v.type for v in source.inputs} != wanted:
+        yield Diagnostic(
+            code="AKC0432",
+            message=f"the source @{source.name} takes other inputs than @{module.net.name}, which stands for it",
+            span=source.spans.get("op"),
+            label=f"needed: {', '.join(f'%{name}: {kind}' for name, kind in wanted.items())}",
+            help="take the source { ... } away: then nothing is fitted to it any more",
+        )
 
 
 @define
@@ -68,7 +82,8 @@ class _Checker:
             self.found.append(
                 Diagnostic(code="AKC0104", message=f"%{value.name} is defined twice", span=span, notes=note)
             )
-        if value.range is not None and not value.range[0] <= value.range[1]:
+        low, high = value.range or (0.0, 0.0)
+        if not all(low <= top for top in (high, *dict(value.tops).values())):
             self.found.append(
                 Diagnostic(code="AKC0107", message=f"the range of %{value.name} ends before it starts", span=span)
             )
@@ -217,7 +232,7 @@ def _suggest(name: str, known: Iterable[str], sign: str, cutoff: float = 0.6) ->
 
 def verify_numbers(module: Module) -> list[Diagnostic]:
     """Faults and warnings in the numbers of the weights; decodes every payload, which `verify` does not."""
-    found: list[Diagnostic] = []
+    found: list[Diagnostic] = [] if module.source is None else verify_numbers(module.source)
     for weight in module.weights.values():
         try:
             _ = None if weight.elided else weight.array

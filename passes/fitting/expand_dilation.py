@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 from akc.passes.shared.rewriting.windows import LARGEST
 
@@ -24,8 +23,10 @@ class ExpandDilation:
     name = "expand-dilation"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module without dilation where the kernel stays small enough."""
         return rewrite(module, _expand)
 

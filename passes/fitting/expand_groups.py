@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.shared.rewriting.rewrite import Editor, Floats, rewrite
+from akc.passes.shared.contract import PassContext
+from akc.passes.shared.rewriting.groups import ungrouped
+from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 
 @frozen
@@ -23,8 +22,10 @@ class ExpandGroups:
     name = "expand-groups"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module without groups other than depthwise ones."""
         return rewrite(module, _expand)
 
@@ -38,14 +39,3 @@ def _expand(editor: Editor, op: Op) -> bool:
     full = ungrouped(grouped, op.groups)
     editor.replace((op,), evolve(op, weight=editor.weight(op.weight, full, op), groups=1))
     return True
-
-
-def ungrouped(weight: Floats, groups: int) -> Floats:
-    """The weights of a grouped convolution as those of a full one, 0 between groups."""
-    filters, k0, k1, inputs = weight.shape
-    full = np.zeros((filters, k0, k1, inputs * groups))
-    per_group = filters // groups
-    for group in range(groups):
-        rows = slice(group * per_group, (group + 1) * per_group)
-        full[rows, :, :, group * inputs : (group + 1) * inputs] = weight[rows]
-    return full

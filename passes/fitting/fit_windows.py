@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn, nn_host
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.chains import Group, Segment, split
 from akc.passes.shared.rewriting.geometry import same_sides
 from akc.passes.shared.rewriting.rewrite import Editor
@@ -31,8 +31,10 @@ class FitWindows:
     name = "fit-windows"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ("host",)
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with windows that fit."""
         editor = Editor(module)
         for segment in split(module).segments:
@@ -86,7 +88,7 @@ def _cut(editor: Editor, group: Group, axes: tuple[Axis, Axis]) -> None:
         stop=(*(axis.offset + axis.size for axis in axes), channels),
         after=(inner,),
     )
-    editor.replace((last,), inner, evolve(part, result=evolve(part.result, range=last.result.range)))
+    editor.replace((last,), inner, evolve(part, result=part.result.ranged_like(last.result)))
 
 
 def _current(editor: Editor, op: Op) -> Op:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.chains import Group, split
 from akc.passes.shared.rewriting.geometry import image_plan
 from akc.passes.shared.rewriting.rewrite import Editor
@@ -27,8 +26,10 @@ class InsertIdentity:
     name = "insert-identity"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with identities inserted."""
         changed = _with_identities(module)
         return module if changed is module else self.run(changed, context)
@@ -62,6 +63,6 @@ def _insert(editor: Editor, op: Op) -> None:
     renamed = evolve(before, result=evolve(before.result, name=editor.name(f"{op.name}_pooled")))
     conv = editor.make(nn.Conv, editor.name(f"{op.name}_identity"), (), x=renamed.name, weight=weight, after=(renamed,))
     relu = editor.make(nn.Relu, op.name, (), x=conv.name, after=(conv,))
-    kept = before.result.range
-    new = [evolve(o, origin=before.origin, result=evolve(o.result, range=kept)) for o in (conv, relu)]
+    kept = before.result
+    new = [evolve(o, origin=before.origin, result=o.result.ranged_like(kept)) for o in (conv, relu)]
     editor.replace((before,), renamed, *new)

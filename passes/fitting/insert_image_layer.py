@@ -12,7 +12,8 @@ from attrs import evolve, field, frozen, validators
 from akc.base.diagnostics import error
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.shared.numbers.propagate import input_ranges
+from akc.passes.shared.contract import PassContext
+from akc.passes.shared.numbers.propagate import input_reach
 from akc.passes.shared.rewriting.affine import is_leading
 from akc.passes.shared.rewriting.geometry import IMAGE_SMALLEST, IMAGE_WIDEST
 from akc.passes.shared.rewriting.rewrite import Editor, Floats
@@ -34,11 +35,13 @@ class InsertImageLayer:
     name = "insert-image-layer"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ("samples", "input_range")
 
     filters: int = field(default=0, validator=[validators.ge(0), validators.le(17)])
     """How many filters share the range of the input; 0 inserts nothing."""
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with an image layer; raises DiagnosticError AKC0416 where the input has no such shape."""
         editor = Editor(module)
         dense = next((op for op in editor.ops if isinstance(op, nn.Dense | nn.Conv)), None)
@@ -48,15 +51,6 @@ class InsertImageLayer:
             return module
         _insert(editor, dense, input_reach(module, context), self.filters)
         return editor.finish()
-
-
-def input_reach(module: Module, context: Any) -> tuple[float, float]:
-    """Smallest and largest input: as recorded, else as in the samples, else as promised or assumed."""
-    value = module.net.inputs[0]
-    samples = None if context.samples is None else context.samples.get(value.name)
-    if value.range is None and samples is not None:
-        return float(samples.min()), float(samples.max())
-    return input_ranges(module, context)[value.name]
 
 
 def _insert(editor: Editor, dense: nn.Dense, reach: tuple[float, float], filters: int) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from attrs import frozen
 
@@ -13,6 +12,7 @@ from akc.ir.levels import level_of, reaches
 from akc.ir.module import Module, Op
 from akc.ir.opaque import opaque_kind
 from akc.ir.ops import host, nn, snn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.chains import Chain, Segment, split
 from akc.passes.shared.rewriting.legal_layers import segment_faults
 from akc.passes.shared.rewriting.named_groups import with_named_groups
@@ -31,8 +31,10 @@ class Legalize:
     name = "legalize"
     requires = None
     ensures = "mappable"
+    preserves = "values"
+    reads = ("host",)
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The same module; raises DiagnosticError with every fault, and passes the target's warnings on."""
         faults = list(float_faults(module, context.host == "allow"))
         if reaches(level_of(module), "quantised"):

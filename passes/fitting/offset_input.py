@@ -10,16 +10,15 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.fitting.expand_groups import ungrouped
-from akc.passes.fitting.insert_image_layer import input_reach
-from akc.passes.fitting.mirror import Mirror, fits
-from akc.passes.fitting.pad_input import PadInput
+from akc.passes.shared.contract import PassContext
+from akc.passes.shared.numbers.propagate import input_reach
 from akc.passes.shared.rewriting.chains import split
 from akc.passes.shared.rewriting.geometry import NO_SIDES, image_plan
+from akc.passes.shared.rewriting.groups import ungrouped
+from akc.passes.shared.rewriting.input_border import with_host_border
+from akc.passes.shared.rewriting.mirrored import fits, mirrored_to_fit
 from akc.passes.shared.rewriting.rewrite import Editor
-
-MOVES = (nn.Reshape, nn.Permute, nn.Flip, nn.Repeat)
-"""What gives the numbers that it gets, in other places."""
+from akc.passes.shared.rewriting.rows import reads_input
 
 
 @frozen
@@ -35,29 +34,23 @@ class OffsetInput:
     name = "offset-input"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ("samples", "input_range")
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module whose border holds zeros; the same object where it does already."""
         groups = split(module).groups
         conv = groups[0].core if groups else None
         if not isinstance(conv, nn.Conv) or not any(conv.pad) or not reads_input(module, conv):
             return module
         low, high = input_reach(module, context)
-        padded = PadInput().run(module, context)
+        padded = with_host_border(module)
         if low >= 0 or image_plan(split(padded).groups[0], padded) is not None:
             return module
         on_host = _padded_on_host(module, conv)
-        if fits(Mirror().run(on_host, context), context):
+        if fits(mirrored_to_fit(on_host)):
             return on_host
         return _offset(module, conv, low, high)
-
-
-def reads_input(module: Module, conv: nn.Conv) -> bool:
-    """Whether only moves and zeros stand between the net's input and a convolution."""
-    here = module.net.producer(conv.x)
-    while isinstance(here, MOVES) or (isinstance(here, nn.Pad) and not here.value):
-        here = module.net.producer(here.x)
-    return here is None
 
 
 def _padded_on_host(module: Module, conv: nn.Conv) -> Module:

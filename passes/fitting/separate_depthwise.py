@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 
@@ -25,8 +24,10 @@ class SeparateDepthwise:
     name = "separate-depthwise"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module in which every depthwise convolution has a 1x1 convolution behind it."""
         return rewrite(module, _separate)
 
@@ -38,7 +39,7 @@ def _separate(editor: Editor, op: Op) -> bool:
     weight = editor.weight(f"{op.weight.removesuffix('.weight')}.identity", np.eye(channels)[:, None, None, :])
     inner = evolve(op, result=evolve(op.result, name=editor.name(f"{op.name}_depthwise"), range=None))
     identity = editor.make(nn.Conv, op.name, (), x=inner.name, weight=weight, after=(inner,))
-    identity = evolve(identity, origin=op.origin, result=evolve(identity.result, range=op.result.range))
+    identity = evolve(identity, origin=op.origin, result=identity.result.ranged_like(op.result))
     editor.replace((op,), inner, identity)
     return True
 

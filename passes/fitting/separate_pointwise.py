@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.affine import is_leading
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
@@ -29,8 +28,10 @@ class SeparatePointwise:
     name = "separate-pointwise"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module whose wide 1x1 convolutions are separable layers."""
         return rewrite(module, _separate)
 

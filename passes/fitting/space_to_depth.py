@@ -12,14 +12,15 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.fitting.expand_groups import ungrouped
-from akc.passes.fitting.pad_input import PadInput
-from akc.passes.fitting.repeat_rows import RepeatRows
-from akc.passes.fitting.split_stride import SplitStride, fits_at_all
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.affine import is_leading
 from akc.passes.shared.rewriting.chains import split
 from akc.passes.shared.rewriting.geometry import image_plan
+from akc.passes.shared.rewriting.groups import ungrouped
+from akc.passes.shared.rewriting.input_border import with_host_border
 from akc.passes.shared.rewriting.rewrite import Editor, Floats
+from akc.passes.shared.rewriting.rows import with_rows
+from akc.passes.shared.rewriting.strides import fits_at_all, without_strides
 from akc.passes.shared.rewriting.windows import LARGEST, STRIDED, common_stride
 
 
@@ -36,33 +37,33 @@ class SpaceToDepth:
     name = "space-to-depth"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module without the stride; the same object where the chip has it, or where there is no way."""
         chain = split(module)
         conv = chain.groups[0].core if chain.groups else None
         if not isinstance(conv, nn.Conv) or not is_leading(Editor(module), conv):
             return module
-        if common_stride(conv) == 1 or conv.dilation != (1, 1) or _image_layer(module, context):
+        if common_stride(conv) == 1 or conv.dilation != (1, 1) or _image_layer(module):
             return module
         native = common_stride(conv) == 2 and max(module.weights[conv.weight].type.shape[1:3]) <= STRIDED
         if native and fits_at_all(module):
             return module
         candidates = [_rearranged(module, conv, ways) for ways in _choices(module, conv)]
-        found = next(
-            (c for c in candidates if fits_at_all(SplitStride().run(RepeatRows().run(c, context), context))), None
-        )
+        found = next((c for c in candidates if fits_at_all(without_strides(with_rows(c)))), None)
         return found or (module if native or not candidates else candidates[0])
 
 
-def _fits(module: Module, context: Any) -> bool:
+def _fits(module: Module, context: PassContext) -> bool:
     """Whether every window finds its place, with the help of the passes behind this one."""
-    return fits_at_all(SplitStride().run(RepeatRows().run(module, context), context))
+    return fits_at_all(without_strides(with_rows(module)))
 
 
-def _image_layer(module: Module, context: Any) -> bool:
+def _image_layer(module: Module) -> bool:
     """Whether the image layer takes the first convolution, which has strides of its own."""
-    padded = PadInput().run(module, context)
+    padded = with_host_border(module)
     return image_plan(split(padded).groups[0], padded) is not None
 
 

@@ -3,20 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from attrs import frozen
 
-import numpy as np
-from attrs import evolve, frozen
-
-from akc.ir.module import Module, Op
-from akc.ir.ops import nn
-from akc.passes.fitting.mirror import Mirror, fits
-from akc.passes.fitting.pad_input import PadInput
-from akc.passes.folding.fold_global_average import FoldGlobalAverage
-from akc.passes.shared.rewriting.chains import Group, split
-from akc.passes.shared.rewriting.geometry import image_plan
-from akc.passes.shared.rewriting.rewrite import Editor
-from akc.passes.shared.rewriting.windows import LARGEST, STRIDED, common_stride, obstacle
+from akc.ir.module import Module
+from akc.passes.shared.contract import PassContext
+from akc.passes.shared.rewriting.strides import without_strides
 
 
 @frozen
@@ -32,113 +23,9 @@ class SplitStride:
     name = "split-stride"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module without such strides; without smaller ones, too, if only then every window finds its place."""
-        editor = Editor(module)
-        for group in _strided(module, context):
-            if max(_kernel(group, module)) > STRIDED or common_stride(_conv(group)) == 4:
-                _split(editor, group)
-        split_up = editor.finish()
-        while not fits_at_all(split_up):
-            further = _further(split_up, context)
-            if further is None:
-                return editor.finish()
-            split_up = further
-        return split_up
-
-
-def fits_at_all(module: Module) -> bool:
-    """Whether the passes behind this one find a place for every window."""
-    return fits(Mirror().run(FoldGlobalAverage().run(module, None), None), None)
-
-
-def _strided(module: Module, context: Any) -> list[Group]:
-    """Groups outside of the image layer with stride 2 or 4 and an activation that reaches down to 0."""
-    padded = PadInput().run(module, context)
-    image = {g.core.name for g in split(padded).groups[:1] if image_plan(g, padded) is not None}
-    return [g for g in split(module).groups if g.core.name not in image and _is_candidate(g, module)]
-
-
-def _is_candidate(group: Group, module: Module) -> bool:
-    activation, mean = group.activation, isinstance(group.pool, nn.Mean)
-    if not isinstance(group.core, nn.Conv) or group.core.dilation != (1, 1) or activation is None or mean:
-        return False
-    if isinstance(activation, nn.Clip) and activation.low != 0:
-        return False
-    stride, kernel = common_stride(group.core), max(_kernel(group, module))
-    return kernel <= LARGEST and (stride == 4 or (stride == 2 and kernel > 1))
-
-
-def _conv(group: Group) -> nn.Conv:
-    assert isinstance(group.core, nn.Conv)
-    return group.core
-
-
-def _kernel(group: Group, module: Module) -> tuple[int, ...]:
-    return module.weights[group.core.weight].type.shape[1:3]
-
-
-def _further(module: Module, context: Any) -> Module | None:
-    """The module with the last stride up to the layer that finds no place split, too; None where there is none."""
-    padded = PadInput().run(module, context)
-    stuck = [found for s in split(padded).segments if (found := obstacle(s, padded)) is not None]
-    order = [g.core.name for g in split(module).groups]
-    if not stuck:
-        return None
-    reach = order.index(stuck[0].core.name)
-    candidates = [g for g in _strided(module, context) if order.index(g.core.name) <= reach]
-    if not candidates:
-        return None
-    editor = Editor(module)
-    _split(editor, candidates[-1])
-    return editor.finish()
-
-
-def _split(editor: Editor, group: Group) -> None:
-    """All cells up to the activation, or up to a pool in front of it, and then identities."""
-    conv = group.core
-    assert isinstance(conv, nn.Conv) and group.activation is not None
-    pooled_first = group.pool is not None and group.ops.index(group.pool) < group.ops.index(group.activation)
-    last = group.filters_op if pooled_first else group.activation
-    inner = group.ops[: group.ops.index(last) + 1]
-    made: list[Op] = []
-    for op in inner:
-        name = editor.name(f"{op.name}_all") if op is last else op.name
-        fields: dict[str, Any] = {"stride": _every_cell(conv)} if op is conv else {}
-        moved = evolve(op, result=evolve(op.result, name=name), **fields)
-        made.append(editor.retyped(moved.renamed({last.name: name}), *made))
-    made += [_relu(editor, f"{last.name}_all_relu", last, made)] if pooled_first else []
-    twos = int(common_stride(conv) or 1).bit_length() - 1
-    for number in range(1, twos + 1):
-        final = number == twos
-        conv_name = last.name if final and pooled_first else editor.name(f"{last.name}_by_{2**number}")
-        made.append(_every_second(editor, conv, conv_name, last, made))
-        if not (final and pooled_first):
-            made.append(_relu(editor, last.name if final else f"{conv_name}_relu", last, made, final))
-    editor.replace(inner, *made)
-
-
-def _every_cell(conv: nn.Conv) -> tuple[int, ...]:
-    """Stride 1, save for an axis with a single output, which keeps its own and with it the single output."""
-    return tuple(1 if n > 1 else s for s, n in zip(conv.stride, conv.type.shape))
-
-
-def _relu(editor: Editor, name: str, last: Op, made: list[Op], final: bool = False) -> nn.Relu:
-    relu = editor.make(nn.Relu, name if final else editor.name(name), (), x=made[-1].name, after=tuple(made))
-    return evolve(relu, origin=last.origin, result=evolve(relu.result, range=last.result.range))
-
-
-def _every_second(editor: Editor, conv: nn.Conv, name: str, last: Op, made: list[Op]) -> nn.Conv:
-    """A 1x1 identity that takes every second cell of each axis that the convolution takes steps on."""
-    channels = made[-1].type.shape[2]
-    identity = editor.make(
-        nn.Conv,
-        name,
-        (),
-        x=made[-1].name,
-        weight=editor.weight(f"{last.name}.identity", np.eye(channels)[:, None, None, :]),
-        stride=tuple(2 if s > 1 and n > 1 else 1 for s, n in zip(conv.stride, conv.type.shape)),
-        after=tuple(made),
-    )
-    return evolve(identity, origin=last.origin, result=evolve(identity.result, range=last.result.range))
+        return without_strides(module)

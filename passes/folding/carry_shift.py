@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
-from akc.passes.fitting.expand_groups import ungrouped
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.affine import Scaling, scaling_of, with_weights
+from akc.passes.shared.rewriting.groups import ungrouped
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 
@@ -27,8 +26,10 @@ class CarryShift:
     name = "carry-shift"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module without such normalisations."""
         return rewrite(module, _carry)
 

@@ -11,9 +11,10 @@ from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
-from akc.passes.fitting.halve_pools import halve
-from akc.passes.quantising.calibrate import activations
+from akc.passes.shared.contract import PassContext
+from akc.passes.shared.numbers.signs import activations
 from akc.passes.shared.rewriting.affine import is_leading
+from akc.passes.shared.rewriting.halving import halve
 from akc.passes.shared.rewriting.rewrite import Editor, Floats, rewrite
 from akc.passes.shared.rewriting.windows import KERNELS, LARGEST
 
@@ -33,8 +34,10 @@ class FoldAverage:
     name = "fold-average"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module without average pools where there was a way."""
         return rewrite(module, *RULES)
 

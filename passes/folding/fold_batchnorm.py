@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from attrs import frozen
 
 from akc.ir.module import Module, Op
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.affine import fold_back, fold_forward, is_leading, swap_pool
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
@@ -26,8 +25,10 @@ class FoldBatchnorm:
     name = "fold-batchnorm"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module without the scalings that could be folded."""
         return rewrite(module, swap_pool, fold_back, _fold_inner_forward)
 

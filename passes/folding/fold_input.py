@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Value
 from akc.ir.ops import nn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.affine import Scaling, absorbed, fold_forward, is_leading, scaling_of
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
@@ -29,8 +30,10 @@ class FoldInput:
     name = "fold-input"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module whose first layer reads the raw input."""
         return rewrite(module, _merge_scalings, _fold_leading, _move_before_pad)
 

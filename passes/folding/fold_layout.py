@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
 Layout = nn.Reshape | nn.Permute
@@ -29,8 +29,10 @@ class FoldLayout:
     name = "fold-layout"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with layout folded."""
         rules = (_sink, _sink_below_mean, _drop_idle, _join, _absorb, _flatten_dense, _dense_as_conv, _mean_of_rows)
         return rewrite(module, *rules)
@@ -44,7 +46,7 @@ def _sink(editor: Editor, op: Op) -> bool:
     )
     if not isinstance(op, Layout) or not isinstance(behind, nn.Relu | nn.Clip | nn.Affine) or not plain:
         return False
-    first = editor.retyped(evolve(behind, x=op.operands[0], result=evolve(op.result, range=behind.result.range)))
+    first = editor.retyped(evolve(behind, x=op.operands[0], result=op.result.ranged_like(behind.result)))
     second = evolve(op, x=first.name, result=behind.result)
     editor.replace((op, behind), first, second)
     return True
@@ -177,7 +179,7 @@ def _dense_as_conv(editor: Editor, op: Op) -> bool:
     conv = editor.make(
         nn.Conv, editor.name(f"{op.name}_cells"), (op,), x=rows.name, weight=weight, bias=op.bias, after=(rows,)
     )
-    conv = evolve(conv, result=evolve(conv.result, range=op.result.range))
+    conv = evolve(conv, result=conv.result.ranged_like(op.result))
     back = editor.make(nn.Reshape, op.name, (), x=conv.name, shape=op.type.shape, after=(rows, conv))
     editor.replace((op,), rows, conv, back)
     return True

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from attrs import evolve, frozen
 
 from akc.ir.module import Module, Net, Sequence, Statement
+from akc.passes.shared.contract import PassContext
 
 
 @frozen
@@ -21,8 +20,10 @@ class MergeSkipdma:
     name = "merge-skipdma"
     requires = "quantised"
     ensures = None
+    preserves = "levels"
+    reads = ()
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with as few sequences as possible."""
         merged: list[Statement] = []
         for statement in module.net.statements:

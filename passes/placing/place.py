@@ -10,6 +10,7 @@ from attrs import field, frozen, validators
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
 from akc.ir.ops.akida import Layer
+from akc.passes.shared.contract import PassContext
 
 MODES = ("vendor", "vendor-minimal", "compact")
 CUTS = ("crossings", "vendor", "vendor-minimal")
@@ -25,6 +26,8 @@ class Place:
     name = "place"
     requires = "quantised"
     ensures = "placed"
+    preserves = "levels"
+    reads = ("host",)
 
     mode: str = field(default="vendor", validator=validators.in_(MODES))
     """vendor: as the vendor's tools do by default; vendor-minimal: their other mode; compact: fewest NPs."""
@@ -33,7 +36,7 @@ class Place:
     """With --host=allow, how a network that the chip takes only in part is cut: crossings: fewest crossings
     between host and chip; vendor, vendor-minimal: as the vendor's tools do with hw_only=False."""
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The placed module."""
         target = context.target
         if context.host != "allow":

@@ -10,12 +10,17 @@ import numpy as np
 from attrs import evolve, field, frozen, validators
 
 from akc.ir.module import Module, Op, Value
-from akc.ir.ops import host, nn, nn_host, snn
+from akc.ir.ops import host, nn, snn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.numbers.evaluate import Array, sample_inputs, values
 from akc.passes.shared.numbers.propagate import input_ranges, moments, warn_assumed
+from akc.passes.shared.numbers.signs import activations
 from akc.passes.shared.rewriting.identities import with_kept_ranges
 
 Ranges = dict[str, tuple[float, float]]
+
+WIDTHS = (4, 1, 2)
+"""Bits that levels may have."""
 
 
 @frozen
@@ -30,6 +35,8 @@ class Calibrate:
     name = "calibrate"
     requires = "mappable"
     ensures = None
+    preserves = "values"
+    reads = ("samples", "input_range")
 
     method: str = field(default="mse", validator=validators.in_(("max", "percentile", "mse")))
     """How samples give the top of an activation's range: max, the largest value; percentile, see there;
@@ -39,29 +46,29 @@ class Calibrate:
     """The share of values, in percent, that method=percentile keeps inside the range."""
 
     bits: int | None = field(default=None, validator=validators.optional(validators.in_((1, 2, 4))))
-    """Bits of a level that method=mse rounds to; none: the activations of the lower-int4 behind, 4 where none is."""
+    """Bits of a level that method=mse rounds to; none: 4, and beside the range the tops for 1 and 2 bits are written
+    where they are others, for lower-int4 to choose from."""
 
     samples: int = field(default=1024, validator=validators.gt(0))
     """How many of the samples are used, from the first."""
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with ranges; raises DiagnosticError AKC0410 if samples do not fit the inputs."""
-        if self.bits is None:
-            return evolve(self, bits=_bits_behind(context)).run(module, context)
         found = (
             self.estimated(module, context)
             if context.samples is None
             else self.measured(module, context.samples, context.progress)
         )
-        return with_ranges(module, with_kept_ranges(module, found | whole_levels(module)))
+        whole = whole_levels(module)
+        return with_ranges(module, {bits: with_kept_ranges(module, one | whole) for bits, one in found.items()})
 
     @property
-    def levels(self) -> int:
-        """The highest level."""
-        return int(2 ** (self.bits or 4) - 1)
+    def widths(self) -> tuple[int, ...]:
+        """Bits of levels that ranges are found for; the first one's is the range of the text."""
+        return WIDTHS if self.bits is None else (self.bits,)
 
-    def estimated(self, module: Module, context: Any) -> Ranges:
-        """Ranges of all float values from the range of the input and the weights.
+    def estimated(self, module: Module, context: PassContext) -> dict[int, Ranges]:
+        """Ranges of all float values, by bits, from the range of the input and the weights.
 
         Estimates come out too small more often than too large, so with 4 bits none is shrunk any further.
         """
@@ -69,60 +76,38 @@ class Calibrate:
         warn_assumed(module, context, ranges)
         before = {op.name: op.operands[0] for op in module.net.ops if isinstance(op, nn.Relu | nn.Clip)}
         known = moments(module, ranges)
-        for name, found in known.items():
-            low, high = found.range
-            if name in before and self.method == "mse" and self.levels < 15:
-                sums = known[before[name]].typical
-                high = min(high, least_error_top(sums[sums > 0], self.levels)) if (sums > 0).any() else high
-            ranges.setdefault(name, (low, high))
-        return ranges
+        found = {bits: dict(ranges) for bits in self.widths}
+        for name, one in known.items():
+            low, high = one.range
+            sums = known[before[name]].typical if name in before and self.method == "mse" else np.zeros(0)
+            for bits in self.widths:
+                shrinks = bits < 4 and bool((sums > 0).any())
+                top = min(high, least_error_top(sums[sums > 0], 2**bits - 1)) if shrinks else high
+                found[bits].setdefault(name, (low, top))
+        return found
 
-    def measured(self, module: Module, samples: Mapping[str, Array], progress: Any) -> Ranges:
-        """Ranges of all float values on the samples."""
+    def measured(self, module: Module, samples: Mapping[str, Array], progress: Any) -> dict[int, Ranges]:
+        """Ranges of all float values, by bits, on the samples."""
         tops, total = activations(module), len(module.net.values)
-        ranges: Ranges = {}
+        ranges: dict[int, Ranges] = {bits: {} for bits in self.widths}
         for done, (name, array) in enumerate(values(module, sample_inputs(module, samples, self.samples)), 1):
             progress(min(done, total), total, "calibrate")
             if array.dtype != np.float32:
                 continue
             low, high = float(array.min()), float(array.max())
-            if name in tops:
-                low, high = min(low, 0.0), self.top(array)
-            ranges[name] = (low, high)
+            found = self.tops(array, high) if name in tops else dict.fromkeys(self.widths, high)
+            for bits, top in found.items():
+                ranges[bits][name] = (min(low, 0.0) if name in tops else low, top)
         return ranges
 
-    def top(self, array: Array) -> float:
-        """The top of the range of values that are 0 or more."""
-        high = float(array.max())
+    def tops(self, array: Array, high: float) -> dict[int, float]:
+        """The top of the range of values that are 0 or more, `high` being the largest, by bits."""
         if self.method == "max" or high <= 0:
-            return high
+            return dict.fromkeys(self.widths, high)
         positive = array[array > 0]
         if self.method == "percentile":
-            return float(np.percentile(positive, self.percentile))
-        return least_error_top(positive, self.levels)
-
-
-PASS_ON = (
-    nn.MaxPool, nn.AveragePool, nn.Mean, nn.Reshape, nn.Permute, nn.Flip, nn.Repeat, nn_host.Slice, nn_host.Resize,
-    nn_host.Concat, nn_host.Add, nn_host.Mul,
-)  # fmt: skip
-"""What makes values of 0 or more of nothing but such values."""
-
-
-def _bits_behind(context: Any) -> int:
-    """Bits of a level that the next lower-int4 makes."""
-    found = next((one for one in context.coming if one.name == "lower-int4"), None)
-    return 4 if found is None else int(found.activations)
-
-
-def activations(module: Module) -> set[str]:
-    """Values that are 0 or more: results of activations, and what pools, layout and joins make of them."""
-    found: set[str] = set()
-    for op in module.net.ops:
-        passes_on = isinstance(op, PASS_ON) and all(name in found for name in op.operands)
-        if passes_on or isinstance(op, nn.Relu) or (isinstance(op, nn.Clip) and op.low >= 0):
-            found.add(op.name)
-    return found
+            return dict.fromkeys(self.widths, float(np.percentile(positive, self.percentile)))
+        return {bits: least_error_top(positive, 2**bits - 1) for bits in self.widths}
 
 
 def whole_levels(module: Module) -> Ranges:
@@ -171,14 +156,16 @@ def rounded(x: Array, step: float, levels: int) -> Array:
     return nearest
 
 
-def with_ranges(module: Module, ranges: Ranges) -> Module:
-    """The module with these ranges on its inputs and results; six digits are kept, so that they read well."""
+def with_ranges(module: Module, ranges: Mapping[int, Ranges]) -> Module:
+    """The module with these ranges, by bits, on its inputs and results; six digits are kept, so that they read well."""
+    first, *others = ranges
 
     def ranged(value: Value) -> Value:
-        if value.name not in ranges:
+        if value.name not in ranges[first]:
             return value
-        low, high = ranges[value.name]
-        return evolve(value, range=(_short(low), _short(high)))
+        low, high = (_short(end) for end in ranges[first][value.name])
+        tops = {bits: _short(ranges[bits][value.name][1]) for bits in others}
+        return evolve(value, range=(low, high), tops=tuple((b, top) for b, top in tops.items() if top != high))
 
     def change(op: Op) -> Op:
         new = ranged(op.result)

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from attrs import evolve, field, frozen, validators
 
 from akc.ir.module import Module
 from akc.ir.ops import nn
-from akc.passes.quantising.calibrate import activations
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.numbers.evaluate import Array, sample_inputs, values
+from akc.passes.shared.numbers.signs import activations
 from akc.passes.shared.rewriting.affine import with_weights
 from akc.passes.shared.rewriting.chains import Group
 from akc.passes.shared.rewriting.identities import is_identity
@@ -43,11 +43,13 @@ class Equalize:
     name = "equalize"
     requires = "mappable"
     ensures = None
+    preserves = "values"
+    reads = ("samples",)
 
     samples: int = field(default=256, validator=validators.gt(0))
     """How many of the samples are used, from the first."""
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with scaled weights; recorded ranges of scaled layers are dropped."""
         chain = legal_chain(module)
         pairs = [pair for s in chain.segments for pair in _pairs(s.groups, module)]

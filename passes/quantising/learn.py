@@ -14,6 +14,7 @@ from akc.ir.ops.akida import FullyConnected, Layer, Learning
 from akc.ir.ops.host import Decode
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
+from akc.passes.shared.contract import PassContext
 
 SHARE = validators.and_(validators.ge(0.0), validators.le(1.0))
 
@@ -30,6 +31,9 @@ class Learn:
     name = "learn"
     requires = "quantised"
     ensures = None
+    preserves = "approximation"
+    measure = "none: the last layer's weights are one bit, and learning changes them"
+    reads = ()
 
     num_weights: int = field(default=16, validator=validators.ge(1))
     """Ones of each unit: about as many as inputs are active in a typical sample of one class."""
@@ -52,7 +56,7 @@ class Learn:
     seed: int = 0
     """Of the generator that draws the first weights."""
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module whose last layer learns; the very same where it did already."""
         op = _last_layer(module)
         if op.learning is not None:

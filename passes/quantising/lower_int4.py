@@ -17,6 +17,7 @@ from akc.ir.ops import akida, host, nn
 from akc.ir.ops.nn_host import HostLayer
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.numbers.evaluate import Array, Stream, evaluate_alone, sample_inputs, values
 from akc.passes.shared.numbers.quantisation import input_levels, quantized, shifted_levels
 from akc.passes.shared.numbers.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
@@ -39,6 +40,9 @@ class LowerInt4:
     name = "lower-int4"
     requires = "mappable"
     ensures = "quantised"
+    preserves = "approximation"
+    measure = "the share of same answers on samples held out; each layer's root mean square error in levels"
+    reads = ("samples", "host")
 
     weights: int = field(default=4, validator=BITS)
     """Bits of a weight: 1 (0 and 1), 2 (-1 to 1) or 4 (-7 to 7). The image layer always has 8."""
@@ -61,7 +65,7 @@ class LowerInt4:
     samples: int = field(default=512, validator=validators.gt(0))
     """How many of the samples are used, from the first."""
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The quantised module; raises DiagnosticError with every layer that has no range or no chip form."""
         if not legal_chain(module).segments:
             return module
@@ -73,10 +77,22 @@ class LowerInt4:
                     help=("give --calibrate samples.npz", "use rounding=nearest"),
                 )
             )
+        module = _ranged_for(module, self.activations)
         _check_ranges(legal_chain(module), module)
         module = with_split_signs(module) if context.host == "allow" else module
         chain = legal_chain(module)
         return _Lowering(self, module, chain, context).run()
+
+
+def _ranged_for(module: Module, bits: int) -> Module:
+    """The module with the ranges for levels of so many bits, and no others."""
+
+    def chosen(value: Value) -> Value:
+        return evolve(value, range=value.range_at(bits), tops=()) if value.tops else value
+
+    inputs = tuple(chosen(value) for value in module.net.inputs)
+    module = module.map_ops(lambda op: evolve(op, result=chosen(op.result)) if op.result.tops else op)
+    return module if inputs == module.net.inputs else evolve(module, net=evolve(module.net, inputs=inputs))
 
 
 def _check_ranges(chain: Chain, module: Module) -> None:
@@ -130,7 +146,7 @@ MOVED = (nn.Permute, nn.Reshape, nn.Flip, nn.Repeat, nn.Pad, nn.Affine)
 class _Lowering:
     """The statements and weights of the quantised module while they are made."""
 
-    def __init__(self, options: LowerInt4, module: Module, chain: Chain, context: Any) -> None:
+    def __init__(self, options: LowerInt4, module: Module, chain: Chain, context: PassContext) -> None:
         self.options, self.module, self.chain, self.context = options, module, chain, context
         self.statements: list[Statement] = []
         self.weights: dict[str, Weight] = dict(module.weights)

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import field, frozen, validators
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn, snn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.rewrite import Editor
 
 MODES = ("refuse", "mean", "last", "cut")
@@ -31,12 +30,15 @@ class DropLstm:
     name = "drop-lstm"
     requires = None
     ensures = None
+    preserves = "approximation"
+    measure = "none: the layer is left out, and a warning says so"
+    reads = ()
 
     by: str = field(default="refuse", validator=validators.in_(MODES))
     """refuse: leave them, so that the network is refused; mean: the mean over time; last: the last step;
     cut: the network ends in front of the first, for train-readout."""
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module without recurrent layers; raises DiagnosticError AKC0431 for shapes that do not fit."""
         if self.by == "refuse":
             return module

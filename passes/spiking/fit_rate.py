@@ -13,11 +13,12 @@ from akc.ir.module import Module, Op
 from akc.ir.ops import akida, host, nn, snn
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
-from akc.passes.shared.neurons.staircase import fit, levels
+from akc.passes.shared.contract import PassContext
+from akc.passes.shared.neurons.rates import outputs, stairs
+from akc.passes.shared.neurons.staircase import fit, levels, staircase
 from akc.passes.shared.numbers.evaluate import Array, sample_inputs
 from akc.passes.shared.numbers.quantisation import MESH
 from akc.passes.shared.numbers.rounding import least_error_scale, round_nearest
-from akc.passes.spiking.rate import NeuronPlan, Plan, outputs
 from akc.sim.neurons import scan
 from akc.sim.registry import WHOLE, evaluate_op, find_rule
 from akc.sim.run import Runner
@@ -36,13 +37,17 @@ class FitRate:
 
     Each neuron's levels are fitted to the source's spike counts by least squares, the last layer's
     potentials to the source's read-out by a straight line a class, and its weights by ridge regression.
-    Kept is what answers most like the source on the last quarter of the samples, which no fit sees. Does
-    nothing without samples, or without rate in front in the same run.
+    Kept is what answers most like the source on the last quarter of the samples, which no fit sees. The source
+    is the one that split-counts or rate keep in the text as `source { ... }`, and this pass takes away. Fits nothing
+    without samples, or without a source.
     """
 
     name = "fit-rate"
     requires = "quantised"
     ensures = "quantised"
+    preserves = "approximation"
+    measure = "the share of same answers on samples held out"
+    reads = ("samples",)
 
     samples: int = field(default=1000, validator=validators.gt(7))
     """How many of the samples are used, from the first."""
@@ -54,23 +59,24 @@ class FitRate:
     """The smallest share of the variance of an unusual neuron's counts (rate{fit=true}) that its fitted levels must
     give again; fewer is refused (AKC0391), unless least is 0."""
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The fitted module; raises DiagnosticError AKC0391 where it does not answer like its source."""
-        plan: Plan | None = context.notes.get("rate")
-        if plan is None or context.samples is None:
+        source = module.source
+        module = module if source is None else evolve(module, source=None)
+        if source is None or context.samples is None:
             return module
-        inputs = sample_inputs(plan.source, context.samples, self.samples)
+        inputs = sample_inputs(source, context.samples, self.samples)
         held = max(1, len(next(iter(inputs.values()))) // 4)
         seen = {name: array[:-held] for name, array in inputs.items()}
         unseen = {name: array[-held:] for name, array in inputs.items()}
-        fitting = _Fitting(module, plan, seen, context.progress)
+        fitting = _Fitting(module, source, seen, context.progress)
         candidates = {**fitting.run(), "unfitted": module}
-        source = outputs(plan.source, unseen)
-        scored = {name: Score.of(outputs(one, unseen), source) for name, one in candidates.items()}
+        answers = outputs(source, unseen)
+        scored = {name: Score.of(outputs(one, unseen), answers) for name, one in candidates.items()}
         same = {name: score.same for name, score in scored.items()}
         kept = best_of(scored)
-        report = Report(fitting.layers, same, kept, plan.windows, held, tried_by_rate(plan))
-        context.notes["fit-rate"] = report
+        report = Report(fitting.layers, same, kept, fitting.windows, held)
+        context.report("fit-rate", report)
         if same[kept] < self.least:
             raise self.refusal(report)
         missed = [layer for layer in fitting.layers if layer.unusual and layer.explained < self.explained]
@@ -157,32 +163,19 @@ class LayerReport:
 
 @frozen
 class Report:
-    """What fitting did. same: share of same answers on `held_out` samples by candidate; kept: the one taken;
-    tried: what rate tried before, by number of windows and by table, with the float network's same answers."""
+    """What fitting did. same: share of same answers on `held_out` samples by candidate; kept: the one taken."""
 
     layers: list[LayerReport]
     same: dict[str, float]
     kept: str
     windows: int
     held_out: int
-    tried: str = ""
 
     def __str__(self) -> str:
         passes = "1 pass" if self.windows == 1 else f"{self.windows} passes"
         rates = ", ".join(f"{name} {rate:.1%}" for name, rate in self.same.items())
         rows = "".join(f"\n  {layer}" for layer in self.layers)
-        return (
-            f"{passes} an input{self.tried}; same answers on {self.held_out} samples: {rates}; kept: {self.kept}{rows}"
-        )
-
-
-def tried_by_rate(plan: Plan) -> str:
-    """The numbers of windows and the tables that rate tried, in words; "" where there was no choice."""
-    windows = [f"{count} {same:.1%}" for count, same in plan.tried.items()]
-    tables = [f"{name} {same:.1%}" for name, same in plan.tables.items()]
-    parts = [f"windows: {', '.join(windows)}"] if windows else []
-    parts += [f"tables: {', '.join(tables)}; taken: {plan.coding}"] if tables else []
-    return f" (tried {'; '.join(parts)})" if parts else ""
+        return f"{passes} an input; same answers on {self.held_out} samples: {rates}; kept: {self.kept}{rows}"
 
 
 @define
@@ -190,16 +183,26 @@ class _Fitting:
     """One walk over the quantised net with the samples' values."""
 
     module: Module
-    plan: Plan
+    source: Module
     inputs: dict[str, Array]
     progress: Any
     layers: list[LayerReport] = field(factory=list)
     changed: dict[str, Weight] = field(factory=dict)
     values: dict[str, Array] = field(factory=dict)
+    neurons: dict[str, snn.Neuron] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.neurons = stairs(self.source)
+
+    @property
+    def windows(self) -> int:
+        """Passes an input: the time axis of the chip's layers."""
+        layers = [op for op in self.module.net.ops if isinstance(op, akida.Layer)]
+        return max((op.type.steps or 1 for op in layers), default=1)
 
     def run(self) -> dict[str, Module]:
         """Candidates by name: everything fitted, or only the read-out; its weights trained anew, or kept."""
-        counts, answer = self.source()
+        counts, answer = self.answers()
         return {
             "fitted, read-out trained": self.walk(counts, answer, train=True),
             "fitted": self.walk(counts, answer),
@@ -207,19 +210,19 @@ class _Fitting:
             "read-out fitted": self.walk({}, answer),
         }
 
-    def source(self) -> tuple[dict[str, Array], Array]:
+    def answers(self) -> tuple[dict[str, Array], Array]:
         """Levels [n, K, ...] that the source's counts stand for, by layer, and the source's read-out."""
-        runner = Runner(self.plan.source)
-        steps = max([v.type.steps or 1 for v in self.plan.source.net.values.values()])
+        runner = Runner(self.source)
+        steps = max([v.type.steps or 1 for v in self.source.net.values.values()])
         size = max(1, PIECE // steps)
         total = len(next(iter(self.inputs.values())))
         parts: dict[str, list[Array]] = {}
-        output = self.plan.source.net.outputs[0]
+        targets, output = self.targets(), self.source.net.outputs[0]
         for start in range(0, total, size):
             piece = {name: array[start : start + size] for name, array in self.inputs.items()}
             values = runner.run(piece, keep=True)
-            for layer, (value, unit) in self.targets().items():
-                parts.setdefault(layer, []).append(window_sums(values[value], self.plan.windows) / unit)
+            for layer, (value, unit) in targets.items():
+                parts.setdefault(layer, []).append(window_sums(values[value], self.windows) / unit)
             parts.setdefault("", []).append(values[output])
             self.progress(min(start + size, total), total, "running the source")
         joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
@@ -229,22 +232,23 @@ class _Fitting:
         """For each chip layer the source's value whose counts its levels stand for, and spikes a level."""
         found: dict[str, tuple[str, Array]] = {}
         for op in self.module.net.ops:
-            plan = self.planned(op)
-            if isinstance(op, akida.Layer) and op.activation and plan is not None:
-                value = self.matching(plan, op.type)
+            neuron = self.neuron(op)
+            if isinstance(op, akida.Layer) and op.activation and neuron is not None:
+                value = self.matching(neuron, op.type)
                 if value is not None:
-                    found[op.name] = (value, plan.unit.astype(np.float32))
+                    unit = staircase(neuron, self.source, neuron.type.steps or 1, 2**op.act_bits - 1).unit
+                    found[op.name] = (value, (unit / self.windows).astype(np.float32))
         return found
 
-    def planned(self, op: Op) -> NeuronPlan | None:
-        """The neuron that a chip layer comes from."""
-        return next((self.plan.neurons[o] for o in reversed(op.origin) if o in self.plan.neurons), None)
+    def neuron(self, op: Op) -> snn.Neuron | None:
+        """The source's neuron that a chip layer comes from."""
+        return next((self.neurons[o] for o in reversed(op.origin) if o in self.neurons), None)
 
-    def matching(self, plan: NeuronPlan, kind: TensorType) -> str | None:
+    def matching(self, neuron: snn.Neuron, kind: TensorType) -> str | None:
         """The neuron's spikes, or what a pool behind it makes of them: the one with as many elements."""
-        net = self.plan.source.net
-        pools = [op for op in net.uses(plan.name) if isinstance(op, nn.MaxPool)]
-        return next((v for v in (plan.name, *(p.name for p in pools)) if net.types[v].size == kind.size), None)
+        net = self.source.net
+        pools = [op for op in net.uses(neuron.name) if isinstance(op, nn.MaxPool)]
+        return next((v for v in (neuron.name, *(p.name for p in pools)) if net.types[v].size == kind.size), None)
 
     def walk(self, counts: dict[str, Array], answer: Array, train: bool = False) -> Module:
         """Run the net layer by layer, fitting on the way."""
@@ -289,8 +293,8 @@ class _Fitting:
         threshold = self.module.array(op.threshold).astype(np.float64)
         step = np.floor(self.module.array(op.act_step) * 16) / 16 / share
         before = _distance(x, wanted, threshold, step, top)
-        plan = self.planned(op)
-        unusual = plan is not None and plan.unusual
+        neuron = self.neuron(op)
+        unusual = neuron is not None and bool(neuron.unusual)
         if unusual:
             threshold, step = _nearer(x, wanted, (threshold, step), _regressed(x, wanted, step, top), top)
         threshold, step, _ = fit(x, wanted, threshold, step, top)

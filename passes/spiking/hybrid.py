@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from attrs import evolve, frozen
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
 from akc.ir.ops import host, snn
+from akc.passes.shared.contract import PassContext
 
 
 @frozen
@@ -24,8 +23,10 @@ class Hybrid:
     name = "hybrid"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ("host",)
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with the ranges of spikes recorded; without --host=allow raises AKC0371, AKC0393."""
         kept = [op for op in module.net.ops if isinstance(op, snn.Neuron | host.Tanh | host.Previous)]
         if context.host != "allow":

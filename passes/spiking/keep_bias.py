@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import evolve, frozen
 
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op
 from akc.ir.ops import host, nn, snn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.rewrite import Editor
 
 LAYERS = (nn.Dense, nn.Conv)
@@ -29,8 +28,10 @@ class KeepBias:
     name = "keep-bias"
     requires = None
     ensures = None
+    preserves = "values"
+    reads = ("host",)
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module with nn.affine behind such layers."""
         if context.host != "allow":
             return module

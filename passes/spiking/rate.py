@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,12 @@ from akc.ir.ops import host, nn, snn
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.neurons.latency import TABLES, first_neuron, once_at_most, tables
+from akc.passes.shared.neurons.rates import READOUTS, as_source, encoders, feeds_layers, inputs_of, is_last, outputs
 from akc.passes.shared.neurons.staircase import respond, staircase, width
 from akc.passes.shared.numbers.evaluate import Array, sample_inputs
-from akc.sim.run import Runner
 
-READOUTS = (host.Sum, host.Mean, host.Max, host.Last)
 FOR_TABLES = 5
 """How many times more samples tables are fitted and tried on: spikes that come once say less."""
 
@@ -44,6 +43,9 @@ class Rate:
     name = "rate"
     requires = None
     ensures = None
+    preserves = "approximation"
+    measure = "the share of same answers on samples; each neuron's staircase, root mean square in levels"
+    reads = ("samples",)
 
     window: int = field(default=0, validator=validators.ge(0))
     """Number of windows (passes); 0: 1 for a constant input, else the number with the best same-answer rate
@@ -63,26 +65,25 @@ class Rate:
     fit: bool = False
     """Whether neurons that are no leaky sums (snn.alpha, snn.lsnn) are approximated, by fit-rate, on samples."""
 
-    def run(self, module: Module, context: Any) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """The module without spiking neurons; raises DiagnosticError AKC0370 to AKC0373, AKC0392, AKC0412."""
         if not any(isinstance(op, snn.Neuron) or _is_split(op) for op in module.net.ops):
             return module
         _refuse(module, self.fit, context.samples is not None)
-        source = context.notes.get("split-counts", module)
+        source = module.source or as_source(module)
         rewritten, plan = self.chosen(module, context, source)
-        plan.source = source
-        context.notes["rate"] = plan
+        context.report("rate", plan)
         if context.samples is None:
             context.warn(_no_samples(plan))
-        return rewritten
+        return evolve(rewritten, source=source)
 
-    def chosen(self, module: Module, context: Any, before: Module) -> tuple[Module, Plan]:
+    def chosen(self, module: Module, context: PassContext, before: Module) -> tuple[Module, Plan]:
         """The rewriting with the windows and the table asked for, or the one that answers most like `before`."""
         steps = module.net.inputs[0].type.steps
         if steps is None:
             return _Rewriting(module, 1, self.bits).run()
         inputs = None if context.samples is None else sample_inputs(module, context.samples, self.samples)
-        if inputs is not None and once_at_most(inputs):
+        if context.samples is not None and inputs is not None and once_at_most(inputs):
             inputs = sample_inputs(module, context.samples, FOR_TABLES * self.samples)
         made = [_Rewriting(module, count, self.bits).run() for count in self.windows(module, steps, inputs)]
         made += [_Rewriting(module, 1, self.bits, *one).run() for one in self.tables(before, inputs)]
@@ -125,18 +126,28 @@ class Rate:
         return [(name, table) for name, table in found.items() if self.coding in ("auto", name)]
 
 
-def inputs_of(module: Module) -> set[str]:
-    """Names of the net's inputs."""
-    return {value.name for value in module.net.inputs}
+@define
+class Plan:
+    """What rate did.
 
+    windows: passes an input; errors: by neuron the mean distance of the staircase from its counts, in levels; tried:
+    same-answer rate by number of windows; coding: what an input spike is worth; tables: same-answer rate by
+    table, with one window.
+    """
 
-def layers_behind(op: Op, module: Module) -> Iterator[Op]:
-    """Layers with weights that read a value, or what becomes of it."""
-    for reader in module.net.uses(op.name):
-        if isinstance(reader, nn.Dense | nn.Conv):
-            yield reader
-        else:
-            yield from layers_behind(reader, module)
+    windows: int
+    coding: str = "count"
+    errors: dict[str, float] = field(factory=dict)
+    tried: dict[int, float] = field(factory=dict)
+    tables: dict[str, float] = field(factory=dict)
+
+    def __str__(self) -> str:
+        passes = "1 pass" if self.windows == 1 else f"{self.windows} passes"
+        windows = [f"{count} {same:.1%}" for count, same in self.tried.items()]
+        tables = [f"{name} {same:.1%}" for name, same in self.tables.items()]
+        parts = [f"windows: {', '.join(windows)}"] if windows else []
+        parts += [f"tables: {', '.join(tables)}; taken: {self.coding}"] if tables else []
+        return f"{passes} an input" + (f" (tried {'; '.join(parts)})" if parts else "")
 
 
 def _is_split(op: Op) -> bool:
@@ -144,60 +155,9 @@ def _is_split(op: Op) -> bool:
     return isinstance(op, snn.Levels) and op.type.steps is not None
 
 
-def encoders(module: Module) -> list[Op]:
-    """Neurons that read the input with no layer in between, and what leads to them: the host runs these."""
-    net = module.net
-    made = {op.name: op for op in net.ops}
-    found: list[Op] = []
-    for neuron in net.ops:
-        path, name = [neuron], neuron.operands[0] if neuron.operands else ""
-        while name in made and isinstance(made[name], nn.Affine | nn.Reshape | nn.Permute | host.Repeat):
-            path.append(made[name])
-            name = made[name].operands[0]
-        usual = isinstance(neuron, snn.Neuron) and neuron.fires and not isinstance(neuron, snn.Gated)
-        if usual and name not in made:
-            found += [op for op in path if op not in found]
-    return found
-
-
 def usual_windows(steps: int) -> int:
     """Windows where nothing else says how many: about three steps each, 30 at most."""
     return min(30, max(1, round(steps / 3)))
-
-
-@define
-class NeuronPlan:
-    """What became of one neuron: steps of a window, spikes a level stands for, error of the staircase in levels;
-    whether it is one that a staircase only imitates."""
-
-    name: str
-    steps: float
-    unit: Array
-    error: float
-    unusual: bool = False
-
-
-@define
-class Plan:
-    """What `rate` did, for fit-rate and for reports.
-
-    tried: same-answer rate by number of windows; coding: what an input spike is worth; tables: same-answer
-    rate by table, with one window.
-    """
-
-    source: Module
-    windows: int
-    top: int
-    neurons: dict[str, NeuronPlan] = field(factory=dict)
-    tried: dict[int, float] = field(factory=dict)
-    coding: str = "count"
-    tables: dict[str, float] = field(factory=dict)
-
-
-def outputs(module: Module, inputs: dict[str, Array]) -> Array:
-    """The net's first result for each sample, [n, elements]."""
-    result = next(iter(Runner(module).run(inputs).values()))
-    return result.reshape(len(result), -1)
 
 
 def _refuse(module: Module, fit: bool, samples: bool) -> None:
@@ -252,7 +212,7 @@ def _fault(op: Op, code: str, what: str, help: Any) -> Diagnostic:
 
 
 def _no_samples(plan: Plan) -> Diagnostic:
-    worst = max((n.error for n in plan.neurons.values()), default=0.0)
+    worst = max(plan.errors.values(), default=0.0)
     return Diagnostic(
         code="AKC0387",
         message="no calibration samples: thresholds and steps are taken from the neurons' own staircases"
@@ -292,7 +252,7 @@ class _Rewriting:
     def run(self) -> tuple[Module, Plan]:
         """The new module and what was done."""
         net = self.module.net
-        self.plan = Plan(source=self.module, windows=self.windows, top=self.top, coding=self.coding)
+        self.plan = Plan(windows=self.windows, coding=self.coding)
         self.types = {v.name: v.type for v in net.inputs}
         self.weights = dict(self.module.weights)
         front = encoders(self.module)
@@ -336,7 +296,7 @@ class _Rewriting:
             self.renamed[op.name] = self.renamed.get(op.x, op.x)
         elif isinstance(op, snn.Neuron):
             self.neuron(op)
-        elif isinstance(op, READOUTS) and self.is_last(op):
+        elif isinstance(op, READOUTS) and is_last(op, self.module):
             self.readout(op)
         elif isinstance(op, READOUTS):
             self.linear_readout(op)
@@ -347,12 +307,6 @@ class _Rewriting:
             self.append(self.retyped(nn.Reshape(result=op.result, x=x, shape=op.type.shape, origin=op.origin)))
         else:
             self.append(self.retyped(op.renamed(self.renamed)))
-
-    def is_last(self, op: host.Sum | host.Mean | host.Max | host.Last) -> bool:
-        """Whether a read-out is of neurons, and no layer reads its sums or means again."""
-        net = self.module.net
-        again = isinstance(op, host.Sum | host.Mean) and any(True for _ in layers_behind(op, self.module))
-        return isinstance(net.producer(op.x), snn.Neuron) and not again
 
     def window(self, op: host.Window) -> None:
         """The counts of windows, which a read-out sees side by side: those of the passes."""
@@ -397,8 +351,7 @@ class _Rewriting:
 
     def neuron(self, op: snn.Neuron) -> None:
         """affine, levels, affine: the staircase, and back to spikes a step."""
-        readers = self.module.net.uses(op.name)
-        layers = [u for u in readers if not (isinstance(u, READOUTS) and self.is_last(u))]
+        layers = feeds_layers(op, self.module)
         if not op.fires or op.output == "membrane" or not layers:
             if layers or op.name in self.module.net.outputs:
                 self.line(op)
@@ -417,9 +370,7 @@ class _Rewriting:
         self.append(counted)
         rate = fresh_name(f"{op.name}.rate", self.module.net.values)
         self.renamed[op.name] = self.affine(op, op.name, rate, stairs.unit / steps, 0.0)
-        self.plan.neurons[(op.origin or (op.name,))[0]] = NeuronPlan(
-            op.name, steps / self.windows, stairs.unit / self.windows, float(stairs.error.max()), bool(op.unusual)
-        )
+        self.plan.errors[(op.origin or (op.name,))[0]] = float(stairs.error.max())
 
     def linear_readout(self, op: host.Sum | host.Mean | host.Max | host.Last) -> None:
         """A read-out of weighted rates, which are means a step: over windows, a sum counting their steps."""

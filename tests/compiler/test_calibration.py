@@ -40,7 +40,7 @@ def report_of(module: Module, x: np.ndarray, **options: Any) -> Report:
     """The report of a lowering."""
     context = Context()
     akc.lower(module, calibrate=x, context=context, **options)
-    found: Report = context.notes["calibration"]
+    found: Report = context.reports["calibration"]
     return found
 
 
@@ -80,7 +80,7 @@ def test_another_recipe_is_really_taken(monkeypatch: pytest.MonkeyPatch) -> None
     )
     context = Context()
     found = akc.lower(module, calibrate=x, options={"lower-int4": {"weights": 1}}, context=context)
-    assert context.notes["calibration"].kept == "four bits"
+    assert context.reports["calibration"].kept == "four bits"
     assert akc.print_module(found) == akc.print_module(akc.lower(module, calibrate=x))
 
 
@@ -99,7 +99,7 @@ def test_a_bad_network_is_refused() -> None:
 def test_too_few_samples_say_nothing() -> None:
     context = Context()
     akc.lower(network(), calibrate=images(network(), 10), context=context)
-    assert "calibration" not in context.notes
+    assert "calibration" not in context.reports
 
 
 def test_networks_with_neurons_on_the_host_are_judged_too() -> None:

@@ -6,14 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from attrs import evolve, field, frozen, validators
 
-from akc.base.diagnostics import DiagnosticError
+from akc.base.diagnostics import DiagnosticError, error
 from akc.compiler.pipeline import Context, PassCrash, describe, parse_pipeline, run_pipeline
 from akc.ir.module import Module, Op
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
+from akc.passes.shared.contract import Pass, PassContext
 from tests.cli.runner import akc as run_akc
 
 TEXT = """\
@@ -33,12 +35,14 @@ class Rename:
     name: ClassVar[str] = "rename"
     requires: ClassVar[str | None] = None
     ensures: ClassVar[str | None] = None
+    preserves: ClassVar[str] = "values"
+    reads: ClassVar[tuple[str, ...]] = ()
     to: str = field(default="other", validator=validators.matches_re("[a-z]+"))
     times: int = 1
     loud: bool = False
     limit: float | None = None
 
-    def run(self, module: Module, context: Context) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """Change the origin where it differs."""
         return module.map_ops(self._rename)
 
@@ -52,7 +56,7 @@ class Break(Rename):
 
     name: ClassVar[str] = "break"
 
-    def run(self, module: Module, context: Context) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """Divide by nothing."""
         raise ZeroDivisionError("by nothing")
 
@@ -63,7 +67,7 @@ class Spoil(Rename):
 
     name: ClassVar[str] = "spoil"
 
-    def run(self, module: Module, context: Context) -> Module:
+    def run(self, module: Module, context: PassContext) -> Module:
         """Return a value that is not there."""
         return module.with_statements(module.net.statements, outputs=("nowhere",))
 
@@ -142,3 +146,25 @@ def test_a_bug_on_the_command_line_exits_3_with_a_crash_file(tmp_path: Path, mon
     first = crash.read_text().splitlines()[0]
     assert first == f"// akc opt {crash.name} -p break"
     assert run_akc("opt", crash.name, "-p", "break", folder=tmp_path).code == 3
+
+
+def test_a_check_sees_every_change() -> None:
+    """It is called with the module before, the pass and the module after, and may refuse."""
+    seen: list[tuple[str, str, str]] = []
+
+    def check(before: Module, one: Pass, after: Module) -> None:
+        seen.append((next(before.net.ops).origin[0], describe(one), next(after.net.ops).origin[0]))
+        if len(seen) == 2:
+            raise error("AKC0401", "no further")
+
+    passes = [Rename(), Rename(), Rename(to="third"), Rename(to="fourth")]
+    with pytest.raises(DiagnosticError, match="no further"):
+        run_pipeline(parse(TEXT), passes, Context(check=check))
+    assert seen == [("relu", "rename", "other"), ("other", "rename{to=third}", "third")]
+
+
+def test_a_pass_gets_what_it_reads() -> None:
+    context = Context(samples={"x": np.zeros((1, 2))}, host="allow", input_range=(0.0, 1.0))
+    nothing, some = context.of_pass(()), context.of_pass(("samples", "host"))
+    assert (nothing.samples, nothing.host, nothing.input_range) == (None, "refuse", None)
+    assert some.samples is context.samples and some.host == "allow" and some.input_range is None

@@ -81,8 +81,8 @@ def test_echo_state_network_to_a_program() -> None:
     test, wanted = signals(200, 2)
     context = Context()
     network = akc.train_readout(reservoir(), x, labels, context=context)
-    assert context.notes["train-readout"].right > 0.95
-    assert "held out" in str(context.notes["train-readout"])
+    assert context.reports["train-readout"].right > 0.95
+    assert "held out" in str(context.reports["train-readout"])
     answers = run(network, test)["readout"].argmax(1)
     assert (answers == wanted).mean() > 0.95
     with pytest.raises(DiagnosticError, match="--host=allow"):

@@ -42,6 +42,14 @@ def weights(draw: Any, dtype: str | None = None, shape: tuple[int, ...] | None =
 
 
 @st.composite
+def _ranged(draw: Any, name: str, kind: TensorType) -> Value:
+    """A value, perhaps with a range and perhaps with tops of its own for levels of fewer bits."""
+    range = draw(RANGES)
+    bits = draw(st.sets(st.sampled_from((1, 2, 3, 4)))) if range is not None else ()
+    return Value(name, kind, range, tuple((b, draw(st.floats(range[0], 2e6, width=32))) for b in bits))
+
+
+@st.composite
 def float_modules(draw: Any) -> Module:
     """A chain of float operations."""
     size = draw(st.integers(1, 6))
@@ -53,7 +61,7 @@ def float_modules(draw: Any) -> Module:
     for name in names[1 : 1 + draw(st.integers(1, 6))]:
         previous = ops[-1].name if ops else value.name
         common: dict[str, Any] = {
-            "result": Value(name, kind, draw(RANGES)),
+            "result": draw(_ranged(name, kind)),
             "origin": draw(ORIGINS),
             "comments": draw(COMMENTS),
         }

@@ -7,6 +7,7 @@ import inspect
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 
 from akc.base.diagnostics import DiagnosticError
@@ -15,7 +16,7 @@ from akc.ir.ops import OPS
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.verifier import verify
-from tests.ir.strategies import float_modules, quantised_modules
+from tests.ir.strategies import COMMENTS, float_modules, quantised_modules
 
 ROOT = Path(__file__).parents[2]
 TEXTS = sorted(
@@ -79,6 +80,13 @@ def assert_round_trip(module: Module) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_float_modules_read_back(module: Module) -> None:
     assert_round_trip(module)
+
+
+@given(float_modules(), COMMENTS, COMMENTS)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_source_reads_back(module: Module, before: tuple[str, ...], behind: tuple[str, ...]) -> None:
+    whole = evolve(module, source=evolve(module, comments=before, trailing_comments=behind))
+    assert_round_trip(whole)
 
 
 @given(quantised_modules())

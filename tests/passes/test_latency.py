@@ -95,7 +95,7 @@ def test_every_table_is_measured() -> None:
     x = latency(digits()[0])
     context = Context(samples={"pixels": x})
     after = Rate(samples=40).run(network(), context)
-    plan = context.notes["rate"]
+    plan = context.reports["rate"]
     assert set(plan.tables) == {"linear", "decay", "fitted"}
     assert set(plan.tried) == {1, 3, 4, 5, 10}
     taken = plan.tables[plan.coding] if plan.coding != "count" else plan.tried[plan.windows]
@@ -122,7 +122,7 @@ def test_onto_the_chip(coding: str, akir_snapshot: SnapshotAssertion) -> None:
 def test_the_report_tells_what_was_tried() -> None:
     context = Context()
     akc.lower(network(), calibrate=latency(digits()[0]), context=context, least=0)
-    plan, text = context.notes["rate"], str(context.notes["fit-rate"])
+    plan, text = context.reports["rate"], str(context.reports["rate"])
     assert f"linear {plan.tables['linear']:.1%}, decay {plan.tables['decay']:.1%}" in text
     assert f"taken: {plan.coding}" in text
     assert "windows: 1 " in text
@@ -136,9 +136,9 @@ def test_counts_are_left_alone() -> None:
     assert not once_at_most({"x": twice})
     context = Context(samples={"pixels": twice})
     Rate().run(network(), context)
-    assert not context.notes["rate"].tables
+    assert not context.reports["rate"].tables
     context = Context()
     Rate().run(network(), context)
-    assert context.notes["rate"].coding == "count"
+    assert context.reports["rate"].coding == "count"
     with pytest.raises(DiagnosticError, match="AKC0412"):
         Rate(coding="fitted").run(network(), Context())

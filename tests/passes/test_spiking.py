@@ -225,7 +225,7 @@ def test_rate_leaves_other_networks_alone() -> None:
 def test_rate_chooses_windows_on_samples() -> None:
     context = Context(samples={"events": spikes(30, 12, 8, 8, 2)})
     Rate().run(filled(EVENTS), context)
-    plan = context.notes["rate"]
+    plan = context.reports["rate"]
     assert set(plan.tried) == {1, 3, 4, 5, 10}
     assert plan.tried[plan.windows] == max(plan.tried.values())
     assert [usual_windows(t) for t in (1, 15, 300)] == [1, 5, 30]
@@ -241,7 +241,7 @@ def test_whole_road_by_rate(samples: bool, akir_snapshot: SnapshotAssertion) -> 
     same = (output(lowered, x).argmax(1) == output(module, x).argmax(1)).mean()
     assert same > (0.92 if samples else 0.9)
     if samples:
-        report = context.notes["fit-rate"]
+        report = context.reports["fit-rate"]
         assert "lif1" in str(report)
         assert report.same[report.kept] >= 0.8
 

@@ -66,7 +66,7 @@ def test_a_deep_network() -> None:
     module, x = filled(DEEP), images(500)
     context = Context()
     found = lowered(module, images(800, seed=7), context)
-    report = context.notes["fit-rate"]
+    report = context.reports["fit-rate"]
     assert [layer.name for layer in report.layers] == ["lif1", "lif2", "lif3"]
     assert all(layer.after <= layer.before for layer in report.layers)
     assert same(found, module, x) >= 0.75

@@ -157,12 +157,5 @@ def test_answers_come_nearer_to_the_source() -> None:
     before, x = dense(NEURONS["hard reset"]), images(1000)
     split = SplitCounts(when="always").run(before, context := Context())
     assert same_answers(Rate().run(split, context), before, x) > same_answers(Rate().run(before, Context()), before, x)
-    notes = Context()
-    akc.lower(
-        before,
-        calibrate=images(300, seed=5),
-        options={"split-counts": {"when": "always"}, "fit-rate": {"least": 0.5}},
-        context=notes,
-    )
-    assert notes.notes["rate"].source is notes.notes["split-counts"]
-    assert notes.notes["rate"].source.net.types["lif1"].shape == (10,)
+    assert split.source == before
+    assert Rate().run(split, context).source == before

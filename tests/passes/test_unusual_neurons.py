@@ -57,7 +57,7 @@ def test_fitted_to_samples(name: str, akir_snapshot: SnapshotAssertion) -> None:
     context = Context()
     lowered = akc.lower(module, calibrate=images(800, seed=7), options={"rate": {"fit": True}}, context=context)
     assert lowered == akir_snapshot(name=name)
-    report = context.notes["fit-rate"]
+    report = context.reports["fit-rate"]
     layer = report.layers[0]
     assert layer.after <= layer.before * (0.6 if name in ("alpha", "lsnn") else 1.0)
     assert layer.explained > 0.8

@@ -92,5 +92,10 @@ CODES: dict[str, Code] = {
         "a recurrent layer cannot be dropped",
         "What replaces it must have the shape of its result: as many features as hidden states.",
     ),
+    "AKC0432": Code(
+        "a source is no source of this net",
+        "`source { ... }` holds the network that the net of a text stands for, in front of `fit-rate`, which fits the"
+        " one to the other on the same samples: so both take the same inputs.",
+    ),
 }
 """Codes AKC0400 to AKC0499."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from akc.ir.module import Module
 from akc.ir.ops import host, snn
-from akc.passes.spiking.step import memoryless
+from akc.passes.shared.neurons.memoryless import memoryless
 
 WAYS = ("rate", "step", "hybrid")
 

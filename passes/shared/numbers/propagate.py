@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from math import erf, exp, pi, sqrt
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from akc.base.diagnostics import Diagnostic
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op
 from akc.ir.ops import host, nn
+from akc.passes.shared.contract import PassContext
 from akc.passes.shared.numbers.moments import Floats, Moments, spread_over
 from akc.passes.shared.numbers.propagate_host import through_host
 
@@ -47,9 +47,18 @@ def moments(module: Module, ranges: Ranges) -> dict[str, Moments]:
     return known
 
 
-def input_ranges(module: Module, context: Any) -> Ranges:
+def input_ranges(module: Module, context: PassContext) -> Ranges:
     """Ranges of the net's inputs: recorded, else promised by the user, else assumed."""
     return {v.name: v.range or context.input_range or _assumed(module) for v in module.net.inputs}
+
+
+def input_reach(module: Module, context: PassContext) -> tuple[float, float]:
+    """Smallest and largest input: as recorded, else as in the samples, else as promised or assumed."""
+    value = module.net.inputs[0]
+    samples = None if context.samples is None else context.samples.get(value.name)
+    if value.range is None and samples is not None:
+        return float(samples.min()), float(samples.max())
+    return input_ranges(module, context)[value.name]
 
 
 def _assumed(module: Module) -> tuple[float, float]:
@@ -59,7 +68,7 @@ def _assumed(module: Module) -> tuple[float, float]:
     return 0.0, 1.0
 
 
-def warn_assumed(module: Module, context: Any, ranges: Ranges) -> None:
+def warn_assumed(module: Module, context: PassContext, ranges: Ranges) -> None:
     """Warn AKC0411 about what stands in for samples."""
     for value in module.net.inputs:
         low, high = ranges[value.name]
