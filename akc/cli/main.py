@@ -17,6 +17,7 @@ from akc import __version__
 from akc.cli.options import (
     BATCH,
     CALIBRATE,
+    CHECK,
     CUT,
     DUMP,
     ENGINE_VERSION,
@@ -78,6 +79,7 @@ def cli() -> None:
 @HOST
 @PIPELINE
 @PASS_OPTIONS
+@CHECK
 @DUMP
 @TIMINGS
 @WEIGHTS

@@ -170,6 +170,13 @@ PASS_OPTIONS = click.option(
     metavar="PASS{KEY=VALUE}",
     help="Options for passes of the pipeline, such as 'drop-lstm{by=mean}'; `akc passes PASS` lists them.",
 )
+CHECK = click.option(
+    "--check",
+    type=click.Choice(["off", "quick", "full"]),
+    default="quick",
+    show_default=True,
+    help="How much is proved: the source against what was read, each pass, the program against the text.",
+)
 EXAMPLE = click.option(
     "--example",
     type=shape,

@@ -326,6 +326,8 @@ def _talking(context: Context, timings: bool, work: Any) -> Any:
         for name in REPORTING:
             if name in context.reports:
                 say(f"{name}: {context.reports[name]}")
+        if line := context.checks.line():
+            say(line)
         if timings:
             for name, seconds in context.timings:
                 say(f"{seconds * 1000:9.1f} ms  {name}")

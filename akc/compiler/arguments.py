@@ -10,6 +10,7 @@ from typing import Any
 
 from akc.base.calls import FLAG, PATH, Rule, instance, is_number, is_shape, one_of, optional, that, whole
 from akc.base.diagnostics import Diagnostic, DiagnosticError
+from akc.compiler.checks.record import LEVELS
 from akc.ir.module import Module
 from akc.targets import load_target
 
@@ -91,6 +92,7 @@ RULES: dict[str, Rule] = {
     "options": optional(that(_is_pass_options, "give a dict of dicts by pass: {'lower-int4': {'weights': 2}}")),
     "spikes": optional(one_of(_ways)),
     "least": optional(that(lambda n: is_number(n) and 0 <= n <= 1, "give a share from 0 to 1")),
+    "check": one_of(lambda: LEVELS),
     "engine_version": optional(instance(str, help="give a version such as '2.19.3'")),
     "steps": optional(whole(1)),
     "dt": optional(that(lambda n: is_number(n) and n > 0, "give the length of a time step in seconds")),

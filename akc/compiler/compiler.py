@@ -12,6 +12,7 @@ import numpy as np
 from akc.base.calls import instance, optional, public
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.compiler.arguments import MODULE_OR_TEXT, RULES, rules
+from akc.compiler.checks.record import Checks
 from akc.compiler.pass_options import configured
 from akc.compiler.pipeline import Context, require_level, run_pipeline
 from akc.compiler.program import Program
@@ -42,6 +43,7 @@ def lower(
     context: Context | None = None,
     spikes: str | None = None,
     least: float | None = None,
+    check: str = "quick",
     **spiking: Any,
 ) -> Module:
     """Import a network and lower it to integers.
@@ -53,6 +55,7 @@ def lower(
     as {"lower-int4": {"weights": 2}}. least: the smallest share of same answers on samples held out that is
     not refused (0.8); 0 never refuses. context: to collect warnings, reports and timings; without one, warnings
     are Python's (`akc.DiagnosticWarning`). spikes: "rate", "step" or "hybrid", the way a spiking network takes.
+    check: "off", "quick" or "full": how much is proved about the compile (docs/checks.md).
     spiking: what a spiking source does not say itself: steps, dt, coding, readout, reset, producer, topology,
     accept (akc.frontends.spiking.reader.SpikingOptions).
     Raises DiagnosticError with every fault.
@@ -69,6 +72,7 @@ def lower(
         options=options,
         spikes=spikes,
         least=least,
+        check=check,
         spiking=spiking,
     )
     with told(context) as collecting:
@@ -80,9 +84,11 @@ def _lower(request: LowerRequest, context: Context) -> Module:
     _check_range(request.input_range)
     if request.pipeline is not None:
         configured(request.pipeline, request.options)
-    module = read_source(request.source, Options(example=request.example, spiking=request.spiking, warn=context.warn))
+    reading = Options(example=request.example, spiking=request.spiking, warn=context.warn)
+    module = read_source(request.source, reading)
     raise_or_warn([d for d in verify_numbers(module) if d.severity == "error"], context)
     _prepare(context, request, module)
+    _prove_import(module, reading, context)
     _warn_of_idle(request, module, context)
     chosen = request.pipeline
     passes = configured(
@@ -106,9 +112,19 @@ def _prepare(context: Context, request: LowerRequest, module: Module) -> None:
     context.target_name, context.host = request.target, request.host
     context.input_range = request.input_range or context.input_range
     context.dump_dir = request.dump_dir or context.dump_dir
+    context.checks = Checks(request.check)
     if request.calibrate is not None:
         samples = samples_for(request.calibrate, module.net.inputs, "calibrate")
         context.samples, context.labels = samples.inputs, samples.labels
+
+
+def _prove_import(module: Module, reading: Options, context: Context) -> None:
+    """Check 1 for what was read with these options."""
+    if not reading.opened or context.checks.effort is None:
+        return
+    from akc.compiler.checks.sources import prove_import
+
+    prove_import(module, reading.opened[-1], context.checks, context.samples, context.input_range)
 
 
 def _check_range(limits: tuple[float, float] | None) -> None:

@@ -18,6 +18,7 @@ from lark import Token
 from akc.base.calls import instance, public
 from akc.base.diagnostics import Diagnostic, DiagnosticError, Source, Span, error
 from akc.base.files import make_folder, write_text
+from akc.compiler.checks.record import Checks
 from akc.grammar import parse_tree
 from akc.ir.levels import first_obstacle, level_of, reaches
 from akc.ir.module import MODULE, Module
@@ -52,6 +53,8 @@ class Context:
     command: tuple[str, ...] = ()
     progress: Callable[[int, int, str], None] = lambda done, total, what: None
     check: Check = lambda before, one, after: None
+    checks: Checks = field(factory=Checks)
+    """How much is proved about the compile, and what was."""
     reports: dict[str, Any] = field(factory=dict)
     """What passes found out, by pass name; no pass reads it."""
 

@@ -45,4 +45,5 @@ class LowerRequest:
     options: PassOptions = field(factory=dict, converter=_no_options)
     spikes: str | None = None
     least: float | None = None
+    check: str = "quick"
     spiking: Mapping[str, Any] = field(factory=dict)

@@ -23,17 +23,32 @@ SPIKING = ("steps", "dt", "coding", "readout", "reset", "accept", "topology", "p
 
 
 @frozen(kw_only=True)
+class Opened:
+    """A source after it was read, for those who want to run it.
+
+    kind: its ending as in `SOURCES`, or "torch" for a live module; thing: its path, or the module or model itself;
+    example: what a module was traced with; spiking: the user's options about spiking sources.
+    """
+
+    kind: str
+    thing: Any
+    example: Any = ()
+    spiking: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
 class Options:
     """What a user may say about a source, beyond its name.
 
     example: shapes of the example inputs with their batch axis, or tensors, for tracing PyTorch;
     spiking: fields of akc.frontends.spiking.reader.SpikingOptions (steps, dt, readout, reset, topology ...);
-    warn: called with each warning of a frontend.
+    warn: called with each warning of a frontend; opened: the source that was read is appended here.
     """
 
     example: Any = ()
     spiking: Mapping[str, Any] = field(factory=dict)
     warn: Callable[[Diagnostic], None] = lambda warning: None
+    opened: list[Opened] = field(factory=list)
 
     def warn_of_unread(self, name: str, read: frozenset[str]) -> None:
         """Warn of every option that was given and that the reader of this source does not look at."""
@@ -88,6 +103,7 @@ def _read_factory(path: str, options: Options) -> Module:
 
 def _read_torch(module: Any, example: Any, options: Options) -> Module:
     """A live module, read by the frontend of the framework whose neurons it holds."""
+    options.opened.append(Opened(kind="torch", thing=module, example=example, spiking=options.spiking))
     packages = {type(part).__module__.split(".")[0] for part in module.modules()}
     if "snntorch" in packages:
         from akc.frontends.spiking.snntorch import read_snntorch
@@ -209,10 +225,13 @@ def read_source(source: Any, options: Options | None = None) -> Module:
     if isinstance(source, str | Path):
         kind = find_kind(str(source))
         options.warn_of_unread(str(source), kind.options)
+        if kind.suffix != ".py:":
+            options.opened.append(Opened(kind=kind.suffix, thing=str(source), spiking=options.spiking))
         return kind.read(str(source), options)
     if type(source).__module__.startswith("onnx"):
         from akc.frontends.onnx.importer import read_onnx
 
+        options.opened.append(Opened(kind=".onnx", thing=source, spiking=options.spiking))
         return read_onnx(source, readout=options.spiking.get("readout"))
     if any(base.__module__.startswith("torch.nn") for base in type(source).__mro__):
         return _read_torch(source, options.example, options)

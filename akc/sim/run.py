@@ -9,7 +9,7 @@ run(module, levels, raw=True)           # the chip's own integers in and out
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -53,8 +53,16 @@ def run(module: Module, inputs: Inputs, raw: bool = False, keep: bool = False, b
 class Runner:
     """A module made ready to run; keep it when the same module runs many times."""
 
-    def __init__(self, module: Module, backend: str = "auto", doubles: bool = False) -> None:
-        """doubles: whether float inputs, and with them all float layers and neurons, are computed in float64."""
+    def __init__(
+        self,
+        module: Module,
+        backend: str = "auto",
+        doubles: bool = False,
+        touch: Callable[[Array], Array] | None = None,
+    ) -> None:
+        """doubles: whether float inputs, and with them all float layers and neurons, are computed in float64; touch:
+        what to do to each result before it is used."""
+        self.touch = touch
         load_rules()
         self.doubles = doubles
         self.module = module
@@ -136,6 +144,8 @@ class Runner:
         batch = len(next(iter(values.values())))
         for statement, still_read in plan:
             statement.run(values, self.timed, batch)
+            if self.touch is not None and isinstance(statement, _Unit):
+                values[statement.op.name] = self.touch(values[statement.op.name])
             if not keep:
                 values = {name: array for name, array in values.items() if name in still_read}
         return values

@@ -26,5 +26,20 @@ CODES: dict[str, Code] = {
         "The chip keeps an act_step as a count of sixteenths in 28 bits. Below 1/16 the count is 0, and from"
         " 16777216 on it wraps to another step or to 0.",
     ),
+    "AKC0720": Code(
+        "what was read gives other answers than the source",
+        "After reading, akc runs the source itself on probe inputs and compares. A difference beyond what rounding can"
+        " do means that something in the source was read as something else. The first layer that differs is named;"
+        " everything in front of it agrees.",
+    ),
+    "AKC0721": Code(
+        "the source cannot be run",
+        "Holding the import against its source takes a run of the source on probe inputs, in the shape of the example."
+        " `--check=off` compiles without.",
+    ),
+    "AKC0722": Code(
+        "results of the source are missing",
+        "Every result of the source becomes a result of the network, in order, unless --readout chooses one.",
+    ),
 }
 """Codes AKC0700 to AKC0799."""

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which sources are run to be held against their import, by whom, and which are not, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from akc.compiler.checks.answers import SourceRunner
+from akc.compiler.checks.imports import Agreement, check_import, opaque_layers
+from akc.compiler.checks.onnx_source import OnnxSource
+from akc.compiler.checks.probes import Probes, make_probes
+from akc.compiler.checks.record import Checks
+from akc.compiler.checks.torch_source import TorchSource
+from akc.compiler.sources import Opened
+from akc.ir.module import Module
+from akc.sim.registry import Array
+
+
+def _torch(opened: Opened, module: Module) -> SourceRunner:
+    return TorchSource(opened.thing, opened.example, module, opened.spiking)
+
+
+def _onnx(opened: Opened, module: Module) -> SourceRunner:
+    return OnnxSource(opened.thing, module, opened.spiking.get("readout"))
+
+
+RUNNERS: dict[str, Callable[[Opened, Module], SourceRunner]] = {
+    "torch": _torch,
+    ".onnx": _onnx,
+}
+"""By kind of source: what runs it, sharing nothing with what reads it."""
+
+UNCHECKED: dict[str, str] = {
+    ".fbz": "the vendor's model file holds the chip's own integers, which the vendor's tools run",
+    ".bin": "a program was read back, whose network nobody has",
+}
+"""Sources that nothing runs, and why."""
+
+
+def prove_import(
+    module: Module,
+    opened: Opened | None,
+    checks: Checks,
+    samples: Mapping[str, Array] | None = None,
+    limits: tuple[float, float] | None = None,
+) -> None:
+    """Check 1, as far as the level of `checks` goes; what it found is noted there.
+
+    samples, limits: as for akc.compiler.checks.probes.make_probes. Raises DiagnosticError AKC0720 to AKC0722.
+    """
+    if checks.effort is None or opened is None:
+        return
+    if opened.kind in UNCHECKED:
+        checks.done.append(f"import unchecked, because {UNCHECKED[opened.kind]}")
+        return
+    unknown = opaque_layers(module)
+    if unknown:
+        checks.done.append(f"import unchecked, because akc does not know {', '.join(dict.fromkeys(unknown))}")
+        return
+    make = RUNNERS.get(opened.kind)
+    if make is None:
+        return
+    source = make(opened, module)
+    probes = make_probes(module, checks.effort, samples, limits)
+    checks.done.append(_clause(source.name, probes, check_import(module, source, probes)))
+
+
+def _clause(name: str, probes: Probes, found: Agreement) -> str:
+    remarks = [f"largest difference {found.largest:.0e}" if found.largest else "no difference"]
+    remarks += [probes.fewer] if probes.fewer else []
+    remarks += [f"{found.excused} of them but for a spike that rounding decides"] if found.excused else []
+    remarks += [f"{name} never fired" for name in found.silent[:3]]
+    remarks += [f"{len(found.silent) - 3} more never fired"] if len(found.silent) > 3 else []
+    return f"import = {name} on {probes.count} inputs ({', '.join(remarks)})"
