@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from akc.ir.module import Module
     from akc.ir.parser import parse
     from akc.ir.printer import print_module
+    from akc.sim.engine.model import to_onnx
 
 _HOMES = {
     "build": "akc.compiler.compiler",
@@ -56,6 +57,7 @@ _HOMES = {
     "Program": "akc.compiler.program",
     "run": "akc.compiler.running",
     "run_pipeline": "akc.compiler.pipeline",
+    "to_onnx": "akc.sim.engine.model",
     "train_readout": "akc.compiler.reservoirs",
 }
 """Where each public name lives: they load on first use, so that `akc --help` stays fast."""
@@ -78,6 +80,7 @@ __all__ = [
     "print_module",
     "run",
     "run_pipeline",
+    "to_onnx",
     "train_readout",
 ]
 

@@ -96,7 +96,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     graphlib.TopologicalSorter(below).prepare()
 
 
-HEAVY = {"torch", "onnx", "numpy", "snntorch", "norse", "nir", "h5py", "lark", "akida"}
+HEAVY = {"torch", "onnx", "onnxruntime", "numpy", "snntorch", "norse", "nir", "h5py", "lark", "akida"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=_module_of)

@@ -143,6 +143,19 @@ def fmt(file: str, output: str | None, only_check: bool) -> None:
 
 
 @cli.command()
+@click.argument("file", type=FILE, metavar="FILE")
+@click.option("--onnx", type=FILE, metavar="FILE", required=True, help="Where the ONNX model goes.")
+def export(file: str, onnx: str) -> None:
+    """Write a text as an ONNX model of standard operators.
+
+    A quantised network gives the chip's integers in any ONNX runtime.
+    """
+    from akc.cli.export import export
+
+    export(file, onnx)
+
+
+@cli.command()
 @click.argument("name", shell_complete=complete_pass, required=False)
 def passes(name: str | None) -> None:
     """List the passes, or the options of one."""

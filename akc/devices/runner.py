@@ -32,7 +32,7 @@ class DeviceRunner(Runner):
     """
 
     def __init__(self, device: Device, program: Program, batch: int = LARGEST_BATCH) -> None:
-        super().__init__(program.module)
+        super().__init__(program.module, "numpy")
         self.device, self.program, self.batch = device, program, batch
         self.programs = {s.sequence: s.bytes for s in program.sequences}
         self.owners = {s.ops[-1].name: s.name for s in program.module.net.sequences if not on_host(s)}

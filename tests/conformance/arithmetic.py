@@ -20,7 +20,7 @@ from akc.ir.types import TensorType
 from akc.sim.run import run
 from tests.conformance import random_networks, software_networks, vendor
 
-BACKENDS = ("numpy", "torch")
+BACKENDS = ("numpy", "onnxruntime")
 SAMPLES = 3
 
 
@@ -97,7 +97,9 @@ def main() -> None:
         equal[kind] += 1
     for kind, count in equal.items():
         print(f"{count:7}  {kind}")
-    print(f"{equal.total() - equal['not built by the SDK']:7}  networks, all bit for bit equal in numpy and torch")
+    print(
+        f"{equal.total() - equal['not built by the SDK']:7}  networks, all bit for bit equal in numpy and ONNX Runtime"
+    )
 
 
 if __name__ == "__main__":

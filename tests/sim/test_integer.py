@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chip's arithmetic by hand, and numpy against torch; tests/conformance compares with the SDK."""
+"""The chip's arithmetic by hand, and numpy against ONNX Runtime; tests/conformance compares with the SDK."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from akc.sim.run import run
 from tests.conformance import random_networks
 from tests.sim.texts import dense, net, numbers
 
-BACKENDS = ("numpy", "torch")
+BACKENDS = ("numpy", "onnxruntime")
 
 
 def chip(text: str, x: Array, shape: str, weights: str, result: str, backend: str) -> Array:
@@ -187,30 +187,3 @@ def test_torch_equals_numpy(kind: str) -> None:
             np.testing.assert_array_equal(found[0][name], found[1][name])
         for op in _layers(module):
             np.testing.assert_array_equal(run_layer(op, found[0][op.x], module), found[0][op.name])
-
-
-def test_torch_without_its_int8_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.delattr(torch, "_int_mm")
-    for seed, module in random_networks.networks("mixed", 600, 5):
-        value = module.net.inputs[0].type
-        x = np.random.default_rng(seed).integers(0, (value.element.high or 0) + 1, (2, *value.shape)).astype(np.uint8)
-        name = module.net.outputs[0]
-        np.testing.assert_array_equal(run(module, x, backend="torch")[name], run(module, x, backend="numpy")[name])
-
-
-def test_torch_set_to_cut_float32_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With precision "medium" torch may run products in bfloat16, so depthwise sums go through float64."""
-    import torch
-
-    ((_, module),) = random_networks.networks("separable", 601, 1)
-    value = module.net.inputs[0].type
-    x = np.random.default_rng(0).integers(0, (value.element.high or 0) + 1, (2, *value.shape)).astype(np.uint8)
-    name, kinds = module.net.outputs[0], []
-    double = torch.Tensor.double
-    monkeypatch.setattr(torch.Tensor, "double", lambda tensor: kinds.append(tensor.dtype) or double(tensor))
-    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "medium")
-    found = run(module, x, backend="torch")[name]
-    np.testing.assert_array_equal(found, run(module, x, backend="numpy")[name])
-    assert torch.float32 in kinds

@@ -52,5 +52,10 @@ CODES: dict[str, Code] = {
         "The vendor's model file holds one chain of Akida 1.0 layers, an input first. What runs on the host is not"
         " in it, apart from the border at both ends, which is left out.",
     ),
+    "AKC0641": Code(
+        "an operation has no form in an integer ONNX model",
+        "`akc export --onnx` writes chip layers, border operations and most float layers as standard ONNX operators."
+        " Neurons with a state and a few functions of the host have no such form here.",
+    ),
 }
 """Codes AKC0600 to AKC0699."""

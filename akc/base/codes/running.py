@@ -41,5 +41,10 @@ CODES: dict[str, Code] = {
         "results of the source are missing",
         "Every result of the source becomes a result of the network, in order, unless --readout chooses one.",
     ),
+    "AKC0740": Code(
+        "the simulator has no such backend here",
+        "numpy is always there. onnxruntime runs chip layers faster and comes with the extra `fast`; both give the"
+        " same integers.",
+    ),
 }
 """Codes AKC0700 to AKC0799."""
