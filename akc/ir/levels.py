@@ -22,11 +22,14 @@ LEVELS = ("imported", "mappable", "quantised", "placed")
 
 @frozen
 class Rule:
-    """At `level` and above every op must pass `holds`; `message` says what one that does not lacks."""
+    """At `level` and above every op must pass `holds`; `message` says what one that does not lacks.
+
+    holds: called with the op, the module and whether it holds chip layers.
+    """
 
     level: str
     message: str
-    holds: Callable[[Op, Module], bool]
+    holds: Callable[[Op, Module, bool], bool]
     passes: str
     """The passes that lead there."""
 
@@ -35,19 +38,19 @@ RULES = (
     Rule(
         "mappable",
         "is no operation of a mappable network",
-        lambda op, module: not isinstance(op, Opaque | _Recurrent),
+        lambda op, module, beside_chip: not isinstance(op, Opaque | _Recurrent),
         "fold-batchnorm,fold-layout,legalize",
     ),
     Rule(
         "quantised",
         "is not quantised",
-        lambda op, module: isinstance(op, Layer) or op.border or _beside_chip(module),
+        lambda op, module, beside_chip: isinstance(op, Layer) or op.border or beside_chip,
         "lower-int4",
     ),
     Rule(
         "placed",
         "has no complete place",
-        lambda op, module: not isinstance(op, Layer) or is_placed(op, module),
+        lambda op, module, beside_chip: not isinstance(op, Layer) or is_placed(op, module),
         "place",
     ),
 )
@@ -60,11 +63,11 @@ def _beside_chip(module: Module) -> bool:
 
 def level_of(module: Module) -> str:
     """The highest level whose rules, and those of all levels below it, hold for every op."""
-    level = LEVELS[0]
+    level, beside_chip = LEVELS[0], _beside_chip(module)
     for rule in RULES:
-        if not all(rule.holds(op, module) for op in module.net.ops):
+        if not all(rule.holds(op, module, beside_chip) for op in module.net.ops):
             return level
-        if rule.level != "mappable" and not _beside_chip(module):
+        if rule.level != "mappable" and not beside_chip:
             return level
         level = rule.level
     return level
@@ -77,9 +80,10 @@ def reaches(level: str, needed: str) -> bool:
 
 def first_obstacle(module: Module, needed: str) -> tuple[Op, Rule] | None:
     """The first op that keeps a module below a level, and the rule that it breaks."""
+    beside_chip = _beside_chip(module)
     for rule in RULES[: LEVELS.index(needed)]:
         for op in module.net.ops:
-            if not rule.holds(op, module):
+            if not rule.holds(op, module, beside_chip):
                 return op, rule
     return None
 

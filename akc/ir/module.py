@@ -8,7 +8,8 @@ helpers of `Module`; what a pass does not touch stays the same object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ class Sequence:
 Statement = Op | Sequence
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Net:
     """A function from its inputs to its outputs; the signature is the source network's own."""
 
@@ -163,23 +164,36 @@ class Net:
         """The hardware sequences in order."""
         return tuple(s for s in self.statements if isinstance(s, Sequence))
 
-    @property
-    def types(self) -> dict[str, TensorType]:
+    @cached_property
+    def types(self) -> Mapping[str, TensorType]:
         """Type of every value by name."""
-        return {v.name: v.type for v in (*self.inputs, *(op.result for op in self.ops))}
+        return {name: value.type for name, value in self.values.items()}
 
-    @property
-    def values(self) -> dict[str, Value]:
+    @cached_property
+    def values(self) -> Mapping[str, Value]:
         """Every value by name."""
         return {v.name: v for v in (*self.inputs, *(op.result for op in self.ops))}
 
     def producer(self, name: str) -> Op | None:
         """The op whose result has this name; None for an input of the net."""
-        return next((op for op in self.ops if op.name == name), None)
+        return self._makers.get(name)
 
     def uses(self, name: str) -> tuple[Op, ...]:
         """The ops that read a value (the net's own outputs are not among them)."""
-        return tuple(op for op in self.ops if name in op.operands)
+        return self._readers.get(name, ())
+
+    @cached_property
+    def _makers(self) -> Mapping[str, Op]:
+        """Every op by the name of its result, the first of those that share one."""
+        return {op.name: op for op in reversed(tuple(self.ops))}
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[Op, ...]]:
+        found: dict[str, list[Op]] = {}
+        for op in self.ops:
+            for name in dict.fromkeys(op.operands):
+                found.setdefault(name, []).append(op)
+        return {name: tuple(ops) for name, ops in found.items()}
 
 
 @frozen(kw_only=True)
@@ -225,7 +239,7 @@ class Module:
 
 def fresh_name(base: str, taken: Iterable[str]) -> str:
     """`base`, or `base_2`, `base_3` ... : the first that is not taken."""
-    used = set(taken)
+    used = taken if isinstance(taken, Mapping | Set) else set(taken)
     name, n = base, 1
     while name in used:
         n += 1

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 import numpy as np
@@ -47,11 +48,13 @@ class _Checker:
     found: list[Diagnostic] = field(factory=list)
     defined: dict[str, TensorType] = field(factory=dict)
     places: dict[str, Span | None] = field(factory=dict)
-    later: dict[str, TensorType] = field(factory=dict)
+    later: Mapping[str, TensorType] = field(factory=dict)
+    weight_types: dict[str, TensorType] = field(factory=dict)
 
     def run(self) -> None:
         net = self.module.net
         self.later = net.types
+        self.weight_types = {name: weight.type for name, weight in self.module.weights.items()}
         for value in net.inputs:
             self.define(value, net.spans.get(f"%{value.name}"))
         names: set[str] = set()
@@ -120,11 +123,10 @@ class _Checker:
 
     def leaks(self, sequence: Sequence) -> None:
         """Only the last layer's result leaves the chip."""
-        inside = {op.name for op in sequence.ops[:-1]}
         local = {id(op) for op in sequence.ops}
-        for op in self.module.net.ops:
-            for name in op.operands if id(op) not in local else ():
-                if name in inside:
+        for name in (op.name for op in sequence.ops[:-1]):
+            for op in self.module.net.uses(name):
+                if id(op) not in local:
                     self.add(
                         "AKC0108",
                         f"%{name} is read outside of sequence @{sequence.name}",
@@ -193,9 +195,8 @@ class _Checker:
         return self.module.weights.keys() - {name for op in self.module.net.ops for name in op.weights_used}
 
     def types(self, op: Op) -> TensorType | None:
-        weight_types = {name: weight.type for name, weight in self.module.weights.items()}
         try:
-            right = op.infer(Types({**self.later, **self.defined}, weight_types))
+            right = op.infer(Types(ChainMap(self.defined, self.later), self.weight_types))  # type: ignore[arg-type]
         except TypeFault as fault:
             self.add(fault.code, fault.message, op, fault.key or "op", help=fault.help or ())
             return None
@@ -299,8 +300,9 @@ def _cut_steps(module: Module, op: Layer) -> Iterator[Diagnostic]:
 
 def _unused_weights(module: Module) -> Iterator[Diagnostic]:
     used = {name for op in module.net.ops for name in op.weights_used}
+    opaque = any(isinstance(op, Opaque) for op in module.net.ops)
     for name, weight in module.weights.items():
-        if name not in used and not any(isinstance(op, Opaque) for op in module.net.ops):
+        if name not in used and not opaque:
             span = weight.span and Span(weight.span.source, weight.span.start, weight.span.start + 1)
             yield Diagnostic(
                 code="AKC0206",

@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen, validators
 
 from akc.base.diagnostics import Diagnostic
 from akc.ir.fields import WeightName
-from akc.ir.module import Module, Op, Statement
+from akc.ir.module import Module, Op
 from akc.ir.ops import nn, snn
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.neurons.counts import Jumps, jumps
@@ -225,15 +225,11 @@ class _Split:
 
     def exchange(self, made: dict[str, Op]) -> None:
         """Put the new operations where those of the same name stood; the threshold goes in front of the neuron."""
-        extra = [op for name, op in made.items() if self.editor.producer(name) is None]
-        statements: list[Statement] = []
-        for statement in self.editor.statements:
-            if not isinstance(statement, Op):
-                statements.append(statement)
-                continue
-            statements += extra if statement.name == self.op.name else []
-            statements.append(made.get(statement.name, statement))
-        self.editor.statements, self.editor.changed = statements, True
+        stood = {name: self.editor.producer(name) for name in made}
+        extra = [made[name] for name, old in stood.items() if old is None]
+        for name, old in stood.items():
+            if old is not None:
+                self.editor.replace((old,), *(extra if name == self.op.name else ()), made[name])
 
     def repeated(self, op: Op) -> Op:
         """A layer, or what works on each channel alone, with its channels repeated."""

@@ -98,7 +98,7 @@ class _Walk:
                 self.readers.setdefault(name, []).append(op)
 
     def parts(self) -> list[Op | Segment]:
-        parts: list[Op | Segment] = []
+        parts: list[Op | list[Group]] = []
         ends: dict[str, int] = {}
         for op in self.ops:
             if op.name in self.taken:
@@ -111,12 +111,12 @@ class _Walk:
             source = group.ops[0].operands[0]
             place = ends.pop(source) if source in ends and self.user(source) is not None else len(parts)
             before = parts[place] if place < len(parts) else None
-            if isinstance(before, Segment):
-                parts[place] = evolve(before, groups=(*before.groups, group))
+            if isinstance(before, list):
+                before.append(group)
             else:
-                parts.append(Segment(source=source, groups=(group,)))
+                parts.append([group])
             ends[group.last.name] = place
-        return parts
+        return [part if isinstance(part, Op) else _segment(part) for part in parts]
 
     def user(self, name: str) -> Op | None:
         readers = self.readers.get(name, [])
@@ -163,6 +163,10 @@ class _Walk:
         if not isinstance(group.core, nn.Conv):
             return False
         return not isinstance(pool, nn.Mean) or (group.activation is None and pool.axes == (0, 1))
+
+
+def _segment(groups: list[Group]) -> Segment:
+    return Segment(source=groups[0].ops[0].operands[0], groups=tuple(groups))
 
 
 def is_pointwise(conv: nn.Conv, module: Module) -> bool:

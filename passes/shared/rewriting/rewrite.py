@@ -3,27 +3,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import heapify, heappop, heappush
 from typing import Any, TypeVar
 
 import numpy as np
 from attrs import evolve
 
-from akc.ir.module import Module, Op, Statement, Value, fresh_name, merged_comments, merged_origin
+from akc.ir.module import Module, Op, Value, fresh_name, merged_comments, merged_origin
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
+from akc.passes.shared.rewriting.statements import Statements
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 AnyOp = TypeVar("AnyOp", bound=Op)
 
 
+class _WeightTypes(Mapping[str, TensorType]):
+    """The types of a pool of weights, which may grow."""
+
+    def __init__(self, weights: Mapping[str, Weight]) -> None:
+        self.weights = weights
+
+    def __getitem__(self, name: str) -> TensorType:
+        return self.weights[name].type
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
 class Editor:
-    """A module under change. Operations inside sequences are left alone: they are already lowered."""
+    """A module under change. Operations inside sequences are left alone: they are already lowered.
+
+    What a change costs depends on what it changes, not on the size of the net.
+    """
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self.statements: list[Statement] = list(module.net.statements)
+        self.lines = Statements(module.net)
         self.weights = dict(module.weights)
         self.outputs = module.net.outputs
         self.changed = False
@@ -31,28 +53,25 @@ class Editor:
     @property
     def ops(self) -> list[Op]:
         """The operations outside sequences, in order."""
-        return [s for s in self.statements if isinstance(s, Op)]
+        return [s for s in self.lines if isinstance(s, Op)]
 
     @property
-    def net_values(self) -> dict[str, Value]:
+    def net_values(self) -> Mapping[str, Value]:
         """The net's inputs and the results of all operations by name."""
-        known = {v.name: v for v in self.module.net.inputs}
-        for statement in self.statements:
-            for op in (statement,) if isinstance(statement, Op) else statement.ops:
-                known[op.name] = op.result
-        return known
+        return self.lines.values
 
     def type_of(self, name: str) -> TensorType:
         """Type of a value."""
-        return self.net_values[name].type
+        return self.lines.types[name]
 
     def producer(self, name: str) -> Op | None:
         """The op outside sequences that makes a value."""
-        return next((op for op in self.ops if op.name == name), None)
+        found = self.lines.get(name)
+        return found if isinstance(found, Op) else None
 
     def user(self, name: str) -> Op | None:
         """The only reader of a value; None if there are more, or if the net gives it out."""
-        readers = [op for s in self.statements for op in ((s,) if isinstance(s, Op) else s.ops) if name in op.operands]
+        readers = self.lines.readers(name)
         return readers[0] if len(readers) == 1 and name not in self.outputs else None
 
     def array(self, name: str) -> Floats:
@@ -61,16 +80,16 @@ class Editor:
 
     def weight(self, name: str, array: object, owner: Op | None = None) -> str:
         """Store float numbers under `name`, or under a fresh name where somebody else than `owner` uses it."""
-        others = {
-            w
-            for s in self.statements
-            for op in ((s,) if isinstance(s, Op) else s.ops)
-            if op is not owner
-            for w in op.weights_used
-        }
         mine = set(owner.weights_used) if owner is not None else set()
-        taken = others | (set(self.weights) - mine)
-        chosen = fresh_name(name, taken)
+
+        def taken(one: str) -> bool:
+            others = [op for op in self.lines.users_of_weight(one) if op is not owner]
+            return bool(others) or (one in self.weights and one not in mine)
+
+        chosen, n = name, 1
+        while taken(chosen):
+            n += 1
+            chosen = f"{name}_{n}"
         kept = self.weights[chosen].comments if chosen in self.weights else ()
         self.weights[chosen] = Weight.of(np.asarray(array, np.float32), "f32", kept)
         return chosen
@@ -96,16 +115,14 @@ class Editor:
 
     def retyped(self, op: AnyOp, *after: Op) -> AnyOp:
         """The op with its result type worked out again; `after`: ops not yet in the module."""
-        values = {name: value.type for name, value in self.net_values.items()} | {o.name: o.type for o in after}
-        kind = op.infer(Types(values, {name: w.type for name, w in self.weights.items()}))
+        values = ChainMap({one.name: one.type for one in after}, self.lines.types)
+        kind = op.infer(Types(values, _WeightTypes(self.weights)))
         return evolve(op, result=evolve(op.result, type=kind))
 
     def replace(self, old: Iterable[Op], *new: Op) -> None:
         """Put `new` where the last of `old` stood. Without `new`, readers of the last of `old` read its operand."""
         gone = tuple(old)
-        place = max(self.statements.index(op) for op in gone)
-        self.statements[place : place + 1] = new
-        self.statements = [s for s in self.statements if not any(s is op for op in gone)]
+        self.lines.exchange(gone, new)
         if not new:
             self._rename(gone[-1].name, gone[0].operands[0])
         elif new[-1].name != gone[-1].name:
@@ -113,12 +130,8 @@ class Editor:
         self.changed = True
 
     def _rename(self, old: str, new: str) -> None:
-        names = {old: new}
-        self.statements = [
-            s.renamed(names) if isinstance(s, Op) else evolve(s, ops=tuple(op.renamed(names) for op in s.ops))
-            for s in self.statements
-        ]
-        self.outputs = tuple(names.get(o, o) for o in self.outputs)
+        self.lines.rename(old, new)
+        self.outputs = tuple(new if o == old else o for o in self.outputs)
 
     def finish(self) -> Module:
         """The new module; the very same object if nothing changed."""
@@ -126,15 +139,51 @@ class Editor:
 
     def current(self) -> Module:
         """The module as it stands now."""
-        return self.module.with_statements(self.statements, self.weights, outputs=self.outputs)
+        return self.module.with_statements(tuple(self.lines), self.weights, outputs=self.outputs)
 
 
 Rule = Callable[[Editor, Op], bool]
 
+REACH = 8
+"""How many steps from a change, along operands and readers, a rule may newly fire; what lies farther off is found by
+the last look at the whole net."""
+
 
 def rewrite(module: Module, *rules: Rule) -> Module:
-    """Apply rules to every operation until none fires. A rule edits and returns True, or returns False."""
+    """Apply rules until none fires, always to the first operation that one fires for.
+
+    A rule edits and returns True, or returns False. After a change only what stands near it is looked at again, and
+    at the end once more all, so that the time grows with the net and with the number of changes.
+    """
     editor = Editor(module)
-    while any(rule(editor, op) for op in editor.ops for rule in rules):
+    while _sweep(editor, rules):
         pass
     return editor.finish()
+
+
+def _sweep(editor: Editor, rules: tuple[Rule, ...]) -> bool:
+    """Look at every operation once, and again at those near a change. Whether there was one."""
+    waiting = {op.name for op in editor.ops}
+    queue, numbering = _queued(editor, waiting), editor.lines.numbering
+    found = False
+    while queue:
+        _, name = heappop(queue)
+        waiting.discard(name)
+        op = editor.producer(name)
+        editor.lines.touched.clear()
+        if op is None or not any(rule(editor, op) for rule in rules):
+            continue
+        found = True
+        near = editor.lines.near(editor.lines.touched, REACH)
+        if editor.lines.numbering != numbering:
+            queue, numbering = _queued(editor, waiting), editor.lines.numbering
+        for name in near - waiting:
+            heappush(queue, (editor.lines.place(name), name))
+        waiting |= near
+    return found
+
+
+def _queued(editor: Editor, names: set[str]) -> list[tuple[int, str]]:
+    queue = [(editor.lines.place(name), name) for name in names if name in editor.lines]
+    heapify(queue)
+    return queue
