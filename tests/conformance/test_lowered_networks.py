@@ -6,11 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import akida
+import nir
 import numpy as np
 import pytest
+from torch import nn
 
 from akc import fbz
-from akc.compiler.compiler import build
+from akc.compiler.compiler import build, lower
 from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Module
 from akc.ir.ops.akida import InputConvolutional
@@ -18,6 +20,7 @@ from akc.ir.ops.host import Quantize
 from akc.passes import LOWER
 from akc.sim.run import run
 from tests.conformance import vendor
+from tests.frontends.spiking import event_camera
 from tests.passes.building import images, sampled
 from tests.passes.networks import REWRITES
 from tests.passes.test_lower_int4 import SPATIAL, cnn, mlp
@@ -35,6 +38,7 @@ LEGAL = {
         ("mirror", "behind-the-picture"),
         ("pad-input", "odd-pool"),
         ("pad-input", "even-kernel"),
+        ("pad-input", "two-channels"),
         ("insert-identity", "before-dense"),
         ("fold-average", "into-dense"),
         ("fold-global-average", "large"),
@@ -115,3 +119,40 @@ def test_pictures_of_8_bits_into_dense_layers(case: str, filters: int, tmp_path:
         np.testing.assert_array_equal(levels.sum(axis=3), pixels[..., 0])
     else:
         assert np.abs(levels.sum(axis=3) * 255 / (15 * filters) - pixels[..., 0]).max() <= 255 / (15 * filters) * 0.75
+
+
+@pytest.mark.parametrize("source", ["nir", "snntorch", "torch"])
+def test_event_camera_network_of_the_nir_paper(source: str, tmp_path: Path) -> None:
+    """34x34x2 with stride 2 and a border of 1: one sequence, nothing on the host between layers, as the SDK has it."""
+    if source == "nir":
+        nir.write(str(tmp_path / "net.nir"), event_camera.graph())
+        module = lower(
+            str(tmp_path / "net.nir"),
+            steps=30,
+            readout="count",
+            producer="sinabs-reader",
+            options={"rate": {"window": 3}},
+        )
+    elif source == "snntorch":
+        module = lower(
+            event_camera.Loop(),
+            example=(1, 30, *event_camera.SHAPE),
+            input_range=(0, 1),
+            options={"rate": {"window": 3}},
+        )
+    else:
+        network = event_camera.layers(nn.ReLU)[:-1]
+        module = lower(network, example=(1, *event_camera.SHAPE), input_range=(0, 1))
+    program = build(module)
+    assert len(program.sequences) == 1
+    assert isinstance(next(iter(module.net.sequences)).ops[0], InputConvolutional)
+    x = event_camera.events(4, 30)
+    levels = _chip_input(module, x if source != "torch" else x.mean(axis=1))
+    file = tmp_path / "net.fbz"
+    file.write_bytes(fbz.write(module))
+    model = akida.Model(str(file))
+    flat = levels.reshape(-1, *levels.shape[-3:])
+    (got,) = run(module, levels, raw=True).values()
+    np.testing.assert_array_equal(got.reshape(len(flat), -1), model.forward(flat).reshape(len(flat), -1))
+    vendor.map_on_akd1000(model)
+    assert [(s.info, s.data) for s in program.sequences] == vendor.programs(model)

@@ -323,6 +323,8 @@ REWRITES: dict[str, dict[str, Make]] = {
         "even-kernel": lambda: Building(8, 9, 1).conv(3, 4, pad=(1, 2, 1, 2)).relu().module(),
         "flat-kernel": lambda: Building(8, 9, 1).conv(3, 5, 1, pad=(2, 0, 2, 0)).relu().module(),
         "pointwise": lambda: Building(6, 7, 3).conv(4, 1).relu().module(),
+        "two-channels": lambda: Building(12, 12, 2).conv(4, 5, stride=(2, 2), pad=(1, 1, 1, 1)).relu().module(),
+        "two-channels-stay": lambda: Building(8, 9, 2).conv(3, 3, pad=(1, 1, 1, 1)).relu().look().module(),
         "stays": lambda: Building(8, 9, 1).conv(3, 3, pad=(1, 1, 1, 1)).relu().module(),
     },
     "insert-identity": {
@@ -381,6 +383,7 @@ UNCHANGED = {
     ("insert-image-layer", "convolutions-need-none"),
     ("mirror", "fits-already"),
     ("pad-input", "stays"),
+    ("pad-input", "two-channels-stay"),
     ("insert-identity", "image-layer-needs-none"),
     ("fit-windows", "no-way"),
 }

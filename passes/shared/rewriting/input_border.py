@@ -1,34 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The border of a picture on the host, where the image layer's own would be another."""
+"""The border of a picture on the host, and an empty third channel, where the image layer needs them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from attrs import evolve
 
-from akc.ir.module import Module
+from akc.ir.module import Module, Op
 from akc.ir.ops import nn
-from akc.passes.shared.rewriting.chains import Group, split
-from akc.passes.shared.rewriting.geometry import IMAGE_KERNELS, NO_SIDES, Sides, image_plan
+from akc.passes.shared.rewriting.chains import Group, Segment, split
+from akc.passes.shared.rewriting.geometry import IMAGE_KERNELS, IMAGE_SMALLEST, NO_SIDES, Sides, image_plan
 from akc.passes.shared.rewriting.rewrite import Editor
+from akc.passes.shared.rewriting.windows import obstacle
 
 
 def with_host_border(module: Module) -> Module:
-    """The module with a padded input where that helps; else the same object."""
+    """The module with a padded input, of three channels if it has two, where that helps; else the same object."""
     segments = split(module).segments
     if not segments or image_plan(segments[0].groups[0], module) is not None:
         return module
-    group = segments[0].groups[0]
-    conv = group.core
+    conv = segments[0].groups[0].core
     if not isinstance(conv, nn.Conv) or conv.groups > 1 or conv.dilation != (1, 1):
         return module
-    padded = _padded(module, group, conv)
-    first = split(padded).segments[0].groups[0]
-    return module if image_plan(first, padded) is None else padded
+    three = _third_channel(module, segments[0], conv)
+    candidates = [c for c in (three, _padded(three)) if image_plan(_first(c), c) is not None]
+    if not candidates or (three is not module and obstacle(split(candidates[0]).segments[0], candidates[0])):
+        return module
+    return candidates[0]
 
 
-def _padded(module: Module, group: Group, conv: nn.Conv) -> Module:
+def _first(module: Module) -> Group:
+    return split(module).segments[0].groups[0]
+
+
+def _third_channel(module: Module, segment: Segment, conv: nn.Conv) -> Module:
+    """The module with an empty third channel of the input, if the windows of two find no place on the mesh."""
+    d0, d1, channels = module.net.types[conv.x].shape
+    if channels != 2 or min(d0, d1) < IMAGE_SMALLEST or obstacle(segment, module) is None:
+        return module
+    editor = Editor(module)
+    ops: list[Op] = []
+
+    def add(kind: type[Op], what: str, **fields: Any) -> None:
+        x = ops[-1].name if ops else conv.x
+        op = editor.make(kind, editor.name(f"{conv.x}_{what}"), (), x=x, after=tuple(ops), **fields)
+        ops.append(evolve(op, origin=conv.origin))
+
+    add(nn.Reshape, "cells", shape=(d0 * d1, channels, 1))
+    add(nn.Pad, "with_empty", pad=(0, 0, 0, 1))
+    add(nn.Reshape, "three", shape=(d0, d1, channels + 1))
+    wide = np.concatenate([own := editor.array(conv.weight), np.zeros_like(own[..., :1])], axis=3)
+    layer = evolve(conv, x=ops[-1].name, weight=editor.weight(conv.weight, wide, conv))
+    editor.replace((conv,), *ops, layer)
+    return editor.finish()
+
+
+def _padded(module: Module) -> Module:
     """The module with all of the first convolution's border on the host."""
+    conv = _first(module).core
+    assert isinstance(conv, nn.Conv)
     editor = Editor(module)
     kernel = editor.array(conv.weight)
     size = next((k for k in IMAGE_KERNELS if k >= max(kernel.shape[1:3])), None)
