@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Targets: chips that akc assembles for. A second one is added by a folder and a row of `TARGETS`."""
+"""Targets: chips that akc compiles for.
+
+One is added by a folder and a row of `TARGETS`, or from another package by an entry point of the group `akc.targets`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
 from attrs import field, frozen
@@ -12,7 +16,7 @@ from attrs.validators import instance_of
 
 from akc.base.calls import unknown_word
 from akc.base.diagnostics import Diagnostic, DiagnosticError
-from akc.ir.module import Module
+from akc.ir.module import Array, Module, Op
 
 
 @frozen(kw_only=True)
@@ -62,38 +66,189 @@ class SequenceProgram:
         return self.info + self.data
 
 
+@frozen(kw_only=True)
+class ImageNumbers:
+    """What an image front end takes.
+
+    kernels, strides: on each axis; filters: the most by (channels, kernel); smallest: cells on each axis, at
+    least; widest: cells along d1, at most.
+    """
+
+    kernels: tuple[int, ...]
+    strides: tuple[int, ...]
+    filters: Mapping[tuple[int, int], int]
+    smallest: int
+    widest: int
+
+
+@frozen(kw_only=True)
+class Numbers:
+    """The numbers of a chip that passes shape a network by.
+
+    kernels: of a convolution, by stride; separable_kernels: of a separable one; pools: sizes of square max
+    pools; average: fewest cells along d1 and most along d0 in front of a global average; channels: of a layer,
+    at most; filter_channels: input channels of a single filter that fit a processor's memory, by (kernel, weight
+    bits); dense_inputs: of a dense layer, at most; dense_memory: bytes of weights of a dense layer inside the
+    chip; image: the image front end, None where there is none.
+    """
+
+    kernels: Mapping[int, tuple[int, ...]]
+    separable_kernels: tuple[int, ...]
+    pools: tuple[int, ...]
+    average: tuple[int, int]
+    channels: int
+    filter_channels: Mapping[tuple[int, int], int]
+    dense_inputs: int
+    dense_memory: int
+    image: ImageNumbers | None
+
+
+Warn = Callable[[Diagnostic], None]
+Progress = Callable[[int, int], None]
+Note = Callable[[str], None]
+
+LARGEST_BATCH = 16
+"""Inputs that may wait on a device at a time."""
+
+
+class Device(Protocol):
+    """A chip that answers: what a target's `device` gives. Calls raise akc.targets.faults.DeviceError."""
+
+    progress: Progress
+    programs: int
+    """How many programs were put on it so far: it tells whether the last one is still one's own."""
+
+    @property
+    def programmed(self) -> bool:
+        """Whether a program is on it."""
+
+    def program(self, program: Any) -> None:
+        """Put the bytes of one sequence on it."""
+
+    def forward(self, inputs: Any, batch: int = LARGEST_BATCH) -> Array:
+        """Levels or potentials, int32 [n, d0, d1, channels], of inputs [n, d0, d1, channels]."""
+
+    def predict(self, inputs: Any, batch: int = LARGEST_BATCH) -> Any:
+        """As forward, potentials rescaled to float32."""
+
+    def fit(self, inputs: Any, labels: Any = None) -> Array:
+        """Learn from inputs one by one; gives their outputs from before each step."""
+
+    def set_learning(self, enabled: bool) -> None:
+        """Switch edge learning on or off."""
+
+    def read_learned(self) -> bytes:
+        """What the learning layer holds."""
+
+    def write_learned(self, data: bytes) -> None:
+        """Put back what `read_learned` gave."""
+
+    def set_clock_counter(self, enabled: bool) -> None:
+        """Whether clock cycles are counted."""
+
+    def read_clock_counter(self) -> int:
+        """Clock cycles of the last inference."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
 class Target(Protocol):
-    """What the compiler asks of a chip."""
+    """Everything that the compiler, the verbs and the devices ask of a chip (docs/adding-a-target.md)."""
 
     name: str
+    title: str
+    """The chip as its maker writes it."""
+    numbers: Numbers
+    layers: tuple[type[Op], ...]
+    """The operations that it computes."""
+    np_kinds: tuple[str, ...]
+    """The kinds of place that `at` may name."""
+    modes: Mapping[str, str]
+    """Ways to place a network, and what each does; the first is the usual one."""
+    cuts: Mapping[str, str]
+    """Ways to cut a network that the chip takes only in part; the first is the usual one."""
     engine_version: str
-    """The version of the vendor's engine that programs carry unless the user says otherwise."""
+    """The version of the vendor's engine that programs are for unless the user says otherwise."""
+    engine_versions: tuple[str, ...]
+
+    def dense_bytes(self, inputs: int, bits: int, units: int) -> int:
+        """Bytes of weight memory that a dense layer takes."""
 
     def check(self, module: Module) -> list[Diagnostic]:
         """Every fault and warning of a quantised module that can be found without placing it."""
 
+    def legal(self, module: Module, mode: str = "vendor") -> bool:
+        """Whether the chip takes a quantised module as it stands: no limit is broken, every layer finds a place."""
+
     def place(self, module: Module, mode: str = "vendor") -> Module:
         """Complete every `at`; raises DiagnosticError with all faults. Partial pins are honoured."""
 
-    def partition(
-        self,
-        module: Module,
-        way: str = "crossings",
-        mode: str = "vendor",
-        warn: Callable[[Diagnostic], None] = lambda diagnostic: None,
-    ) -> Module:
-        """Cut what the chip does not take in one piece into sequences and host layers, all placed."""
+    def partition(self, module: Module, cut: str = "crossings", mode: str = "vendor", warn: Warn = ...) -> Module:
+        """Cut what the chip does not take in one piece into sequences and host layers, all placed.
+
+        `warn` is told why a layer goes to the host.
+        """
 
     def assemble(self, module: Module, engine_version: str | None = None) -> tuple[SequenceProgram, ...]:
         """Programs of a placed module, one per sequence, in order."""
 
+    def recognises(self, program: bytes) -> bool:
+        """Whether a program is for this chip."""
 
-TARGETS = {"akd1000": "akc.targets.akd1000"}
-"""Name of each target and the module whose `TARGET` it is."""
+    def disassemble(self, program: bytes) -> str:
+        """A program as text with every field named; raises DiagnosticError."""
+
+    def recover(self, program: bytes) -> Module:
+        """The network of a program, placed; raises DiagnosticError."""
+
+    def explain(self, first: bytes, second: bytes) -> str:
+        """How two programs differ, in words; raises DiagnosticError."""
+
+    def report(self, module: Module, programs: Iterable[SequenceProgram] = ()) -> str:
+        """What stands where and what memory it takes, of a placed module."""
+
+    def report_facts(self, module: Module, programs: Iterable[SequenceProgram] = ()) -> dict[str, Any]:
+        """The same as plain data."""
+
+    def emulate(self, progress: Progress | None = None, note: Note | None = None) -> Device:
+        """A chip of this kind in this process."""
+
+    def open(self, name: str, progress: Progress | None = None, note: Note | None = None) -> Device:
+        """The chip behind a name, `/dev/akida0` or `vfio:0000:01:00.0`; note: is told every access in a line."""
+
+    def learned(self, module: Module, program: SequenceProgram, data: bytes) -> Module:
+        """The module with what `Device.read_learned` gave in place of its learning layer's weights."""
 
 
-def load_target(name: str) -> Any:
+GROUP = "akc.targets"
+"""The entry points by which other packages add a target: its name, and `package.module:object`."""
+
+TARGETS = {"akd1000": "akc.targets.akd1000:TARGET"}
+"""akc's own targets, as entry points are written."""
+
+
+def _others() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in TARGETS}
+
+
+def target_names() -> tuple[str, ...]:
+    """The names of all targets, akc's own first."""
+    return (*TARGETS, *sorted(_others()))
+
+
+def load_target(name: str) -> Target:
     """The target of this name; raises DiagnosticError AKC0912."""
-    if not isinstance(name, str) or name not in TARGETS:
-        raise DiagnosticError(unknown_word("target", name, TARGETS))
-    return import_module(TARGETS[name]).TARGET
+    if isinstance(name, str) and name in TARGETS:
+        module, _, attribute = TARGETS[name].partition(":")
+        return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
+    point = _others().get(name) if isinstance(name, str) else None
+    if point is None:
+        raise DiagnosticError(unknown_word("target", name, target_names()))
+    return point.load()  # type: ignore[no-any-return]
+
+
+def target_of(program: bytes) -> Target:
+    """The target that a program is for; the first one where none says that it is, to word the fault."""
+    targets = [load_target(name) for name in target_names()]
+    return next((target for target in targets if target.recognises(program)), targets[0])

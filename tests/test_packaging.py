@@ -90,6 +90,24 @@ def test_imports_go_one_way(path: Path) -> None:
     assert ours <= below
 
 
+CHIPS = {path.parent.name for path in (ROOT / "targets").glob("*/chip.py")} - {"akida1"}
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if "akida1" in p.parts], ids=_module_of)
+def test_what_chips_share_knows_no_chip(path: Path) -> None:
+    """A chip's folder imports akida1, never the other way round."""
+    assert CHIPS and not {name for name in _imports(path) if any(name.startswith(f"akc.targets.{c}") for c in CHIPS)}
+
+
+ONLY_TARGETS = [p for p in SOURCES if _module_of(p).split(".")[1:2] in (["cli"], ["compiler"], ["devices"], ["passes"])]
+
+
+@pytest.mark.parametrize("path", ONLY_TARGETS, ids=_module_of)
+def test_chips_are_asked_through_their_target(path: Path) -> None:
+    """Command line, compiler, devices and passes know akc.targets, and nothing of a chip or a family of chips."""
+    assert not {name for name in _imports(path) if name.startswith("akc.targets.") and name != "akc.targets.faults"}
+
+
 def test_no_module_imports_itself_by_way_of_others() -> None:
     """Also where the import that closes the circle stands in a function."""
     below = {name: _imports(path) & MODULES.keys() - {name} for name, path in MODULES.items()}

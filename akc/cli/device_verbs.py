@@ -38,7 +38,7 @@ def run(file: str, inputs: str, on: str, raw: bool, batch: int, clock: bool) -> 
     program = _load(file)
     runner = Runner(program.module)
     samples = load_samples(inputs, runner.raw_entries if raw else program.module.net.inputs)
-    with open_device(on, _progress(on)) as device:
+    with open_device(on, _progress(on), target=program.target) as device:
         if clock:
             device.set_clock_counter(True)
         outputs = run_on(device, program, samples.inputs, raw, batch)
@@ -51,7 +51,7 @@ def verify(file: str, inputs: str, on: str, batch: int) -> None:
     """Integers of a device beside the simulator's; a difference is a fault."""
     program = _load(file)
     samples = load_samples(inputs, program.module.net.inputs)
-    with open_device(on, _progress(on)) as device:
+    with open_device(on, _progress(on), target=program.target) as device:
         result = compare_with_simulator(device, program, samples.inputs, batch)
     result.check()
     for sequence in result.sequences:
@@ -91,7 +91,7 @@ def learn(file: str, inputs: str, on: str, output: str) -> None:
 
 
 def _learned_on(on: str, program: Program, samples: SampleSet) -> Program:
-    with open_device(on, _progress(on)) as device:
+    with open_device(on, _progress(on), target=program.target) as device:
         device.program(program, learning=True)
         device.fit(samples.inputs, samples.labels)
         return device.learned()
@@ -115,8 +115,8 @@ def bench(file: str, inputs: str, on: str, batch: int, repeat: int) -> None:
         for _ in range(repeat):
             seconds.append(_timed(lambda: runner.run(samples.inputs)))
     else:
-        with open_device(on, _progress(on)) as device:
-            on_device = DeviceRunner(device, program, batch)
+        with open_device(on, _progress(on), target=program.target) as device:
+            on_device = DeviceRunner(device.driver, program, batch)
             for _ in range(repeat):
                 seconds.append(_timed(lambda: on_device.run(samples.inputs)))
     median = float(np.median(seconds))

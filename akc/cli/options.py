@@ -3,18 +3,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import isfinite
 from re import fullmatch
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-TARGETS = ("akd1000",)
-PLACES = ("vendor", "vendor-minimal", "compact")
-CUTS = ("crossings", "vendor", "vendor-minimal")
+
+class Listed(click.ParamType):  # type: ignore[type-arg]
+    """A word of a list that is made when it is needed, so that `akc --help` stays light."""
+
+    name = "word"
+
+    def __init__(self, words: Callable[[], Iterable[str]]) -> None:
+        self.words = words
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """`[vendor|compact]`."""
+        return f"[{'|'.join(self.words())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word; a usage error with all of them where it is none."""
+        known = list(self.words())
+        if value not in known:
+            self.fail(f"{value!r} is none of {', '.join(known)}", param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The words that start so."""
+        return [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
+
+
+def _targets() -> Iterable[str]:
+    from akc.targets import target_names
+
+    return target_names()
+
+
+def _places() -> Iterable[str]:
+    from akc.targets import load_target, target_names
+
+    return dict.fromkeys(mode for name in target_names() for mode in load_target(name).modes)
+
+
+def _cuts() -> Iterable[str]:
+    from akc.targets import load_target, target_names
+
+    return dict.fromkeys(cut for name in target_names() for cut in load_target(name).cuts)
 
 
 def shape(text: str) -> tuple[int, ...]:
@@ -75,9 +114,7 @@ def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
-TARGET = click.option(
-    "-t", "--target", type=click.Choice(TARGETS), default="akd1000", show_default=True, help="The chip."
-)
+TARGET = click.option("-t", "--target", type=Listed(_targets), default="akd1000", show_default=True, help="The chip.")
 OUTPUT = click.option(
     "-o", "--output", default="-", type=FILE, metavar="FILE", help="Where the product goes; - is stdout."
 )
@@ -89,11 +126,11 @@ HOST = click.option(
     help="Whether layers that the chip does not take may run on the host.",
 )
 PLACE = click.option(
-    "--place", type=click.Choice(PLACES), default="vendor", show_default=True, help="How layers get their NPs."
+    "--place", type=Listed(_places), default="vendor", show_default=True, help="How layers get their NPs."
 )
 CUT = click.option(
     "--cut",
-    type=click.Choice(CUTS),
+    type=Listed(_cuts),
     help="With --host=allow, where to cut: fewest crossings"
     " between host and chip (default), or as the vendor's tools do (default for .fbz files).",
 )

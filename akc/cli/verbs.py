@@ -243,14 +243,14 @@ def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool)
 
 def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool, host: str) -> None:
     """The report of a placed network."""
-    from akc.targets.akida1.reading.report import report, report_json
+    from akc.targets import load_target
 
     built = _built(file, target, cut, place=place, host=host)
-    print(
-        json.dumps(report_json(built.module, built.sequences), indent=1)
-        if as_json
-        else report(built.module, built.sequences)
-    )
+    chip = load_target(built.target)
+    if as_json:
+        print(json.dumps(chip.report_facts(built.module, built.sequences), indent=1))
+    else:
+        print(chip.report(built.module, built.sequences))
 
 
 def _built(file: str, target: str, cut: str | None, **options: str) -> Program:
@@ -266,22 +266,23 @@ def _built(file: str, target: str, cut: str | None, **options: str) -> Program:
 
 def disasm(file: str, output: str) -> None:
     """Programs as text."""
-    from akc.targets.akida1.reading.disassemble import disassemble
+    from akc.targets import target_of
 
     texts = [
-        f"// sequence @{name}\n{disassemble(data)}" if name else disassemble(data) for name, data in _programs(file)
+        (f"// sequence @{name}\n" if name else "") + target_of(data).disassemble(data) for name, data in _programs(file)
     ]
     write_text(output, "\n".join(texts))
 
 
 def diff(first: str, second: str) -> None:
     """The difference of two programs; exit code 1 if there is one."""
-    from akc.targets.akida1.reading.layer_diff import explain
+    from akc.targets import target_of
 
     pairs = list(zip(_programs(first), _programs(second), strict=False))
     counts = len(_programs(first)), len(_programs(second))
     for (name, a), (_, b) in pairs:
-        print(f"sequence @{name}\n{explain(a, b)}" if len(pairs) > 1 else explain(a, b))
+        told = target_of(a).explain(a, b)
+        print(f"sequence @{name}\n{told}" if len(pairs) > 1 else told)
     if counts[0] != counts[1]:
         print(f"{first} has {counts[0]} sequences, {second} has {counts[1]}")
     if counts[0] != counts[1] or any(a != b for (_, a), (_, b) in pairs):

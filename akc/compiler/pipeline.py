@@ -61,7 +61,7 @@ class Context:
     @property
     def target(self) -> Target:
         """The chip that the network is for."""
-        return load_target(self.target_name)  # type: ignore[no-any-return]
+        return load_target(self.target_name)
 
     def warn(self, diagnostic: Diagnostic) -> None:
         """Keep a warning for the user; the same one is kept once."""

@@ -144,9 +144,10 @@ def _read_fbz(path: str, options: Options) -> Module:
 
 
 def _read_program(path: str, options: Options) -> Module:
-    from akc.targets.akida1.reading.recover import recover
+    from akc.targets import target_of
 
-    return recover(read_bytes(path))
+    program = read_bytes(path)
+    return target_of(program).recover(program)
 
 
 def _read_akd(path: str, options: Options) -> Module:
@@ -193,7 +194,7 @@ SOURCES: tuple[SourceKind, ...] = (
     SourceKind(suffix=".net", what="a network of lava-dl (netx)", read=_read_lava, options=_SPIKING),
     SourceKind(suffix=".fbz", what="the vendor's model file", read=_read_fbz),
     SourceKind(suffix=".akd", what="a network that akc built", read=_read_akd),
-    SourceKind(suffix=".bin", what="an AKD1000 program, info and data in one file", read=_read_program),
+    SourceKind(suffix=".bin", what="a program of the chip, info and data in one file", read=_read_program),
 )
 
 

@@ -30,7 +30,7 @@ from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.sim.registry import Array
-from akc.targets.akida1.driver.driver import Progress
+from akc.targets import Progress
 
 README = """# Conformance kit of akc {version}
 

@@ -11,21 +11,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from attrs import frozen
 
-from akc.base.calls import CALLBACK, WORD, optional, public, whole
+from akc.base.calls import CALLBACK, WORD, one_of, optional, public, whole
 from akc.compiler.arguments import SAMPLES
 from akc.compiler.program import Program, load
 from akc.compiler.samples import as_array
 from akc.devices.learned import with_learned
 from akc.devices.runner import DeviceRunner, run_on
-from akc.targets.akida1.driver.bus import Bus, RecordingBus
-from akc.targets.akida1.driver.driver import LARGEST_BATCH, Device, Progress
-from akc.targets.akida1.driver.errors import CannotOpen, WrongState
+from akc.targets import LARGEST_BATCH, Progress, load_target, target_names
+from akc.targets.faults import WrongState
 
-__all__ = ["DeviceRow", "OpenDevice", "list_devices", "open_bus", "open_device", "run_on"]
+__all__ = ["DeviceRow", "OpenDevice", "list_devices", "open_device", "run_on"]
 
 VENDOR = "0x1e7c"
 PRODUCTS = {"0xbca1": "AKD1000", "0xa500": "AKD1500"}
@@ -36,10 +35,24 @@ MODULE_HELP = (
 )
 
 
-class OpenDevice(Device):
-    """A device that also takes whole networks: host operations run here, sequences on the chip."""
+class OpenDevice:
+    """A device that takes whole networks: host operations run here, sequences on the chip.
 
-    _network: DeviceRunner | None = None
+    driver: the chip behind it, as its target gives it; what is not said here is asked of that.
+    """
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+        self._network: DeviceRunner | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.driver, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.driver.close()
 
     def program(self, program: Any, learning: bool = False) -> None:
         """Put a program on the chip.
@@ -53,12 +66,12 @@ class OpenDevice(Device):
         if isinstance(program, str | os.PathLike):
             program = load(program)
         if isinstance(program, Program):
-            runner = DeviceRunner(self, program)
+            runner = DeviceRunner(self.driver, program)
             if program.sequences:
                 runner.load(program.sequences[0].sequence)
             self._network = runner
         else:
-            super().program(program)
+            self.driver.program(program)
         if learning:
             self.set_learning(True)
 
@@ -66,7 +79,7 @@ class OpenDevice(Device):
     def predict(self, inputs: Any, batch: int = LARGEST_BATCH) -> Any:
         """Outputs for inputs with a batch axis: an array, or a dict where the network has several outputs."""
         if self._network is None:
-            return super().predict(inputs, batch)
+            return self.driver.predict(inputs, batch)
         self._network.batch = batch
         return _only(self._network.run(_arrays(inputs)))
 
@@ -77,7 +90,7 @@ class OpenDevice(Device):
         if self._network is not None:
             self._network.load_learner()
             self._network.learning = enabled
-        super().set_learning(enabled)
+        self.driver.set_learning(enabled)
 
     @public(inputs=SAMPLES, labels=optional(SAMPLES))
     def fit(self, inputs: Any, labels: Any = None) -> Any:
@@ -87,7 +100,7 @@ class OpenDevice(Device):
         unless learning is on, BadInput.
         """
         if self._network is None:
-            return super().fit(inputs, labels)
+            return self.driver.fit(inputs, labels)
         self._network.load_learner()
         return _only(self._network.fit(_arrays(inputs), labels))
 
@@ -95,13 +108,13 @@ class OpenDevice(Device):
         """The learning layer's memory as the chip holds it; see `learned` for the network with it."""
         if self._network is not None:
             self._network.load_learner()
-        return super().read_learned()
+        return bytes(self.driver.read_learned())
 
     def write_learned(self, data: bytes) -> None:
         """Put back what `read_learned` gave. Raises BadInput."""
         if self._network is not None:
             self._network.load_learner()
-        super().write_learned(data)
+        self.driver.write_learned(data)
 
     def learned(self) -> Program:
         """The network that was programmed, with the weights that the chip has learned; raises WrongState."""
@@ -123,39 +136,20 @@ def _arrays(inputs: Any) -> Any:
     return as_array("", inputs)
 
 
-def open_bus(name: str) -> Bus:
-    """The bus behind "emulator", "/dev/akida0" or "vfio:0000:01:00.0". Raises CannotOpen, DeviceBusy."""
-    if name == "emulator":
-        from akc.targets.akida1.emulator.bus import EmulatorBus
-
-        return EmulatorBus()
-    if name.startswith("vfio:"):
-        from akc.targets.akida1.driver.bus_vfio import open_vfio
-
-        return open_vfio(name.removeprefix("vfio:"))
-    if name.startswith("/"):
-        from akc.targets.akida1.driver.bus_akida import AkidaBus
-
-        return AkidaBus(name)
-    raise CannotOpen(f"there is no device called {name}", "take emulator, /dev/akidaN or vfio:ADDRESS", "`akc devices`")
-
-
-@public(name=WORD, progress=optional(CALLBACK), note=optional(CALLBACK))
+@public(name=WORD, progress=optional(CALLBACK), note=optional(CALLBACK), target=one_of(target_names))
 def open_device(
-    name: str = "emulator", progress: Progress | None = None, note: Callable[[str], None] | None = None
+    name: str = "emulator",
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+    target: str = "akd1000",
 ) -> OpenDevice:
-    """Open and identify a device.
+    """Open and identify a device of a target: "emulator", "/dev/akida0" or "vfio:0000:01:00.0".
 
     progress: called with (done, total) on long work; note: called with a line for every access, if given.
     Raises CannotOpen, DeviceBusy, WrongIdentification.
     """
-    bus = open_bus(name)
-    try:
-        seen = bus if note is None else RecordingBus(bus, note)
-        return OpenDevice(seen) if progress is None else OpenDevice(seen, progress)
-    except BaseException:
-        bus.close()
-        raise
+    chip = load_target(target)
+    return OpenDevice(chip.emulate(progress, note) if name == "emulator" else chip.open(name, progress, note))
 
 
 # -- what there is ---------------------------------------------------------------------------------

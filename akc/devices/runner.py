@@ -17,12 +17,11 @@ from attrs import evolve
 from akc.compiler.program import Program
 from akc.devices.learned import learning_layer
 from akc.ir.module import Module, Op, Sequence, Statement
-from akc.ir.ops.akida import Layer
+from akc.ir.ops.akida import Layer, on_host
 from akc.sim.registry import Array, Kernel
 from akc.sim.run import Inputs, Runner, bind_inputs
-from akc.targets.akida1.driver.driver import LARGEST_BATCH, Device
-from akc.targets.akida1.driver.errors import BadInput, WrongProgram, WrongState
-from akc.targets.akida1.layers import on_host
+from akc.targets import LARGEST_BATCH, Device
+from akc.targets.faults import BadInput, WrongProgram, WrongState
 
 
 class DeviceRunner(Runner):
@@ -88,7 +87,7 @@ class DeviceRunner(Runner):
                 return self.device.forward(x, self.batch)
             labels = self._labels
             each = None if labels is None else labels.repeat(len(x) // len(labels)).tolist()
-            return Device.fit(self.device, x, each)
+            return self.device.fit(x, each)
 
         return kernel
 
@@ -102,14 +101,14 @@ class DeviceRunner(Runner):
                 raise WrongState(
                     "the device was reset or programmed anew, what it learned is lost", "call program(...) again"
                 )
-            self.learned = Device.read_learned(self.device)
+            self.learned = self.device.read_learned()
         self.loaded = None
-        Device.program(self.device, self.programs[sequence])
+        self.device.program(self.programs[sequence])
         self.loaded, self._number = sequence, self.device.programs
         if sequence == self.learner:
-            Device.set_learning(self.device, self.learning)
+            self.device.set_learning(self.learning)
             if self.learned is not None:
-                Device.write_learned(self.device, self.learned)
+                self.device.write_learned(self.learned)
 
     def load_learner(self) -> None:
         """Put the sequence that learns on the chip; raises WrongState if none does."""
@@ -184,14 +183,19 @@ def condensed(module: Module) -> Module:
     return evolve(module, net=net)
 
 
+def bare(device: Any) -> Device:
+    """The chip itself behind a device that takes whole networks."""
+    return getattr(device, "driver", device)  # type: ignore[no-any-return]
+
+
 def run_on(
-    device: Device, program: Program, inputs: Any, raw: bool = False, batch: int = LARGEST_BATCH
+    device: Any, program: Program, inputs: Any, raw: bool = False, batch: int = LARGEST_BATCH
 ) -> dict[str, Array]:
     """Run a network on a device: arrays by output name, batch axis first, as akc.sim.run.run gives them.
 
     inputs: an array, or arrays by input name; raw: the chip's own integers in and out.
     """
-    return DeviceRunner(device, program, batch).run(_named(inputs), raw)
+    return DeviceRunner(bare(device), program, batch).run(_named(inputs), raw)
 
 
 def _named(inputs: Any) -> Any:

@@ -16,14 +16,13 @@ from attrs import evolve, frozen
 
 from akc.base.diagnostics import DiagnosticError
 from akc.compiler.program import Program
-from akc.devices.runner import share
+from akc.devices.runner import bare, share
 from akc.ir.module import Module, Op, Sequence
 from akc.ir.ops.akida import Layer
 from akc.sim.registry import Array
 from akc.sim.run import Runner, bind_inputs
-from akc.targets import load_target
-from akc.targets.akida1.driver.driver import LARGEST_BATCH, Device
-from akc.targets.akida1.driver.errors import DeviceError
+from akc.targets import LARGEST_BATCH, Device, load_target
+from akc.targets.faults import DeviceError
 
 
 @frozen(kw_only=True)
@@ -91,11 +90,12 @@ class Different(DeviceError):
     code = "AKC0812"
 
 
-def verify(device: Device, program: Program, inputs: Any, batch: int = LARGEST_BATCH) -> Verification:
+def verify(device: Any, program: Program, inputs: Any, batch: int = LARGEST_BATCH) -> Verification:
     """Run every sequence of a network on a device and compare with the simulator.
 
     inputs: an array, or arrays by input name, in the source network's units, batch axis first.
     """
+    device = bare(device)
     runner = Runner(program.module)
     arrays = bind_inputs(program.module.net.inputs, inputs if isinstance(inputs, dict) else np.asarray(inputs))
     bytes_of = {s.sequence: s.bytes for s in program.sequences}
@@ -143,7 +143,7 @@ def _flat(array: Array, module: Module, name: str) -> Array:
 
 def _on_device(device: Device, raw: bytes, steps: Array, batch: int) -> Array:
     with share(device, 0, 0):
-        Device.program(device, raw)
+        device.program(raw)
     return device.forward(steps, batch)
 
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 from itertools import groupby
 
 from akc.pages.markdown import table
+from akc.targets.akd1000 import AKD1000
+from akc.targets.akida1.chip import HAND_OUT
 from akc.targets.akida1.layers import KIND_NAMES
 from akc.targets.akida1.limits.row import STAGES
 from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
 from akc.targets.akida1.limits.tests import IMAGE_FILTERS
-from akc.targets.akida1.mesh import HAND_OUT_CLASSES, MESH
 from akc.targets.akida1.np_memory import CONV_LINES, DENSE_WORDS, DEPTHWISE_LINES
 
 PAGES = ("limits.md", "placement.md")
@@ -29,8 +30,8 @@ def tables() -> dict[str, str]:
         "hand-out": table(
             ("turn", "NPs that can be", "how many"),
             (
-                (turn, " and ".join(k.upper() for k in kinds), sum(p.kinds == kinds for p in MESH))
-                for turn, kinds in enumerate(HAND_OUT_CLASSES, 1)
+                (turn, " and ".join(k.upper() for k in kinds), sum(p.kinds == kinds for p in AKD1000.mesh))
+                for turn, kinds in enumerate(HAND_OUT, 1)
             ),
         ),
         "conv lines": table(
@@ -47,7 +48,7 @@ def tables() -> dict[str, str]:
 
 def _limits() -> str:
     rows = [
-        (", ".join(KIND_NAMES[kind] for kind in row.ops), row.what, row.limit, row.stage, row.code)
+        (", ".join(KIND_NAMES[kind] for kind in row.ops), row.what, row.words(AKD1000), row.stage, row.code)
         for row in (*LIMITS, *PLACEMENT_LIMITS)
     ]
     return table(("layers", "what", "the chip takes", "stage", "code"), rows)
@@ -61,7 +62,7 @@ def _lines(kernel: int, bits: int) -> str:
 
 
 def _mesh() -> str:
-    nodes = [(place, list(nps)) for place, nps in groupby(MESH, key=lambda p: (p.column, p.row))]
+    nodes = [(place, list(nps)) for place, nps in groupby(AKD1000.mesh, key=lambda p: (p.column, p.row))]
     rows = []
     for (column, row), processors in nodes:
         kinds = ["/".join(k.upper() for k in p.kinds) for p in processors]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from akc.pages.markdown import table
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.layers import KIND_NAMES
 from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
 
@@ -18,7 +19,9 @@ def supported_page() -> str:
     parts = [HEAD]
     for kind, words in KIND_NAMES.items():
         rows = [
-            (row.what, row.limit, row.severity, row.code) for row in (*LIMITS, *PLACEMENT_LIMITS) if kind in row.ops
+            (row.what, row.words(AKD1000), row.severity, row.code)
+            for row in (*LIMITS, *PLACEMENT_LIMITS)
+            if row.concerns(kind, AKD1000)
         ]
         parts += [f"## {words.capitalize()}", table(("what", "the chip takes", "else", "code"), rows)]
     return "\n\n".join(parts) + "\n"

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import field, frozen, validators
+from attrs import frozen
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
 from akc.ir.ops.akida import Layer
 from akc.passes.shared.contract import PassContext
-
-MODES = ("vendor", "vendor-minimal", "compact")
-CUTS = ("crossings", "vendor", "vendor-minimal")
 
 
 @frozen
@@ -29,10 +26,10 @@ class Place:
     preserves = "levels"
     reads = ("host",)
 
-    mode: str = field(default="vendor", validator=validators.in_(MODES))
+    mode: str = "vendor"
     """vendor: as the vendor's tools do by default; vendor-minimal: their other mode; compact: fewest NPs."""
 
-    cut: str = field(default="crossings", validator=validators.in_(CUTS))
+    cut: str = "crossings"
     """With --host=allow, how a network that the chip takes only in part is cut: crossings: fewest crossings
     between host and chip; vendor, vendor-minimal: as the vendor's tools do with hw_only=False."""
 
@@ -41,7 +38,7 @@ class Place:
         target = context.target
         if context.host != "allow":
             _refuse_host_layers(module)
-        if context.host == "allow" and not _fits(module, target, self.mode):
+        if context.host == "allow" and not target.legal(module, self.mode):
             module = target.partition(module, self.cut, self.mode, context.warn)
         placed: Module = target.place(module, self.mode)
         return placed
@@ -66,12 +63,3 @@ def _host_fault(op: Op) -> Diagnostic | None:
         origin=op.origin,
         help="build with --host=allow, or remove the pin" if pinned else "build with --host=allow",
     )
-
-
-def _fits(module: Module, target: Any, mode: str) -> bool:
-    """Whether the network is on the chip as it stands."""
-    try:
-        target.place(module, mode)
-    except DiagnosticError:
-        return False
-    return True

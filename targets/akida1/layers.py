@@ -10,6 +10,7 @@ from attrs import field, frozen
 from akc.ir.module import Module, Op, Sequence
 from akc.ir.ops.akida import Convolutional, FullyConnected, InputConvolutional, Layer, SeparableConvolutional
 from akc.ir.types import TensorType
+from akc.targets.akida1.chip import Chip
 
 KIND_NAMES = {
     "image": "image layer",
@@ -32,10 +33,11 @@ class LayerFacts:
     """The numbers of one layer that legality and placement rest on.
 
     kind: a key of KIND_NAMES; size, channels, input_bits: of the input map, [d0, d1, channels];
-    filters: filters or units; before, after: neighbours in the same sequence.
+    filters: filters or units; before, after: neighbours in the same sequence; chip: which it is for.
     """
 
     op: Layer = field(repr=False)
+    chip: Chip = field(repr=False)
     kind: str
     size: tuple[int, int]
     channels: int
@@ -87,6 +89,7 @@ def facts_of(
     op: Layer,
     types: Mapping[str, TensorType],
     weights: Mapping[str, TensorType],
+    chip: Chip,
     before: Op | None = None,
     after: Op | None = None,
 ) -> LayerFacts:
@@ -102,6 +105,7 @@ def facts_of(
     d0, d1, channels = x.shape
     return LayerFacts(
         op=op,
+        chip=chip,
         kind=KINDS[type(op)],
         size=(d0, d1),
         channels=channels,
@@ -115,20 +119,15 @@ def facts_of(
     )
 
 
-def layers_of(module: Module, sequence: Sequence) -> tuple[LayerFacts, ...]:
+def layers_of(module: Module, sequence: Sequence, chip: Chip) -> tuple[LayerFacts, ...]:
     """The facts of every layer of a sequence, in order."""
-    return chain_facts(module, sequence.ops)
+    return chain_facts(module, sequence.ops, chip)
 
 
-def chain_facts(module: Module, ops: Iterable[Op]) -> tuple[LayerFacts, ...]:
+def chain_facts(module: Module, ops: Iterable[Op], chip: Chip) -> tuple[LayerFacts, ...]:
     """The facts of layers that stand one behind the other in one sequence."""
     chain = [op for op in ops if isinstance(op, Layer)]
     types = module.net.types
     weights = {name: w.type for name, w in module.weights.items()}
     neighbours = zip([None, *chain[:-1]], chain, [*chain[1:], None], strict=True)
-    return tuple(facts_of(op, types, weights, before, after) for before, op, after in neighbours)
-
-
-def on_host(sequence: Sequence) -> bool:
-    """Whether the layers of a sequence are pinned to the host: `at=[host()]`."""
-    return any(place.kind == "host" for op in sequence.ops if isinstance(op, Layer) for place in op.at)
+    return tuple(facts_of(op, types, weights, chip, before, after) for before, op, after in neighbours)

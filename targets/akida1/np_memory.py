@@ -115,6 +115,12 @@ def filters_fit(layer: LayerFacts, filters: int) -> bool:
     return weight_bytes(layer, filters) <= WEIGHT_BYTES
 
 
+def filter_channels(kernel: int, bits: int) -> int:
+    """Input channels of a convolution of which a single filter fits the filter memory of a CNP."""
+    lines = conv_lines(kernel, bits, 1)
+    return 0 if lines > WEIGHT_LINES else WEIGHT_BYTES // (50 * lines)
+
+
 def map_bytes(columns: int, rows: int, channels: int, bits: int) -> int:
     """Input memory of a map of columns (d0) x rows (d1): whole bytes per row and channel, whole words per row."""
     return rows * 4 * cdiv(channels * cdiv(columns * bits, 8), 4)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from akc.targets.akida1.layers import LayerFacts
-from akc.targets.akida1.mesh import CNP_ORDER
 from akc.targets.akida1.np_memory import INPUT_BYTES, cdiv, tile_bytes
 
 TILE_D0 = 32
@@ -44,13 +43,13 @@ def cut(start: int, stop: int, pieces: int, multiple: int = 1) -> tuple[Interval
 
 
 def tiling(layer: LayerFacts, region: tuple[Interval, Interval] | None = None) -> Tiling | None:
-    """The fewest tiles that fit the input memory, d0 cut first; None where 78 NPs are not enough.
+    """The fewest tiles that fit the input memory, d0 cut first; None where the chip has too few NPs.
 
     region: the part of the map to cut, the whole map where None.
     """
     d0, d1 = region or ((0, layer.size[0]), (0, layer.size[1]))
     least_d0, least_d1 = cdiv(d0[1] - d0[0], TILE_D0), cdiv(d1[1] - d1[0], TILE_D1)
-    for count in range(least_d0 * least_d1, len(CNP_ORDER) + 1):
+    for count in range(least_d0 * least_d1, len(layer.chip.cnps) + 1):
         for pieces_d0 in range(count // least_d1, least_d0 - 1, -1):
             if count % pieces_d0 == 0:
                 found = _cut_map(layer, d0, d1, pieces_d0, count // pieces_d0)

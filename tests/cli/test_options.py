@@ -7,13 +7,12 @@ import attrs
 import click
 import pytest
 
-from akc.cli import options
 from akc.cli.main import cli
+from akc.cli.options import Listed
 from akc.compiler import sources
 from akc.frontends.spiking.reader import CODINGS, READOUTS, SpikingOptions
-from akc.passes.placing import place
 from akc.passes.shared.neurons import spikes
-from akc.targets import TARGETS
+from akc.targets import load_target, target_names
 
 
 def _choices(verb: str, option: str) -> tuple[str, ...]:
@@ -24,12 +23,16 @@ def _choices(verb: str, option: str) -> tuple[str, ...]:
 
 def test_words_agree() -> None:
     assert set(sources.SPIKING) == {f.name for f in attrs.fields(SpikingOptions)} - {"notes"}
-    assert options.PLACES == place.MODES
-    assert options.CUTS == place.CUTS
-    assert set(options.TARGETS) == set(TARGETS)
     assert set(_choices("lower", "--spikes")) == set(spikes.WAYS)
     assert _choices("lower", "--readout") == READOUTS
     assert _choices("lower", "--coding") == CODINGS
+
+
+def test_ways_to_place_and_to_cut_are_the_targets() -> None:
+    for option, of in (("--place", "modes"), ("--cut", "cuts")):
+        found = next(p for p in cli.commands["build"].params if option in p.opts)
+        assert isinstance(found.type, Listed)
+        assert set(found.type.words()) == {word for name in target_names() for word in getattr(load_target(name), of)}
 
 
 @pytest.mark.parametrize("verb", sorted(cli.commands))

@@ -14,8 +14,6 @@ from akc.ir.weights import Weight
 from akc.sim.run import run
 from akc.targets.akd1000 import TARGET
 from akc.targets.akida1.program.container import CNP_SPARSE, read
-from akc.targets.akida1.reading.disassemble import disassemble
-from akc.targets.akida1.reading.recover import recover
 from akc.targets.akida1.reading.register_lines import hex_row
 from tests.conformance import random_networks, vendor
 from tests.conformance.random_networks import NetBuilder
@@ -45,8 +43,8 @@ def _vendor_programs(kind: str, count: int, whole: bool = False) -> list[tuple[M
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_vendor_programs_are_recovered_and_rebuilt(kind: str) -> None:
     for _, program in _vendor_programs(kind, PROGRAMS[kind]):
-        assert disassemble(program).count("not decoded") == 0
-        (rebuilt,) = TARGET.assemble(recover(program))
+        assert TARGET.disassemble(program).count("not decoded") == 0
+        (rebuilt,) = TARGET.assemble(TARGET.recover(program))
         assert rebuilt.bytes == program
 
 
@@ -58,7 +56,7 @@ def test_the_later_half_of_a_network_is_recovered() -> None:
     model = vendor.to_akida(net.module())
     vendor.map_on_akd1000(model, hw_only=False)
     ((info, data),) = vendor.programs(model)
-    module = recover(info + data)
+    module = TARGET.recover(info + data)
     assert read(info + data).header.input_type == CNP_SPARSE
     assert len(module.net.sequences) == 2
     assert TARGET.assemble(module)[0].bytes == info + data
@@ -72,7 +70,7 @@ def test_disassembly_shows_the_weights_that_were_set(kind: str) -> None:
         op = random_networks.layers(module)[0]
         bits = module.weights[op.weights].type.element.bits
         rows = [hex_row(row, bits) for row in module.array(op.weights)]
-        assert all(f" = {row}\n" in disassemble(program) for row in rows[:5])
+        assert all(f" = {row}\n" in TARGET.disassemble(program) for row in rows[:5])
 
 
 def test_our_program_info_passes_the_sdk_s_own_check() -> None:

@@ -20,12 +20,13 @@ from attrs import frozen
 from akc.ir.module import Module
 from akc.ir.ops.akida import Learning
 from akc.sim.run import run
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.driver.bus import RecordingBus
 from akc.targets.akida1.driver.driver import Device
-from akc.targets.akida1.driver.errors import BadInput, ChipFault, WrongProgram
 from akc.targets.akida1.driver.events import CNP, DENSE, FNP, HRC
 from akc.targets.akida1.driver.plan import read_info
 from akc.targets.akida1.emulator.bus import EmulatorBus
+from akc.targets.faults import BadInput, ChipFault, WrongProgram
 from tests.conformance import random_networks, vendor
 from tests.conformance.engine import Engine, EngineFault, build
 
@@ -119,8 +120,8 @@ class Both:
     """Our driver and the vendor's engine, each on an emulated chip of its own, all accesses noted."""
 
     def __init__(self, library: Path) -> None:
-        self.our_bus, self.their_bus = (RecordingBus(EmulatorBus()) for _ in range(2))
-        self.ours = Device(self.our_bus)
+        self.our_bus, self.their_bus = (RecordingBus(EmulatorBus(AKD1000)) for _ in range(2))
+        self.ours = Device(self.our_bus, AKD1000)
         self.theirs = Engine(library, self.their_bus)
 
     def lines(self) -> int:
@@ -275,7 +276,7 @@ def test_learning(both: Both) -> None:
 
 def test_the_engine_hears_of_a_chip_fault(engine_library: Path) -> None:
     case = next(cases("dense", 1))
-    bus = EmulatorBus()
+    bus = EmulatorBus(AKD1000)
     engine = Engine(engine_library, bus)
     engine.program(case.info + case.data)
     bus.chip.plain[0x40000] ^= 2

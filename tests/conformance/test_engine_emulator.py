@@ -19,6 +19,7 @@ from akc.ir.module import Module
 from akc.ir.ops.akida import Learning
 from akc.sim.run import run
 from akc.targets import SequenceProgram
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.conformance import random_networks, vendor
@@ -70,7 +71,7 @@ def mapped(kind: str, count: int, minimal: bool = False) -> Iterator[Mapped]:
 @pytest.mark.parametrize("kind", COUNTS)
 def test_programs_of_the_sdk(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Outputs of the emulator, of akc's simulator, and of the SDK's own software backend."""
-    device = Device(EmulatorBus())
+    device = Device(EmulatorBus(AKD1000), AKD1000)
     values = 0
     for case in mapped(kind, COUNTS[kind], minimal=True):
         entry = case.module.net.inputs[0].type
@@ -103,7 +104,7 @@ def test_networks_that_the_sdk_cuts_into_sequences() -> None:
         program = Program(module=placed, sequences=sequences, target="akd1000", engine_version="2.19.3")
         assert len(sequences) == 2
         levels = np.random.default_rng(seed).integers(0, 4, (30, 1, 1, 40)).astype(np.uint8)
-        device = Device(EmulatorBus())
+        device = Device(EmulatorBus(AKD1000), AKD1000)
         (found,) = run_on(device, program, levels).values()
         np.testing.assert_array_equal(found, program.run(levels))
         assert verify(device, program, levels).equal
@@ -117,7 +118,7 @@ def test_learning_step_by_step() -> None:
     """
     steps = 0
     for case in (*mapped("learning", 12), large_learner(1), large_learner(2)):
-        device = Device(EmulatorBus())
+        device = Device(EmulatorBus(AKD1000), AKD1000)
         device.program(case.program)
         device.set_learning(True)
         device.set_batch_size(1)
@@ -166,7 +167,7 @@ def learned_memory(device: Device) -> Any:
 def test_inference_with_what_was_learned() -> None:
     """Weights read from one chip, written to another, give the SDK's outputs with the same variables."""
     for case in mapped("learning", 4):
-        device = Device(EmulatorBus())
+        device = Device(EmulatorBus(AKD1000), AKD1000)
         device.program(case.program)
         device.set_learning(True)
         shape = case.module.net.inputs[0].type.shape
@@ -174,7 +175,7 @@ def test_inference_with_what_was_learned() -> None:
         device.fit(levels)
         weights = learned_memory(device).weights
         learned = device.read_learned()
-        other = Device(EmulatorBus())
+        other = Device(EmulatorBus(AKD1000), AKD1000)
         other.program(case.program)
         other.set_learning(True)
         other.write_learned(learned)

@@ -16,8 +16,7 @@ import pytest
 from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer, Location
-from akc.targets.akd1000 import TARGET
-from akc.targets.akida1 import mesh
+from akc.targets.akd1000 import AKD1000, TARGET
 from akc.targets.akida1.layers import LayerFacts, layers_of
 from akc.targets.akida1.np_memory import external_bytes, input_bytes, weight_bytes
 from akc.targets.akida1.shares import Share
@@ -88,8 +87,11 @@ def test_placement_equals_the_sdk(kind: str, mode: str) -> None:
 def test_mesh_equals_the_sdk() -> None:
     theirs = akida.AKD1000().mesh
     found = {(np.ident.col, np.ident.row, np.ident.id): sorted(t.name.lower() for t in np.types) for np in theirs.nps}
-    assert found == {p.place: sorted(p.kinds) for p in mesh.MESH}
-    assert [(i.col, i.row, i.id) for i in (theirs.dma_event, theirs.dma_conf)] == [mesh.EVENT_DMA, mesh.CONFIG_DMA]
+    assert found == {p.place: sorted(p.kinds) for p in AKD1000.mesh}
+    assert [(i.col, i.row, i.id) for i in (theirs.dma_event, theirs.dma_conf)] == [
+        AKD1000.event_dma,
+        AKD1000.config_dma,
+    ]
 
 
 def test_memory_figures_equal_the_sdk() -> None:
@@ -105,7 +107,7 @@ def test_memory_figures_equal_the_sdk() -> None:
                 continue
             (sequence,) = vendor.placed_like(module, model).net.sequences
             theirs = [layer for group in model.sequences[0].passes for layer in group.layers]
-            for layer, their in zip(layers_of(module, sequence), theirs, strict=True):
+            for layer, their in zip(layers_of(module, sequence, AKD1000), theirs, strict=True):
                 for place, np in zip(layer.op.at, their.mapping.nps, strict=True):
                     info = np.mem_info
                     assert _memory(layer, place) == (info.input_size, info.weight_size, info.external_size), (

@@ -10,7 +10,7 @@ import pytest
 
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer
-from akc.targets.akd1000 import TARGET
+from akc.targets.akd1000 import AKD1000, TARGET
 from akc.targets.akida1.layers import layers_of
 from akc.targets.akida1.np_memory import tile_bytes
 from tests.conformance import comparison, vendor, ways
@@ -111,5 +111,5 @@ def test_a_halo_beyond_the_map_counts_in_the_memory() -> None:
     places = [at(f"cnp1(1, 3, {n + 1}, d1={a}:{b})") for n, (a, b) in enumerate(((0, 3), (3, 6), (6, 8)))]
     vendor.map_on_akd1000(model, minimal=True, constraints=ways.Steered(pinned(module, n1=places)))
     found = [np_.mem_info.input_size for np_ in vendor.hardware_sequences(model)[0].passes[0].layers[-1].mapping.nps]
-    (layer,) = layers_of(module, module.net.sequences[0])
+    (layer,) = layers_of(module, module.net.sequences[0], AKD1000)
     assert found == [tile_bytes(layer, (0, 4), rows) for rows in ((0, 3), (3, 6), (6, 8))]

@@ -18,16 +18,15 @@ from akc.base.diagnostics import DiagnosticError
 from akc.ir.fields import Range
 from akc.ir.module import Module, Value
 from akc.ir.module import Sequence as Block
-from akc.ir.ops.akida import Layer, Location
+from akc.ir.ops.akida import Layer, Location, on_host
 from akc.ir.weights import Weight
-from akc.targets.akd1000 import TARGET
-from akc.targets.akida1.layers import LayerFacts, chain_facts, on_host
+from akc.targets.akd1000 import AKD1000, TARGET
+from akc.targets.akida1.layers import LayerFacts, chain_facts
 from akc.targets.akida1.limits.judge import layer_faults
 from akc.targets.akida1.limits.table import LARGEST_UNITS
-from akc.targets.akida1.mesh import CNP_ORDER, FNP_ORDER
 from akc.targets.akida1.np_memory import FNP3_BYTES, weight_bytes
 from akc.targets.akida1.placing.pins import may_be_tiled, pin_faults
-from akc.targets.akida1.placing.placement import FILTER_LIMIT, shares_of
+from akc.targets.akida1.placing.placement import shares_of
 from akc.targets.akida1.shares import Share
 from akc.targets.akida1.tiles import cut
 from tests.conformance import random_networks, vendor
@@ -135,7 +134,7 @@ FATAL = ("AKC0513", "AKC0514")
 
 def stand_in(module: Module) -> Module:
     """The network with 8-bit weights in each layer whose numbers the SDK fails on: those it leaves to software."""
-    layers = chain_facts(module, list(module.net.ops))
+    layers = chain_facts(module, list(module.net.ops), AKD1000)
     weights = dict(module.weights)
     changed: dict[str, Layer] = {}
     for layer in layers:
@@ -289,7 +288,7 @@ def pins(module: Module, seed: int) -> Outcome:
     rng = np.random.default_rng(seed)
     used: set[tuple[int, int, int]] = set()
     chosen: dict[str, list[Location]] = {}
-    for layer in chain_facts(module, list(module.net.ops)):
+    for layer in chain_facts(module, list(module.net.ops), AKD1000):
         if layer.kind != "image" and rng.random() < 0.6:
             chosen[layer.op.name] = _drawn(layer, rng, used)
     text = pinned(in_sequence(module), **chosen)
@@ -304,9 +303,9 @@ def _drawn(layer: LayerFacts, rng: np.random.Generator, used: set[tuple[int, int
     """Places for a whole layer, on NPs that are not used yet; none where there are too few."""
     if layer.kind == "dense":
         kind = "fnp3" if weight_bytes(layer, layer.filters) <= FNP3_BYTES else "fnp2"
-        shares, order = [Share((0, layer.filters), (0, layer.size[0]), (0, layer.size[1]))], FNP_ORDER[kind]
+        shares, order = [Share((0, layer.filters), (0, layer.size[0]), (0, layer.size[1]))], AKD1000.fnps(kind)
     else:
-        kind, shares, order = "cnp1", _cut_anew(layer, rng), CNP_ORDER
+        kind, shares, order = "cnp1", _cut_anew(layer, rng), AKD1000.cnps
     free = [p for p in order if p.place not in used]
     if len(shares) > len(free):
         return []
@@ -323,7 +322,7 @@ def _cut_anew(layer: LayerFacts, rng: np.random.Generator) -> list[Share]:
 
     A map that is pooled as a whole stays whole.
     """
-    whole = shares_of(layer, int(rng.integers(1, 65)) if rng.random() < 0.7 else FILTER_LIMIT)
+    whole = shares_of(layer, int(rng.integers(1, 65)) if rng.random() < 0.7 else AKD1000.filters)
     pieces = sorted({share.filters for share in whole})
     tiles = [sorted({getattr(share, axis) for share in whole}) for axis in ("d0", "d1")]
     for axis, multiple in enumerate(layer.pool_stride if layer.max_pooled else (1, 1)):

@@ -21,6 +21,8 @@ from akc.cli import device_verbs
 from akc.devices import opening as devices
 from akc.devices.opening import DeviceRow
 from akc.sim.run import Runner
+from akc.targets.akd1000 import AKD1000
+from akc.targets.akida1.driver import opening
 from akc.targets.akida1.driver.chip_registers import INTERRUPT_ENABLE
 from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.cli.runner import akc
@@ -95,7 +97,7 @@ def test_verification_names_the_first_layer_and_neuron(folder: Path, monkeypatch
     op = networks()[NETWORK].program.module.net.sequences[0].ops[1]
     place = op.at[0]  # type: ignore[attr-defined]
     Flipped.place = (place.column, place.row, place.id)
-    monkeypatch.setattr(devices, "open_bus", lambda name: Flipped())
+    monkeypatch.setattr(opening, "open_bus", lambda name: Flipped(AKD1000))
     outcome = akc("verify", "net.akd", "-i", "x.npy", "--on", "/dev/akida0", folder=folder)
     assert outcome.code == 1 and outcome.stdout == ""
     start = "error[AKC0812]: @s0: %layer1 differs in "

@@ -15,7 +15,9 @@ from akc.devices.learned import with_learned
 from akc.devices.opening import OpenDevice, open_device
 from akc.devices.verification import verify
 from akc.ir.parser import parse
-from akc.targets.akida1.driver import errors
+from akc.targets import faults as errors
+from akc.targets.akd1000 import AKD1000
+from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.targets.akida1.driver.networks import learning_program, networks
 
@@ -160,8 +162,8 @@ def test_what_was_learned_is_not_lost_in_silence() -> None:
     program = learning_program(chosen())
     x, labels = samples()
     levels = x.reshape(-1, 1, 1, INPUTS).astype(np.uint8)
-    bus = EmulatorBus()
-    device = OpenDevice(bus)
+    bus = EmulatorBus(AKD1000)
+    device = OpenDevice(Device(bus, AKD1000))
     device.program(program, learning=True)
     device.fit(levels, labels)
     bus.hold("event")

@@ -23,7 +23,9 @@ from akc.devices.verification import verify
 from akc.ir.module import Module
 from akc.ir.parser import parse
 from akc.sim import run
-from akc.targets.akida1.driver import errors
+from akc.targets import faults as errors
+from akc.targets.akd1000 import AKD1000
+from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.emulator.bus import EmulatorBus
 from tests.targets.akida1.driver.fake_kernel import Kernel, install
 from tests.targets.akida1.driver.networks import networks
@@ -212,8 +214,8 @@ def test_the_device_is_let_go_of_whatever_happens(monkeypatch: pytest.MonkeyPatc
 
 def test_a_network_works_again_after_a_fault(two: akc.Program) -> None:
     """The device comes back reset; the next predict puts the program on it again."""
-    bus = EmulatorBus()
-    device = OpenDevice(bus)
+    bus = EmulatorBus(AKD1000)
+    device = OpenDevice(Device(bus, AKD1000))
     device.program(two)
     bus.cut_reads = True
     with pytest.raises(errors.ShortTransfer):
@@ -236,12 +238,12 @@ def test_another_network_in_between(two: akc.Program) -> None:
 def test_a_sequence_is_programmed_once_a_batch(two: akc.Program) -> None:
     programmed: list[int] = []
 
-    class Counting(OpenDevice):
+    class Counting(Device):
         def _program(self, info: Any, data: Any) -> None:
             programmed.append(1)
             super()._program(info, data)
 
-    device = Counting(EmulatorBus())
+    device = Counting(EmulatorBus(AKD1000), AKD1000)
     outputs = run_on(device, two, samples())
     np.testing.assert_array_equal(next(iter(outputs.values())), two.run(samples()))
     assert len(programmed) == 2
@@ -295,7 +297,7 @@ def test_samples_go_through_in_pieces(two: akc.Program, monkeypatch: pytest.Monk
         result = verify(device, two, samples())
     assert [(s.samples, s.values) for s in result.sequences] == [(40, 200), (40, 160)] and result.equal
 
-    class Late(OpenDevice):
+    class Late(Device):
         forwards = 0
 
         def forward(self, inputs: Any, batch: int = 16) -> Any:
@@ -305,7 +307,7 @@ def test_samples_go_through_in_pieces(two: akc.Program, monkeypatch: pytest.Monk
                 + (Late.forwards == 5) * (np.arange(len(inputs)) == 3)[:, None, None, None]
             )
 
-    with Late(EmulatorBus()) as device:
+    with Late(EmulatorBus(AKD1000), AKD1000) as device:
         result = verify(device, two, samples())
     first, second = result.sequences
     assert first.difference is not None and second.difference is None
@@ -346,9 +348,9 @@ class Flaky(EmulatorBus):
 def test_the_first_layer_that_differs_is_named(two: akc.Program) -> None:
     places = [(op.at[0].column, op.at[0].row, op.at[0].id) for op in two.module.net.sequences[0].ops]  # type: ignore[attr-defined]
     for place, layer in zip(places, ("a", "b"), strict=True):
-        bus = Flaky()
+        bus = Flaky(AKD1000)
         bus.place = place
-        result = verify(OpenDevice(bus), two, samples())
+        result = verify(OpenDevice(Device(bus, AKD1000)), two, samples())
         difference = result.sequences[0].difference
         assert difference is not None and difference.layer == layer
         assert difference.place[2] < 5 and difference.found != difference.expected

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from akc.targets.akida1.driver import bus_vfio, errors
+from akc.targets import faults as errors
+from akc.targets.akida1.driver import bus_vfio
 from akc.targets.akida1.driver.bus_vfio import VfioBus
 from tests.cli.runner import akc
 from tests.targets.akida1.driver.fake_kernel import Kernel, install, sysfs

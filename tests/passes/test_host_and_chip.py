@@ -24,7 +24,7 @@ from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.passes import LEGALISE, LOWER
 from akc.sim.run import run
-from akc.targets.akida1.reading.report import report, report_json
+from akc.targets.akd1000 import TARGET
 from tests.cli.runner import akc as command
 from tests.frontends.ways import all_ways, exported, same_network
 from tests.passes.branched import NETWORKS, SHAPE, TRAINED_ON, digits, trained
@@ -142,10 +142,10 @@ def test_a_residual_leaves_the_chip_once() -> None:
 def test_report_names_every_border() -> None:
     """Each sequence has a value that comes and one that goes, with its bytes."""
     program = built("resnet")
-    facts = report_json(program.module, program.sequences)
+    facts = TARGET.report_facts(program.module, program.sequences)
     assert len(facts["borders"]) == 2 * len(program.sequences)
     assert all(border["bytes"] > 0 for border in facts["borders"])
-    text = report(program.module, program.sequences)
+    text = TARGET.report(program.module, program.sequences)
     assert "Between host and chip" in text
     assert "nn.add" in text
 

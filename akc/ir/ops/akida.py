@@ -27,7 +27,7 @@ from akc.ir.fields import (
     structures,
     weight_ref,
 )
-from akc.ir.module import Op
+from akc.ir.module import Op, Sequence
 from akc.ir.signature import TypeFault, Types, need_dtype, need_rank
 from akc.ir.types import TensorType
 
@@ -193,6 +193,11 @@ class Convolutional(_Spatial):
         x, w = types.value(self.x), types.weight(self.weights)
         need_dtype(x, self.mnemonic, *LEVELS)
         return self.output(_convolved(self, x, w), x, types)
+
+
+def on_host(sequence: Sequence) -> bool:
+    """Whether the layers of a sequence are pinned to the host: `at=[host()]`."""
+    return any(place.kind == "host" for op in sequence.ops if isinstance(op, Layer) for place in op.at)
 
 
 def _convolved(op: _Spatial, x: TensorType, w: TensorType) -> tuple[int, int, int]:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from akc.targets.akida1.driver.bus import REGISTER_BASE, REGISTER_SIZE, Bus
-from akc.targets.akida1.driver.errors import CannotOpen, DeviceGone, ShortTransfer, TimedOut
 from akc.targets.akida1.driver.lock import DeviceLock
+from akc.targets.faults import CannotOpen, DeviceGone, ShortTransfer, TimedOut
 
 GONE = {5: "EIO", 6: "ENXIO", 19: "ENODEV", 9: "EBADF"}
 """Error numbers that mean the device is no longer there."""

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from akc.targets.akida1.driver.bus import MEMORY_BASE, REGISTER_BASE, REGISTER_SIZE, Bus
 from akc.targets.akida1.driver.chip_registers import CONFIG_DMA, dma
-from akc.targets.akida1.driver.errors import CannotOpen, DeviceGone, WrongIdentification
 from akc.targets.akida1.driver.lock import DeviceLock
 from akc.targets.akida1.driver.vfio import CONFIG_REGION, PCI_DEVICES, Card, Window, iommu_group
+from akc.targets.faults import CannotOpen, DeviceGone, WrongIdentification
 
 # -- address translation ---------------------------------------------------------------------------
 

@@ -3,32 +3,30 @@
 
 from __future__ import annotations
 
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.driver.bus import Bus
 from akc.targets.akida1.driver.chip_registers import INTERRUPT_ENABLE, INTERRUPT_MASK, top
 from akc.targets.akida1.driver.controller import set_fields
-from akc.targets.akida1.driver.errors import WrongIdentification
+from akc.targets.faults import WrongIdentification
 
-NSOC_V2 = (0xBC, 0, 0, 2)
-"""(vendor, product, major, minor) of the AKD1000."""
-LEGACY_MARK = "NSoC_v2"
-"""Stands in the bus description of a device whose identification register reads 0."""
 EVENT_SOURCE, HRC_SOURCE = 0, 5
 """Bits of the interrupt sources."""
 RESET_SECONDS = 0.001
 """More than the 40 clock cycles that a reset takes."""
 
 
-def identify(bus: Bus) -> tuple[int, int, int, int]:
-    """The version behind a bus; raises WrongIdentification unless it is an AKD1000's."""
+def identify(bus: Bus, chip: Chip) -> tuple[int, int, int, int]:
+    """The version behind a bus; raises WrongIdentification unless it is the chip's."""
     word = bus.read32(bus.register_base)
     version = tuple(top(name).get(word) for name in ("vendor", "product", "major", "minor"))
-    if version != NSOC_V2 and (word or LEGACY_MARK not in bus.description):
+    unnamed = word == 0 and chip.mark != "" and chip.mark in bus.description
+    if version != chip.version and not unnamed:
         raise WrongIdentification(
             f"the device identifies itself as {word:#010x} ({bus.description or 'no description'})",
-            "akc drives the AKD1000 (NSoC_v2)",
+            f"it is not the {chip.title} that it was opened as",
             "all ones mean that nothing answers: check the slot, power and `akc devices`",
         )
-    return NSOC_V2
+    return chip.version
 
 
 def pulse(bus: Bus, *names: str) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from akc.targets.akida1.driver.bus import Bus
 from akc.targets.akida1.driver.chip_registers import Field, dma
 from akc.targets.akida1.driver.dma import Layout
-from akc.targets.akida1.driver.errors import TimedOut
 from akc.targets.akida1.driver.scratch import Scratch
+from akc.targets.faults import TimedOut
 
 HEADER_BYTES = 32
 """Bytes in front of each output."""

@@ -8,7 +8,7 @@ Order and values of all accesses are those of the vendor's openly shipped engine
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -16,20 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from akc.targets import LARGEST_BATCH, Progress
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.driver import control
 from akc.targets.akida1.driver.bus import Bus
 from akc.targets.akida1.driver.chip_registers import CONFIG_DMA, EVENT_DMA, HRC_DMA
 from akc.targets.akida1.driver.control import EVENT_SOURCE, HRC_SOURCE
 from akc.targets.akida1.driver.controller import Controller
 from akc.targets.akida1.driver.dma import CONFIG, EVENT, HRC
-from akc.targets.akida1.driver.errors import (
-    BadInput,
-    BadOutput,
-    DeviceError,
-    TimedOut,
-    WrongProgram,
-    WrongState,
-)
 from akc.targets.akida1.driver.events import DENSE, encode_input, encode_inputs
 from akc.targets.akida1.driver.payloads import (
     Answer,
@@ -45,11 +39,16 @@ from akc.targets.akida1.driver.payloads import (
 from akc.targets.akida1.driver.plan import Place, ProgramInfo, read_info, read_program
 from akc.targets.akida1.driver.programmer import Programmer
 from akc.targets.akida1.driver.scratch import Scratch
+from akc.targets.faults import (
+    BadInput,
+    BadOutput,
+    DeviceError,
+    TimedOut,
+    WrongProgram,
+    WrongState,
+)
 
 Array = npt.NDArray[Any]
-Progress = Callable[[int, int], None]
-
-LARGEST_BATCH = 16
 SMALLEST_RING = 2
 OUTPUT_SECONDS = 5.0
 """How long an output may take."""
@@ -70,21 +69,21 @@ def _silent(done: int, total: int) -> None:
 
 
 class Device:
-    """An AKD1000 behind a bus: program it, run inputs, learn, read clocks and registers.
+    """A chip behind a bus: program it, run inputs, learn, read clocks and registers.
 
     After any fault while the chip was working, and after Ctrl-C, the device is reset and unprogrammed:
     `programmed` is false and it can be programmed again. Calls that raise BadInput or WrongState left
     the chip untouched.
     """
 
-    def __init__(self, bus: Bus, progress: Progress = _silent) -> None:
+    def __init__(self, bus: Bus, chip: Chip, progress: Progress = _silent) -> None:
         """Identify the device; raises WrongIdentification."""
-        self.bus, self.progress = bus, progress
+        self.bus, self.chip, self.progress = bus, chip, progress
         self.scratch = Scratch(bus.scratch_base, bus.scratch_size)
         self.config = Controller(bus, CONFIG_DMA, CONFIG, self.scratch)
         self.event = Controller(bus, EVENT_DMA, EVENT, self.scratch)
         self.hrc = Controller(bus, HRC_DMA, HRC, self.scratch)
-        self.version = control.identify(bus)
+        self.version = control.identify(bus, chip)
         self.learning = False
         self.clock_counter = False
         self.programs = 0
@@ -199,7 +198,7 @@ class Device:
                 "build it for this device",
             )
         if info.passes != 1:
-            raise WrongProgram(f"the program has {info.passes} passes; an AKD1000 takes one")
+            raise WrongProgram(f"the program has {info.passes} passes; an {self.chip.title} takes one")
 
     def unprogram(self) -> None:
         """Reset core, mesh and timers, and forget the program; the chip is as after power-on."""

@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from akc.targets.akida1.driver.errors import CannotOpen, DeviceBusy
+from akc.targets.faults import CannotOpen, DeviceBusy
 
 
 class DeviceLock:

@@ -13,9 +13,9 @@ from attrs import frozen
 from akc.targets.akida1.driver.bus import Bus
 from akc.targets.akida1.driver.controller import HEADER_BYTES
 from akc.targets.akida1.driver.dma import HRC
-from akc.targets.akida1.driver.errors import BadInput, BadOutput
 from akc.targets.akida1.driver.events import DENSE, decode_outputs, dense_output_type
 from akc.targets.akida1.driver.plan import ProgramInfo
+from akc.targets.faults import BadInput, BadOutput
 
 Array = npt.NDArray[Any]
 

@@ -15,9 +15,9 @@ from attrs import frozen
 
 from akc.base.diagnostics import error
 from akc.base.flatbuffer import Buffer, Table
-from akc.targets.akida1.driver.errors import WrongProgram
 from akc.targets.akida1.driver.events import DENSE, NAMES, OUTPUT_FORMATS
 from akc.targets.akida1.program import container as program
+from akc.targets.faults import WrongProgram
 
 Place = tuple[int, int, int]
 Shape = tuple[int, int, int]

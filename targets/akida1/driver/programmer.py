@@ -12,9 +12,9 @@ from akc.targets.akida1.driver.bus import Bus
 from akc.targets.akida1.driver.chip_registers import EPG, FNP2_ADDRESS
 from akc.targets.akida1.driver.controller import Controller
 from akc.targets.akida1.driver.dma import CONFIG, FNP_WEIGHTS_UNIT, HEADER_WORDS, REGISTERS_UNIT, np_header
-from akc.targets.akida1.driver.errors import BadInput, WrongState
 from akc.targets.akida1.driver.plan import LearningInfo, Place, ProgramInfo, RecordInfo, Span
 from akc.targets.akida1.driver.scratch import Scratch
+from akc.targets.faults import BadInput, WrongState
 
 
 class Programmer:

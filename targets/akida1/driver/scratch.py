@@ -7,7 +7,7 @@ accesses of both can be compared line for line (docs/akd1000/runtime.md).
 
 from __future__ import annotations
 
-from akc.targets.akida1.driver.errors import OutOfMemory
+from akc.targets.faults import OutOfMemory
 
 ALIGNMENT = 4
 

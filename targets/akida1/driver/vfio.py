@@ -17,7 +17,7 @@ from typing import Protocol
 
 from attrs import define, field, frozen
 
-from akc.targets.akida1.driver.errors import CannotOpen, DeviceGone, ShortTransfer
+from akc.targets.faults import CannotOpen, DeviceGone, ShortTransfer
 
 _TYPE, _BASE = ord(";") << 8, 100
 IOCTLS: dict[str, int] = {

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.driver.bus import Bus
-from akc.targets.akida1.driver.errors import DeviceGone, ShortTransfer
-from akc.targets.akida1.emulator.chip import Chip
+from akc.targets.akida1.emulator.chip import EmulatedChip
+from akc.targets.faults import DeviceGone, ShortTransfer
 
 ACCESS_SECONDS = 1e-6
 
@@ -18,13 +19,13 @@ ACCESS_SECONDS = 1e-6
 class EmulatorBus(Bus):
     """A chip in this process.
 
-    description, identification: what it says of itself. Faults: see `vanish_after`, `cut_reads`,
-    `hold`, and `on_access`.
+    description, identification: what it says of itself, if not what the chip does. Faults: see `vanish_after`,
+    `cut_reads`, `hold`, and `on_access`.
     """
 
-    def __init__(self, description: str = "emulator/NSoC_v2", identification: int = 0) -> None:
-        self.description = description
-        self.chip = Chip(identification)
+    def __init__(self, chip: Chip, description: str | None = None, identification: int | None = None) -> None:
+        self.description = f"emulator/{chip.mark or chip.title}" if description is None else description
+        self.chip = EmulatedChip(chip, chip.identification if identification is None else identification)
         self.seconds = 0.0
         self.vanish_after: int | None = None
         """Fault: after so many further accesses the device is gone."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The emulated AKD1000: registers, device memory, three DMA controllers, the mesh.
+"""The emulated chip: registers, device memory, three DMA controllers, the mesh.
 
 It knows what a driver writes and nothing else. Configuration tracks fill registers and memories of
 the processors; a job decodes the network from those alone (kept until something is written again),
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.driver.bus import REGISTER_SIZE
 from akc.targets.akida1.driver.chip_registers import (
     CONFIG_DMA,
@@ -28,12 +29,12 @@ from akc.targets.akida1.driver.chip_registers import (
     top,
 )
 from akc.targets.akida1.driver.dma import CONFIG, EVENT, HEADER_WORDS, HRC
-from akc.targets.akida1.driver.errors import BadDescriptor, UnknownRegister
 from akc.targets.akida1.emulator.controllers import Controller, Job
 from akc.targets.akida1.emulator.device_memory import Memory
 from akc.targets.akida1.emulator.inputs import Array, read_rows
 from akc.targets.akida1.emulator.network import Network, Result, decode
 from akc.targets.akida1.emulator.processors import Fabric
+from akc.targets.faults import BadDescriptor, UnknownRegister
 
 CONTROL = top("core_reset").offset
 PLAIN = (
@@ -49,13 +50,14 @@ CYCLES_PER_WORD = 4
 """Made-up clock cycles; a real chip's are not known."""
 
 
-class Chip:
-    """An AKD1000 without silicon. Addresses of registers are offsets here."""
+class EmulatedChip:
+    """A chip without silicon. Addresses of registers are offsets here."""
 
-    def __init__(self, identification: int = 0) -> None:
+    def __init__(self, chip: Chip, identification: int) -> None:
+        self.chip = chip
         self.identification = identification
         self.memory = Memory()
-        self.fabric = Fabric()
+        self.fabric = Fabric(chip)
         self.plain = dict.fromkeys(PLAIN, 0)
         self.config = Controller("configuration", CONFIG, self.memory, self._configure, self.finish)
         self.event = Controller("event", EVENT, self.memory, self._take_events, self.finish)
@@ -99,7 +101,7 @@ class Chip:
     def _control(self, value: int) -> None:
         """Resets act while their bit is 1; a core reset drops the jobs that wait."""
         if top("multi_pass").get(value):
-            raise UnknownRegister("an AKD1000 has no multi-pass mode")
+            raise UnknownRegister(f"an {self.chip.title} has no multi-pass mode")
         if top("core_reset").get(value):
             for controller in self.controllers.values():
                 controller.reset()

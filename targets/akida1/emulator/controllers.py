@@ -11,8 +11,8 @@ from attrs import frozen
 
 from akc.targets.akida1.driver.chip_registers import dma, known_offsets
 from akc.targets.akida1.driver.dma import Layout
-from akc.targets.akida1.driver.errors import BadDescriptor, UnknownRegister
 from akc.targets.akida1.emulator.device_memory import Memory
+from akc.targets.faults import BadDescriptor, UnknownRegister
 
 OFFSETS = known_offsets("dma")
 EMPTY_RING = 0x00FF00FF

@@ -9,7 +9,7 @@ import numpy as np
 from attrs import frozen
 
 from akc.ir.ops.akida import FullyConnected
-from akc.targets.akida1.driver.errors import BadGeometry
+from akc.targets.akida1.chip import Chip, Place
 from akc.targets.akida1.emulator.device_memory import Memory
 from akc.targets.akida1.emulator.layer import (
     Array,
@@ -22,10 +22,10 @@ from akc.targets.akida1.emulator.layer import (
     vectors,
 )
 from akc.targets.akida1.emulator.processors import FNP_WEIGHTS, Processor, Words
-from akc.targets.akida1.mesh import BY_PLACE, CONFIG_DMA
 from akc.targets.akida1.program import fnp_memory
 from akc.targets.akida1.program.number_forms import dense_from_chip
 from akc.targets.akida1.program.registers import BITS_OF_CODE, DENSE_WEIGHT_CODES, FNP
+from akc.targets.faults import BadGeometry
 
 FNP3_WORDS = 10752
 MEMORY_ROWS = {"fnp3": 0x150, "fnp2": 0x70}
@@ -63,13 +63,13 @@ class DenseState:
         return fnp_memory.decode(self.words, inputs, self.bits, bool(r["activation"]), bool(r["learning_on"]))
 
 
-def read_state(processor: Processor, external: Mapping[int, int], memory: Memory) -> DenseState:
+def read_state(processor: Processor, external: Mapping[int, int], memory: Memory, chip: Chip) -> DenseState:
     """The registers and memory of an FNP. Raises BadGeometry."""
     r = read_registers(processor, FNP)
     where = f"NP {processor.place}"
     bits = next((b for b, code in DENSE_WEIGHT_CODES.items() if code == r["weight_bits"]), None)
     kind = "fnp3" if r["internal_weights"] else "fnp2"
-    if bits is None or r["input_bits"] not in BITS_OF_CODE or kind not in BY_PLACE[processor.place].kinds:
+    if bits is None or r["input_bits"] not in BITS_OF_CODE or kind not in chip.by_place[processor.place].kinds:
         raise BadGeometry(f"{where} cannot be a {kind} with weight code {r['weight_bits']:#x}")
     total = r["units"] * fnp_memory.unit_words(32 * r["input_words"], bits)
     check(
@@ -86,7 +86,9 @@ def read_state(processor: Processor, external: Mapping[int, int], memory: Memory
         raise BadGeometry(f"{where} has no units or no inputs")
     if kind == "fnp3":
         return _internal(processor, r, bits, total)
-    return _external(processor, r, bits, total, external, memory)
+    address = external[processor.place[2]]
+    _check_external(processor, r, chip.config_dma)
+    return DenseState(processor, r, bits, memory.words(address, total), address)
 
 
 def _internal(processor: Processor, r: Registers, bits: int, total: int) -> DenseState:
@@ -98,11 +100,10 @@ def _internal(processor: Processor, r: Registers, bits: int, total: int) -> Dens
     return DenseState(processor, r, bits, words, None)
 
 
-def _external(
-    processor: Processor, r: Registers, bits: int, total: int, external: Mapping[int, int], memory: Memory
-) -> DenseState:
+def _check_external(processor: Processor, r: Registers, dma: Place) -> None:
+    """An FNP2 must name the configuration DMA, through which it gets its weights."""
     no_other_units(processor, ())
-    column, row, number = CONFIG_DMA
+    column, row, number = dma
     check(
         f"NP {processor.place}",
         (
@@ -111,8 +112,6 @@ def _external(
             ("dma_mask", r["dma_mask"], 1 << number),
         ),
     )
-    address = external[processor.place[2]]
-    return DenseState(processor, r, bits, memory.words(address, total), address)
 
 
 def decode_dense(name: str, state: DenseState, channels: int | None) -> DecodedLayer:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from akc.targets.akida1.driver.bus import MEMORY_BASE
-from akc.targets.akida1.driver.errors import ChipFault
+from akc.targets.faults import ChipFault
 
 MEMORY_SIZE = 256 << 20
 """Bytes of device memory: the driver's scratch area ends with it."""

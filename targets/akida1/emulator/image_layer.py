@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from akc.ir.ops.akida import InputConvolutional
 from akc.sim.windows import same_padding
-from akc.targets.akida1.driver.errors import BadGeometry
 from akc.targets.akida1.emulator.layer import DecodedLayer, Registers, Size, check, vectors
 from akc.targets.akida1.emulator.processors import ImageFrontEnd
 from akc.targets.akida1.program import hrc
@@ -16,6 +15,7 @@ from akc.targets.akida1.program.registers import (
     HRC_MODE,
     RegisterBlock,
 )
+from akc.targets.faults import BadGeometry
 
 KERNELS = {code: size for size, code in hrc.KERNEL_CODES.items()}
 WHERE = "the image front end"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from akc.targets.akida1.driver.errors import BadEvent
 from akc.targets.akida1.driver.events import Events, Shape, Words, owners, read_flat_levels, read_spatial_levels
 from akc.targets.akida1.emulator.device_memory import Memory
+from akc.targets.faults import BadEvent
 
 Array = npt.NDArray[Any]
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from attrs import field, frozen
 
 from akc.ir.ops.akida import Layer
-from akc.targets.akida1.driver.errors import BadGeometry
 from akc.targets.akida1.emulator.processors import Place, Processor, Words
 from akc.targets.akida1.program.registers import RegisterBlock
+from akc.targets.faults import BadGeometry
 
 Array = npt.NDArray[Any]
 Size = tuple[int, int]

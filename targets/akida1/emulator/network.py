@@ -23,7 +23,6 @@ from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.sim.learning import Limits
 from akc.sim.run import Runner
-from akc.targets.akida1.driver.errors import BadEvent, BadGeometry, ChipFault
 from akc.targets.akida1.driver.events import (
     CNP,
     FNP,
@@ -46,6 +45,7 @@ from akc.targets.akida1.emulator.window_layer import decode_window, read_share
 from akc.targets.akida1.program import fnp_memory
 from akc.targets.akida1.program.registers import FNP as FNP_REGISTERS
 from akc.targets.akida1.program.registers import np_block
+from akc.targets.faults import BadEvent, BadGeometry, ChipFault
 
 INPUT = "input"
 Array = npt.NDArray[Any]
@@ -86,7 +86,7 @@ def _decode(fabric: Fabric, gateway: Mapping[int, int], external: Mapping[int, i
     for number, processors in enumerate(groups, 1):
         network.add(f"layer{number}", processors, external)
     if groups:
-        check_routes(network.layers, image is not None)
+        check_routes(network.layers, image is not None, fabric.chip.event_dma)
         network.flat = check_gateway(gateway, network.layers[0], image is not None)
     return network
 
@@ -126,7 +126,7 @@ class Network:
             return
         if len(processors) > 1:
             raise BadGeometry(f"a dense layer is on {len(processors)} processors, it takes one")
-        state = read_state(processors[0], external, self.memory)
+        state = read_state(processors[0], external, self.memory, self.fabric.chip)
         self.layers.append(decode_dense(name, state, self._channels_before()))
         if state.address is not None:
             self.outside.append((state.address, state.address + 4 * len(state.words)))

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from attrs import define, field, frozen
 
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.driver.dma import HEADER, HEADER_WORDS
-from akc.targets.akida1.driver.errors import BadDescriptor, ProgrammedTwice, UnknownRegister
-from akc.targets.akida1.mesh import BY_PLACE
 from akc.targets.akida1.program.registers import FNP, HRC_BLOCKS
+from akc.targets.faults import BadDescriptor, ProgrammedTwice, UnknownRegister
 
 Words = npt.NDArray[np.uint32]
 Place = tuple[int, int, int]
@@ -139,7 +139,8 @@ class ImageFrontEnd:
 class Fabric:
     """All processors and the image front end, as configuration transfers see them."""
 
-    def __init__(self) -> None:
+    def __init__(self, chip: Chip) -> None:
+        self.chip = chip
         self.changes = 0
         """Counts configuration writes: whoever decoded the mesh knows when it is stale."""
         self.reset_mesh()
@@ -173,7 +174,7 @@ class Fabric:
         if header["select"] == HRC_SELECT:
             self.image.write(header["unit"], header["address"], words)
             return
-        for place in addressed(header):
+        for place in addressed(header, self.chip):
             processor = self.processors.setdefault(place, Processor(place))
             processor.write(header["unit"], header["address"], words)
 
@@ -182,7 +183,7 @@ class Fabric:
         header = read_header(track)
         if header["select"] == HRC_SELECT:
             raise BadDescriptor("reading the image front end back is not known")
-        place, *more = addressed(header)
+        place, *more = addressed(header, self.chip)
         if more:
             raise BadDescriptor("a read addresses one processor")
         processor = self.processors.get(place) or Processor(place)
@@ -207,10 +208,10 @@ def block_words(header: Mapping[str, int]) -> int:
     return header["words"] * (LONG_FACTOR if header["long"] else 1)
 
 
-def addressed(header: Mapping[str, int]) -> list[Place]:
+def addressed(header: Mapping[str, int], chip: Chip) -> list[Place]:
     """The processors that a header names; raises BadDescriptor where the mesh has none there."""
     places = [(header["column"], header["row"], n) for n in range(4) if header["np_mask"] >> n & 1]
-    missing = [p for p in places if p not in BY_PLACE]
+    missing = [p for p in places if p not in chip.by_place]
     if not places or missing or header["select"] or header["unit"] not in NP_UNITS:
         raise BadDescriptor(
             f"a header names {missing or places or 'no processor'}, unit {header['unit']}, select {header['select']:#b}"

@@ -6,29 +6,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from akc.ir.ops.akida import FullyConnected
-from akc.targets.akida1.driver.errors import BadGeometry
+from akc.targets.akida1.chip import Place
 from akc.targets.akida1.emulator.layer import DecodedLayer, check
-from akc.targets.akida1.mesh import EVENT_DMA
 from akc.targets.akida1.program.registers import EPG, INNER_ROUTE, LAST_ROUTE, NO_LAYER, TO_DMA
 from akc.targets.akida1.program.routing import IMAGE_COLUMN
+from akc.targets.faults import BadGeometry
 
 Span = tuple[int, int]
-DMA_COLUMN, DMA_ROW = EVENT_DMA[:2]
 
 
-def check_routes(layers: Sequence[DecodedLayer], image: bool) -> None:
-    """Every layer must name the columns that its neighbours really have. Raises BadGeometry."""
-    source: Span = (IMAGE_COLUMN, IMAGE_COLUMN) if image else (DMA_COLUMN, DMA_COLUMN)
+def check_routes(layers: Sequence[DecodedLayer], image: bool, dma: Place) -> None:
+    """Every layer must name the columns that its neighbours really have; dma: the event DMA. Raises BadGeometry."""
+    source: Span = (IMAGE_COLUMN, IMAGE_COLUMN) if image else (dma[0], dma[0])
     for number, layer in enumerate(layers, 1):
         last = number == len(layers)
-        _check_route(layer, number, source, None if last else layers[number].columns)
+        _check_route(layer, number, source, None if last else layers[number].columns, dma)
         source = layer.columns
 
 
-def _check_route(layer: DecodedLayer, number: int, source: Span, following: Span | None) -> None:
+def _check_route(layer: DecodedLayer, number: int, source: Span, following: Span | None, dma: Place) -> None:
     r, own = layer.registers, layer.columns
-    target = following or (DMA_COLUMN, DMA_COLUMN)
-    low, high = following or (DMA_ROW, DMA_COLUMN)
+    target = following or (dma[0], dma[0])
+    low, high = following or (dma[1], dma[0])
     check(
         f"layer {number}",
         (

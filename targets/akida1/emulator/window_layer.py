@@ -10,7 +10,6 @@ import numpy as np
 from attrs import field, frozen
 
 from akc.ir.ops.akida import Convolutional, SeparableConvolutional
-from akc.targets.akida1.driver.errors import BadGeometry
 from akc.targets.akida1.emulator.layer import (
     Array,
     DecodedLayer,
@@ -27,6 +26,7 @@ from akc.targets.akida1.np_memory import cdiv, conv_lines, pointwise_rows
 from akc.targets.akida1.program import cnp_memory
 from akc.targets.akida1.program.number_forms import flipped
 from akc.targets.akida1.program.registers import BITS_OF_CODE, CNP
+from akc.targets.faults import BadGeometry
 
 AXES = ("d0", "d1")
 BUFFER_WORDS = 10752

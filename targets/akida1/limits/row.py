@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import field, frozen
 
 from akc.base.diagnostics import Diagnostic
-from akc.ir.module import Op
+from akc.targets.akida1.chip import Chip
+from akc.targets.akida1.layers import LayerFacts
 from akc.targets.akida1.limits.tests import Test
 
 STAGES = {
@@ -16,6 +19,10 @@ STAGES = {
     "placement": "seen while neural processors are given out",
 }
 """When a limit is tested."""
+
+
+Text = str | Callable[[Chip], str]
+"""Words, or what makes them from the numbers of a chip."""
 
 
 def _lines(help: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -28,21 +35,32 @@ class Limit:
 
     what: the quantity, as the message and the page name it; ops: kinds of layer it holds for;
     limit: what the chip takes, in words; test: what was found where it is too much, else None (a row
-    of stage "placement" has no test, the placer finds the fault); key: the attribute at fault; help: ways out.
+    of stage "placement" has no test, the placer finds the fault); key: the attribute at fault; help: ways out;
+    holds: for which chips, all where None.
     """
 
     code: str
     what: str
     ops: tuple[str, ...]
-    limit: str
+    limit: Text = field(repr=False)
     test: Test | None = field(repr=False)
     key: str = "op"
     help: tuple[str, ...] = field(default=(), converter=_lines)
     stage: str = "layer"
     severity: str = "error"
+    holds: Callable[[Chip], bool] | None = field(default=None, repr=False)
 
-    def fault(self, op: Op, found: object) -> Diagnostic:
+    def words(self, chip: Chip) -> str:
+        """What the chip takes."""
+        return self.limit if isinstance(self.limit, str) else self.limit(chip)
+
+    def concerns(self, kind: str, chip: Chip) -> bool:
+        """Whether a kind of layer has this limit on a chip."""
+        return kind in self.ops and (self.holds is None or self.holds(chip))
+
+    def fault(self, layer: LayerFacts, found: object) -> Diagnostic:
         """The diagnostic for a layer that breaks the limit."""
+        op = layer.op
         return Diagnostic(
             code=self.code,
             severity=self.severity,
@@ -50,5 +68,5 @@ class Limit:
             label=str(found),
             help=self.help,
             origin=op.origin,
-            message=f"{op.mnemonic} %{op.name}: {self.what} is {found}; the chip takes {self.limit}",
+            message=f"{op.mnemonic} %{op.name}: {self.what} is {found}; the chip takes {self.words(layer.chip)}",
         )

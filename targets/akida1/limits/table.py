@@ -1,26 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every limit of the chip as a row of one table.
 
-The limits are those that the vendor's SDK 2.19.3 enforces for `akida.AKD1000()`; the conformance
-tests compare the verdicts (docs/akd1000/limits.md).
+The limits are those that the vendor's SDK 2.19.3 enforces; the conformance tests compare the verdicts
+(docs/akd1000/limits.md). A row whose limit depends on the chip makes its words from the chip's numbers.
 """
 
 from __future__ import annotations
 
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.limits import tests
 from akc.targets.akida1.limits import weight_values as values
 from akc.targets.akida1.limits.row import Limit
-from akc.targets.akida1.np_memory import INPUT_BYTES, WEIGHT_BYTES, WEIGHT_LINES
+from akc.targets.akida1.np_memory import FNP3_BYTES, INPUT_BYTES, WEIGHT_BYTES, WEIGHT_LINES
 from akc.targets.akida1.tiles import TILE_D0, TILE_D1
 
 MESH_LAYERS = ("conv", "separable", "dense")
 CONVS = ("conv", "separable")
 
 LARGEST_CHANNELS = 2048
-LARGEST_DENSE_INPUTS = 57334
 LARGEST_DENSE_SIDE = 2047
 LARGEST_UNITS = 2**17 - 1
 LARGEST_INPUT_SIDE = 4096
+
+
+def pools_in_words(chip: Chip) -> str:
+    """`max of 2x2 with stride 1x1 or 2x2`."""
+    return " and ".join(
+        f"max of {size}x{size} with stride {' or '.join(f'{n}x{n}' for n in range(1, size + 1))}"
+        for size in chip.pools
+        if size > 1
+    )
+
 
 LIMITS: tuple[Limit, ...] = (
     # -- the image layer --------------------------------------------------------------------------
@@ -38,7 +48,7 @@ LIMITS: tuple[Limit, ...] = (
         what="the kernel",
         ops=("image",),
         limit="3x3, 5x5 and 7x7",
-        test=tests.kernel(3, 5, 7),
+        test=tests.kernel(*tests.IMAGE_KERNELS),
         key="weights",
         help="pass fit-windows pads a smaller or uneven kernel of the source network with zeros",
     ),
@@ -66,7 +76,7 @@ LIMITS: tuple[Limit, ...] = (
         ops=("image",),
         limit="1, 2 or 3 on each axis",
         key="stride",
-        test=lambda f, m: tests.unless(max(f.stride) <= 3, tests.size(f.stride)),
+        test=lambda f, m: tests.unless(set(f.stride) <= set(tests.IMAGE_STRIDES), tests.size(f.stride)),
         help="resize the picture on the host",
     ),
     Limit(
@@ -120,7 +130,7 @@ LIMITS: tuple[Limit, ...] = (
         what="the kernel",
         ops=("conv",),
         limit="1x1, 3x3, 5x5 and 7x7",
-        test=tests.kernel(1, 3, 5, 7),
+        test=tests.kernel(*tests.KERNELS[1]),
         key="weights",
         help=(
             "pass fit-windows pads a smaller or uneven kernel of the source network with zeros",
@@ -132,7 +142,7 @@ LIMITS: tuple[Limit, ...] = (
         what="the kernel",
         ops=("separable",),
         limit="3x3, 5x5 and 7x7",
-        test=tests.kernel(3, 5, 7),
+        test=tests.kernel(*tests.SEPARABLE_KERNELS),
         key="weights",
         help=(
             "pass fit-windows pads a smaller or uneven kernel of the source network with zeros",
@@ -206,7 +216,7 @@ LIMITS: tuple[Limit, ...] = (
         code="AKC0509",
         what="the pooling",
         ops=CONVS,
-        limit="max of 2x2 with stride 1x1 or 2x2",
+        limit=pools_in_words,
         test=tests.max_pool,
         key="pool_size",
         help="two max pools of 2 behind two convolutions, or a convolution of stride 2",
@@ -298,7 +308,7 @@ LIMITS: tuple[Limit, ...] = (
         stage="memory",
         test=tests.one_tile,
         key="x",
-        limit=f"maps that can be cut into tiles of {INPUT_BYTES:,} bytes for at most 78 NPs",
+        limit=lambda chip: f"maps that can be cut into tiles of {INPUT_BYTES:,} bytes for at most {len(chip.cnps)} NPs",
         help="fewer channels, fewer bits or a smaller map",
     ),
     Limit(
@@ -325,9 +335,9 @@ LIMITS: tuple[Limit, ...] = (
         code="AKC0507",
         what="the number of inputs",
         ops=("dense",),
-        limit=f"up to {LARGEST_DENSE_INPUTS:,}",
+        limit=lambda chip: f"up to {chip.dense_inputs:,}",
         key="weights",
-        test=lambda f, m: tests.above(f.inputs, LARGEST_DENSE_INPUTS),
+        test=lambda f, m: tests.above(f.inputs, f.chip.dense_inputs),
         help="pool or stride in an earlier layer, or split the layer and add the parts on the host",
     ),
     Limit(
@@ -480,7 +490,7 @@ NO_ROOM = Limit(
     code="AKC0520",
     what="the number of NPs it needs",
     ops=CONVS,
-    limit="78 in a sequence",
+    limit=lambda chip: f"{len(chip.cnps)} in a sequence",
     test=None,
     stage="placement",
     help=("fewer filters or channels, a smaller map", "--host=allow cuts the network into several sequences"),
@@ -491,7 +501,10 @@ NO_FNP = Limit(
     ops=("dense",),
     test=None,
     stage="placement",
-    limit="18 dense layers of up to 43,008 bytes (FNP3) and 4 of any size (FNP2), less the NPs of convolutions",
+    limit=lambda chip: (
+        f"{len(chip.fnps('fnp3'))} dense layers of up to {FNP3_BYTES:,} bytes (FNP3) and {len(chip.fnps('fnp2'))} of"
+        " any size (FNP2), less the NPs of convolutions"
+    ),
     help=(
         "fewer dense layers, or smaller ones",
         "--host=allow cuts the network into several sequences",
@@ -504,6 +517,7 @@ ONE_CHANNEL = Limit(
     test=None,
     stage="placement",
     limit="an even number of groups of 8 filters on every NP where the layer has more than 16 filters",
+    holds=lambda chip: chip.even_groups,
     help=("--place=compact looks for such a cut", "16 filters or fewer, or a multiple of 16"),
 )
 PLACEMENT_LIMITS = (NO_ROOM, NO_FNP, ONE_CHANNEL)

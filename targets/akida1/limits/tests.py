@@ -13,6 +13,15 @@ from akc.targets.akida1.tiles import TILE_D0, tiling
 
 Test = Callable[[LayerFacts, Module], object]
 
+KERNELS = {1: (1, 3, 5, 7), 2: (3,)}
+"""Kernels of a convolution by stride."""
+SEPARABLE_KERNELS = (3, 5, 7)
+AVERAGE_ROWS = 3
+"""Rows of d1 in front of a global average, at least."""
+IMAGE_KERNELS = (3, 5, 7)
+IMAGE_STRIDES = (1, 2, 3)
+IMAGE_SMALLEST, IMAGE_WIDEST = 5, 256
+"""Cells of a picture on each axis, at least; along d1, at most."""
 IMAGE_FILTERS = {(1, 3): 512, (1, 5): 192, (1, 7): 96, (3, 3): 192, (3, 5): 64, (3, 7): 32}
 """(channels, kernel) and the filters that the weight banks of the image layer hold."""
 
@@ -39,7 +48,8 @@ def kernel(*sizes: int) -> Test:
 
 def conv_stride(f: LayerFacts, module: Module) -> object:
     """A stride that is neither 1 nor, with a 3x3 kernel, 2."""
-    good = f.stride == (1, 1) or (f.stride == (2, 2) and f.kernel == (3, 3))
+    strides = [n for n, kernels in KERNELS.items() if n == 1 or f.kernel[0] == f.kernel[1] in kernels]
+    good = f.stride[0] == f.stride[1] in strides
     return unless(good, f"{size(f.stride)} with a {size(f.kernel)} kernel")
 
 
@@ -54,13 +64,13 @@ def image_filters(f: LayerFacts, module: Module) -> object:
 
 def image_rows(f: LayerFacts, module: Module) -> object:
     """Too few rows (d0)."""
-    return unless(f.size[0] >= max(5, f.kernel[0]), f.size[0])
+    return unless(f.size[0] >= max(IMAGE_SMALLEST, f.kernel[0]), f.size[0])
 
 
 def image_columns(f: LayerFacts, module: Module) -> object:
     """Too few or too many columns (d1)."""
-    least = f.kernel[1] + f.stride[1] if f.padding == "valid" else 5
-    return unless(max(5, least) <= f.size[1] <= 256, f.size[1])
+    least = f.kernel[1] + f.stride[1] if f.padding == "valid" else IMAGE_SMALLEST
+    return unless(max(IMAGE_SMALLEST, least) <= f.size[1] <= IMAGE_WIDEST, f.size[1])
 
 
 def image_pool(f: LayerFacts, module: Module) -> object:
@@ -84,8 +94,8 @@ def image_pooled_columns(f: LayerFacts, module: Module) -> object:
 
 
 def max_pool(f: LayerFacts, module: Module) -> object:
-    """A max pool that is not square or larger than 2."""
-    good = f.pool_size in ((1, 1), (2, 2)) and f.pool_stride[0] == f.pool_stride[1] <= f.pool_size[0]
+    """A max pool that is not square, or of no size that the chip has."""
+    good = f.pool_size[0] == f.pool_size[1] in f.chip.pools and f.pool_stride[0] == f.pool_stride[1] <= f.pool_size[0]
     return unless(not f.max_pooled or good, pool_words(f))
 
 
@@ -129,7 +139,7 @@ def average_columns(f: LayerFacts, module: Module) -> object:
 def average_rows(f: LayerFacts, module: Module) -> object:
     """A global average over too short a d1."""
     rows = f.outputs(1)
-    return unless(f.pool != "average" or rows >= 3, rows)
+    return unless(f.pool != "average" or rows >= AVERAGE_ROWS, rows)
 
 
 def average_map(f: LayerFacts, module: Module) -> object:

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from akc.targets.akida1.layers import LayerFacts
 from akc.targets.akida1.np_memory import cdiv, filters_fit
 from akc.targets.akida1.placing.placement import (
-    FILTER_LIMIT,
     NoPlace,
     Placement,
     odd_share,
@@ -60,19 +59,19 @@ def place_compact(layers: Sequence[LayerFacts]) -> Placement:
 def compact_limit(layer: LayerFacts, bound: int | None) -> int:
     """The limit of filters that gives the fewest legal pieces within the load bound.
 
-    Where no cut keeps the bound, the one with the smallest load that is legal; FILTER_LIMIT where none is.
+    Where no cut keeps the bound, the one with the smallest load that is legal; the chip's own where none is.
     """
     if not layer.splittable:
-        return FILTER_LIMIT
+        return layer.chip.filters
     legal = [limit for limit in _limits(layer) if odd_share(layer, shares_of(layer, limit)) is None]
     light = (n for n in legal if bound is None or max(load(s) for s in shares_of(layer, n)) <= bound)
-    return next(light, legal[-1] if legal else FILTER_LIMIT)
+    return next(light, legal[-1] if legal else layer.chip.filters)
 
 
 def _limits(layer: LayerFacts) -> Iterator[int]:
     """Every size of piece that an equal cut gives and the filter memory holds, largest first."""
     last = 0
-    for pieces in range(cdiv(layer.filters, FILTER_LIMIT), layer.filters + 1):
+    for pieces in range(cdiv(layer.filters, layer.chip.filters), layer.filters + 1):
         size = cdiv(layer.filters, pieces)
         if size != last and filters_fit(layer, size):
             last = size

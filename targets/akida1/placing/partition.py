@@ -16,8 +16,9 @@ from attrs import evolve, frozen
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op, Statement, fresh_name
 from akc.ir.module import Sequence as Block
-from akc.ir.ops.akida import Location
-from akc.targets.akida1.layers import LayerFacts, chain_facts, on_host
+from akc.ir.ops.akida import Location, on_host
+from akc.targets.akida1.chip import Chip
+from akc.targets.akida1.layers import LayerFacts, chain_facts
 from akc.targets.akida1.limits.judge import layer_faults
 from akc.targets.akida1.placing.pins import pin_faults
 from akc.targets.akida1.placing.placement import (
@@ -53,20 +54,21 @@ Cut = tuple[Piece, ...]
 class Chain:
     """Layers one behind the other, from neighbouring sequences; reasons: why the chip cannot take a layer."""
 
+    chip: Chip
     module: Module
     blocks: tuple[Block, ...]
     layers: tuple[LayerFacts, ...]
     reasons: tuple[tuple[Diagnostic, ...], ...]
 
 
-def partition(module: Module, cut: Callable[[Chain], Cut], warn: Warn = lambda diagnostic: None) -> Module:
+def partition(module: Module, cut: Callable[[Chain], Cut], chip: Chip, warn: Warn = lambda diagnostic: None) -> Module:
     """The module with every chain of layers cut and placed. `warn` is told why a layer goes to the host.
 
     Raises DiagnosticError with all faults of pins.
     """
     statements: list[Statement] = []
     names = {s.name for s in module.net.sequences}
-    for item in _chains(module):
+    for item in _chains(module, chip):
         if not isinstance(item, Chain):
             statements.append(item)
             continue
@@ -79,13 +81,13 @@ def partition(module: Module, cut: Callable[[Chain], Cut], warn: Warn = lambda d
     return module.with_statements(statements)
 
 
-def _chains(module: Module) -> Iterator[Chain | Statement]:
+def _chains(module: Module, chip: Chip) -> Iterator[Chain | Statement]:
     """Runs of sequences of which each reads only the one before; everything else as it is."""
     run: list[Block] = []
     for statement in (*module.net.statements, None):
         follows = isinstance(statement, Block) and not on_host(statement)
         if run and not (follows and _feeds_only(module, run[-1], statement)):
-            yield _chain(module, run)
+            yield _chain(module, run, chip)
             run = []
         if isinstance(statement, Block) and follows:
             run.append(statement)
@@ -105,12 +107,11 @@ def _feeds_only(module: Module, block: Block, following: Statement | None) -> bo
     )
 
 
-def _chain(module: Module, blocks: Sequence[Block]) -> Chain:
-    layers = chain_facts(module, [op for block in blocks for op in block.ops])
+def _chain(module: Module, blocks: Sequence[Block], chip: Chip) -> Chain:
+    layers = chain_facts(module, [op for block in blocks for op in block.ops], chip)
     reasons = (layer_faults(layer, module, ("layer", "memory")) for layer in layers)
-    return Chain(
-        module, tuple(blocks), layers, tuple(tuple(d for d in found if d.severity == "error") for found in reasons)
-    )
+    errors = tuple(tuple(d for d in found if d.severity == "error") for found in reasons)
+    return Chain(chip, module, tuple(blocks), layers, errors)
 
 
 def _blocks(chain: Chain, pieces: Cut, names: set[str]) -> Iterator[Block]:
@@ -152,7 +153,7 @@ def _explain(chain: Chain, pieces: Cut, warn: Warn) -> None:
 def vendor_cut(chain: Chain, minimal: bool = False) -> Cut:
     """The SDK's cut with hw_only=False: illegal layers to the host, the others packed front to back."""
     splittable = any(layer.splittable for layer in chain.layers)
-    found = bisect_limit(lambda limit: _vendor_attempt(chain, limit), splittable and not minimal)
+    found = bisect_limit(lambda limit: _vendor_attempt(chain, limit), chain.chip.filters, splittable and not minimal)
     assert not isinstance(found.result, NoPlace)
     return found.result
 
@@ -177,7 +178,7 @@ def _mappable(chain: Chain, limit: int) -> list[bool]:
 
 def _fits_alone(layer: LayerFacts, limit: int) -> bool:
     try:
-        place_layer(layer, limit, Room())
+        place_layer(layer, limit, Room(layer.chip))
     except NoPlace:
         return False
     return True
@@ -208,7 +209,7 @@ def _pack(chain: Chain, mappable: Sequence[bool], limit: int) -> Iterator[Piece]
 
 def _fill(chain: Chain, mappable: Sequence[bool], limit: int, start: int) -> list[tuple[Location, ...]]:
     """Places of the layers from `start` on, until the mesh is full or a layer is for the host."""
-    room, places = Room(), []  # type: ignore[var-annotated]
+    room, places = Room(chain.chip), []  # type: ignore[var-annotated]
     for index in range(start, len(chain.layers)):
         if not mappable[index]:
             break
@@ -288,7 +289,7 @@ def _broken(layer: LayerFacts, module: Module) -> bool:
 
 
 def _part(chain: Chain, start: int, stop: int) -> tuple[LayerFacts, ...]:
-    return chain_facts(chain.module, [layer.op for layer in chain.layers[start:stop]])
+    return chain_facts(chain.module, [layer.op for layer in chain.layers[start:stop]], chain.chip)
 
 
 def _has_room(part: Sequence[LayerFacts], placer: Placer) -> bool:

@@ -11,8 +11,8 @@ from attrs import evolve
 from akc.base.diagnostics import Diagnostic, Note
 from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Layer, Location
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.layers import KIND_NAMES, LayerFacts
-from akc.targets.akida1.mesh import processor_at
 from akc.targets.akida1.np_memory import (
     FNP3_BYTES,
     INPUT_BYTES,
@@ -26,8 +26,6 @@ from akc.targets.akida1.tiles import TILE_D0, TILE_D1, tiling
 
 LAYER_PLACES = {"image": ("hrc",), "conv": ("cnp1",), "separable": ("cnp1",), "dense": ("fnp3", "fnp2")}
 """Kind of layer and the kinds of place that compute it."""
-
-LARGEST_PIECE = 504
 
 
 def pin_faults(layers: Sequence[LayerFacts]) -> list[Diagnostic]:
@@ -83,13 +81,13 @@ def _place_faults(
         return
     if place.kind == "hrc":
         return
-    processor = processor_at(place)
+    processor = layer.chip.at(place)
     if processor is None:
         yield _fault(
             "AKC0522",
             layer,
             f"{place} is not in the mesh",
-            "columns 1 to 5, rows 2 to 5 (3 to 5 in columns 1 and 2), ids 0 to 3; row 1: (3, 1, 2..3), (4, 1, 0..3)",
+            mesh_in_words(layer.chip),
         )
     elif place.kind not in processor.kinds:
         yield _fault(
@@ -109,6 +107,30 @@ def _place_faults(
         )
     else:
         owners[processor.place] = layer
+
+
+def mesh_in_words(chip: Chip) -> str:
+    """Which NPs there are: `(1, 3..5, 0..3), (3, 1, 2..3)`, nodes of a column with the same ids together."""
+    nodes: dict[tuple[int, int], list[int]] = {}
+    for p in chip.mesh:
+        nodes.setdefault((p.column, p.row), []).append(p.id)
+    groups: list[tuple[int, list[int], list[int]]] = []
+    for (column, row), ids in nodes.items():
+        if groups and groups[-1][0] == column and groups[-1][1][-1] == row - 1 and groups[-1][2] == ids:
+            groups[-1][1].append(row)
+        else:
+            groups.append((column, [row], ids))
+    return "the mesh is " + ", ".join(f"({column}, {_run(rows)}, {_run(ids)})" for column, rows, ids in groups)
+
+
+def _run(numbers: Sequence[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}..{numbers[-1]}"
+
+
+def fnp2s_in_words(chip: Chip) -> str:
+    """`fnp2(4, 1, 0) to fnp2(4, 1, 3) take`."""
+    places = [f"fnp2{p}" for p in chip.fnps("fnp2")]
+    return f"{places[0]} takes" if len(places) == 1 else f"{places[0]} to {places[-1]} take"
 
 
 def _share_faults(layer: LayerFacts) -> Iterator[Diagnostic]:
@@ -145,7 +167,7 @@ def _unfit(layer: LayerFacts, place: Location, share: Share) -> Iterator[tuple[s
         yield from _unfit_dense(layer, place, share)
         return
     count = share.filters[1] - share.filters[0]
-    if count > LARGEST_PIECE or not filters_fit(layer, count):
+    if count > layer.chip.filters or not filters_fit(layer, count):
         yield (
             f"{weight_bytes(layer, count):,} bytes of weights, an NP holds {WEIGHT_BYTES:,}",
             "give it fewer filters",
@@ -162,13 +184,13 @@ def _unfit_dense(layer: LayerFacts, place: Location, share: Share) -> Iterator[t
     if share.axes != ((0, layer.filters), (0, layer.size[0]), (0, layer.size[1])):
         yield (
             "a dense layer stands on one NP as a whole; the vendor's SDK never splits one, nor can it be steered to",
-            "leave the ranges out; fnp2(4, 1, 0) to fnp2(4, 1, 3) take any number of units",
+            f"leave the ranges out; {fnp2s_in_words(layer.chip)} any number of units",
         )
     size = weight_bytes(layer, layer.filters)
     if place.kind == "fnp3" and size > FNP3_BYTES:
         yield (
             f"{size:,} bytes of weights, an FNP3 holds {FNP3_BYTES:,}",
-            "fnp2(4, 1, 0) to fnp2(4, 1, 3) take any size",
+            f"{fnp2s_in_words(layer.chip)} any size",
         )
 
 

@@ -15,21 +15,17 @@ from attrs import define, evolve, field, frozen
 from akc.base.diagnostics import Diagnostic, DiagnosticError, Note
 from akc.ir.fields import Range
 from akc.ir.module import Module, Op
-from akc.ir.ops.akida import PLACELESS, Layer, Location
-from akc.targets.akida1.layers import LayerFacts, layers_of, on_host
+from akc.ir.ops.akida import PLACELESS, Layer, Location, on_host
+from akc.targets.akida1.chip import Chip, Place, Processor
+from akc.targets.akida1.layers import LayerFacts, layers_of
 from akc.targets.akida1.limits.judge import check
 from akc.targets.akida1.limits.row import Limit
 from akc.targets.akida1.limits.table import NO_FNP, NO_ROOM, ONE_CHANNEL
-from akc.targets.akida1.mesh import CNP_ORDER, FNP_ORDER, Processor
 from akc.targets.akida1.np_memory import FNP3_BYTES, cdiv, filters_fit, weight_bytes
 from akc.targets.akida1.placing.pins import gaps, host_pin_faults, pin_faults
 from akc.targets.akida1.shares import Share, canonical
 from akc.targets.akida1.tiles import cut, tiling
 
-FILTER_LIMIT = 504
-"""Filters that a CNP may hold at most."""
-
-Place = tuple[int, int, int]
 Result = TypeVar("Result")
 LimitOf = Callable[[LayerFacts], int]
 
@@ -44,13 +40,14 @@ class NoPlace(Exception):
     @property
     def diagnostic(self) -> Diagnostic:
         """The fault as a diagnostic."""
-        return self.row.fault(self.layer.op, self.found)
+        return self.row.fault(self.layer, self.found)
 
 
 @define
 class Room:
     """The NPs of a mesh that are used; the others are given out in order."""
 
+    chip: Chip
     used: set[Place] = field(factory=set)
 
     def free(self, order: Iterable[Processor]) -> list[Processor]:
@@ -59,9 +56,9 @@ class Room:
 
     def take_cnps(self, count: int, layer: LayerFacts) -> list[Processor]:
         """The first `count` free NPs; raises NoPlace."""
-        free = self.free(CNP_ORDER)
+        free = self.free(self.chip.cnps)
         if count > len(free):
-            raise NoPlace(NO_ROOM, layer, f"{count} where {len(free)} of {len(CNP_ORDER)} are free")
+            raise NoPlace(NO_ROOM, layer, f"{count} where {len(free)} of {len(self.chip.cnps)} are free")
         self.used |= {p.place for p in free[:count]}
         return free[:count]
 
@@ -69,7 +66,7 @@ class Room:
         """The first free FNP3 if the weights fit one, else the first free FNP2; raises NoPlace."""
         size = weight_bytes(layer, layer.filters)
         for kind in ("fnp3", "fnp2") if size <= FNP3_BYTES else ("fnp2",):
-            for processor in self.free(FNP_ORDER[kind]):
+            for processor in self.free(self.chip.fnps(kind)):
                 self.used.add(processor.place)
                 return kind, processor
         wanted = "an FNP3 or FNP2" if size <= FNP3_BYTES else "an FNP2"
@@ -96,14 +93,14 @@ def shares_of(layer: LayerFacts, limit: int) -> tuple[Share, ...]:
 def _cut_share(layer: LayerFacts, box: Share, limit: int) -> tuple[Share, ...]:
     tiles = tiling(layer, (box.d0, box.d1))
     if tiles is None:
-        raise NoPlace(NO_ROOM, layer, f"more than {len(CNP_ORDER)}")
+        raise NoPlace(NO_ROOM, layer, f"more than {len(layer.chip.cnps)}")
     pieces = filter_pieces(layer, limit, *box.filters)
     return tuple(Share(piece, d0, d1) for d0, d1 in tiles.tiles for piece in pieces)
 
 
 def odd_share(layer: LayerFacts, shares: Iterable[Share]) -> str | None:
     """What breaks the rule for one-channel convolutions: an odd number of groups of 8 filters on an NP."""
-    if layer.kind != "conv" or layer.channels != 1 or layer.filters <= 16:
+    if not layer.chip.even_groups or layer.kind != "conv" or layer.channels != 1 or layer.filters <= 16:
         return None
     odd = [s.filters[1] - s.filters[0] for s in shares if cdiv(s.filters[1] - s.filters[0], 8) % 2]
     return f"{odd[0]} of {layer.filters} filters" if odd else None
@@ -145,7 +142,7 @@ Placement = tuple[tuple[Location, ...], ...]
 
 def place_chain(layers: Sequence[LayerFacts], limit_of: LimitOf, room: Room | None = None) -> Placement:
     """Places of all layers with a limit of filters for each; pinned NPs are kept free. Raises NoPlace."""
-    room = room or Room()
+    room = room or Room(layers[0].chip)
     room.used |= pinned_places(layers)
     return tuple(place_layer(layer, limit_of(layer), room) for layer in layers)
 
@@ -165,12 +162,13 @@ def count_nps(placement: Placement) -> int:
 
 def place_minimal(layers: Sequence[LayerFacts]) -> Placement:
     """The vendor's MapMode.Minimal: as few NPs as the memories allow. Raises NoPlace."""
-    return place_chain(layers, lambda layer: FILTER_LIMIT)
+    return place_chain(layers, lambda layer: layer.chip.filters)
 
 
 def place_all_nps(layers: Sequence[LayerFacts]) -> Placement:
     """The vendor's MapMode.AllNps: one limit of filters for all layers, found by bisection. Raises NoPlace."""
-    best = bisect_limit(lambda limit: _attempt(layers, limit), any(layer.splittable for layer in layers))
+    most = layers[0].chip.filters
+    best = bisect_limit(lambda limit: _attempt(layers, limit), most, any(layer.splittable for layer in layers))
     return place_minimal(layers) if isinstance(best.result, NoPlace) else best.result
 
 
@@ -201,10 +199,10 @@ def _attempt(layers: Sequence[LayerFacts], limit: int) -> Attempt[Placement]:
     return Attempt((len(layers), -1, count_nps(placement)), placement)
 
 
-def bisect_limit(attempt: Callable[[int], Attempt[Result]], splittable: bool) -> Attempt[Result]:
-    """The vendor's search: halve the limit while that is no worse, else look between. Not exhaustive."""
-    best = attempt(FILTER_LIMIT)
-    low, high = 0, FILTER_LIMIT
+def bisect_limit(attempt: Callable[[int], Attempt[Result]], most: int, splittable: bool) -> Attempt[Result]:
+    """The vendor's search from `most` down: halve the limit while that is no worse, else look between."""
+    best = attempt(most)
+    low, high = 0, most
     while splittable and low + 2 <= high:
         middle = (low + high) // 2
         found = attempt(middle)
@@ -220,13 +218,13 @@ def bisect_limit(attempt: Callable[[int], Attempt[Result]], splittable: bool) ->
 Placer = Callable[[Sequence[LayerFacts]], Placement]
 
 
-def place_module(module: Module, placer: Placer) -> Module:
+def place_module(module: Module, placer: Placer, chip: Chip) -> Module:
     """Complete every `at`; the same object if nothing was missing.
 
     Raises DiagnosticError with all faults: limits, pins, and sequences without room.
     """
-    chains = {s.name: layers_of(module, s) for s in module.net.sequences if not on_host(s)}
-    faults = [d for d in check(module) if d.severity == "error"]
+    chains = {s.name: layers_of(module, s, chip) for s in module.net.sequences if not on_host(s)}
+    faults = [d for d in check(module, chip) if d.severity == "error"]
     faults += [d for layers in chains.values() for d in pin_faults(layers)]
     faults += [d for s in module.net.sequences if on_host(s) for d in host_pin_faults(s)]
     if faults:
@@ -249,12 +247,12 @@ def _explained(fault: NoPlace, layers: Sequence[LayerFacts]) -> Diagnostic:
     counts = {layer.op.name: _least_nps(layer) for layer in layers}
     most = sorted(counts.items(), key=lambda item: -item[1])[:3]
     largest = "".join(f", {count} of them for %{name}" for name, count in most if count > 1)
-    message = f"the sequence needs {sum(counts.values())} NPs at least{largest}; there are {len(CNP_ORDER)}"
+    message = f"the sequence needs {sum(counts.values())} NPs at least{largest}; there are {len(layers[0].chip.cnps)}"
     return evolve(fault.diagnostic, notes=(Note(message=message),))
 
 
 def _least_nps(layer: LayerFacts) -> int:
-    return len(shares_of(layer, FILTER_LIMIT)) if layer.splittable else int(layer.kind == "dense")
+    return len(shares_of(layer, layer.chip.filters)) if layer.splittable else int(layer.kind == "dense")
 
 
 def with_places(module: Module, placed: Mapping[str, tuple[Location, ...]]) -> Module:

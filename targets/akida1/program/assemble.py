@@ -11,10 +11,11 @@ import numpy as np
 from attrs import evolve, frozen
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
-from akc.ir.module import Module, Sequence
-from akc.ir.ops.akida import Layer
+from akc.ir.module import Module
+from akc.ir.ops.akida import Layer, on_host
 from akc.targets import ByteRange, SequenceProgram
-from akc.targets.akida1.layers import KINDS, LayerFacts, layers_of, on_host
+from akc.targets.akida1.chip import Chip
+from akc.targets.akida1.layers import KINDS, LayerFacts, layers_of
 from akc.targets.akida1.program import hrc
 from akc.targets.akida1.program.container import (
     CNP_SPARSE,
@@ -46,10 +47,9 @@ from akc.targets.akida1.program.writer import Written, write
 
 OUTPUT_TYPES = {"dense": FNP_SPARSE, "conv": CNP_SPARSE, "separable": CNP_SPARSE, "image": HRC_SPARSE}
 POTENTIAL_BITS = 32
-MOST_DESCRIPTORS = 255
 
 
-def assemble(module: Module, engine_version: str = ENGINE_VERSION) -> tuple[SequenceProgram, ...]:
+def assemble(module: Module, chip: Chip, engine_version: str = ENGINE_VERSION) -> tuple[SequenceProgram, ...]:
     """The programs of all sequences on the chip, in order (layers pinned to the host have none).
 
     engine_version: what the vendor's engine compares with its own version. Raises DiagnosticError:
@@ -57,8 +57,8 @@ def assemble(module: Module, engine_version: str = ENGINE_VERSION) -> tuple[Sequ
     sequence is no chain, AKC0612 where a number does not fit the chip.
     """
     check_engine(engine_version)
-    chip = [sequence for sequence in module.net.sequences if not on_host(sequence)]
-    faults = [fault for sequence in chip for fault in faults_of(module, sequence)]
+    sequences = [sequence for sequence in module.net.sequences if not on_host(sequence)]
+    faults = [fault for sequence in sequences for fault in faults_of(module, sequence, chip)]
     if not module.net.sequences:
         help = "akc opt -p place puts the layers of a quantised network into sequences"
         faults.append(Diagnostic(code="AKC0613", message="the network has no sequence", help=help))
@@ -66,9 +66,9 @@ def assemble(module: Module, engine_version: str = ENGINE_VERSION) -> tuple[Sequ
         raise DiagnosticError(faults)
     programs: list[SequenceProgram] = []
     failures: list[Diagnostic] = []
-    for sequence in chip:
+    for sequence in sequences:
         try:
-            programs.append(_assemble(module, sequence, engine_version))
+            programs.append(_assemble(module, layers_of(module, sequence, chip), sequence.name, engine_version))
         except DiagnosticError as fault:
             failures += fault.diagnostics
     if failures:
@@ -90,8 +90,7 @@ class _Coded:
         return Record(tuple(track_words(blocks) for blocks in self.tracks), self.code.external)
 
 
-def _assemble(module: Module, sequence: Sequence, version: str) -> SequenceProgram:
-    layers = layers_of(module, sequence)
+def _assemble(module: Module, layers: tuple[LayerFacts, ...], name: str, version: str) -> SequenceProgram:
     image = layers[0] if layers[0].kind == "image" else None
     mesh = layers[1:] if image else layers
     mode = hrc.mode_blocks(image.channels if image else None, not mesh)
@@ -111,7 +110,7 @@ def _assemble(module: Module, sequence: Sequence, version: str) -> SequenceProgr
     ranges = [*_layer_ranges(coded, written), *_info_ranges(layers[-1], written)]
     if blocks is not None and written.learning is not None:
         ranges += _learning_ranges(layers[-1], blocks, written.learning)
-    return SequenceProgram(sequence=sequence.name, info=written.info, data=written.data, map=tuple(ranges))
+    return SequenceProgram(sequence=name, info=written.info, data=written.data, map=tuple(ranges))
 
 
 def _code(module: Module, layer: LayerFacts, route: Route) -> _Coded:
@@ -150,6 +149,7 @@ def _header(
     shift, scales = (np.zeros(0), np.zeros(0)) if last.op.activation else _output_scaling(module, last)
     return Header(
         version=version,
+        device_version=first.chip.version,
         input_dims=np.array([*first.size, first.channels]),
         output_dims=np.array(last.op.type.shape),
         input_type=input_type,
@@ -160,7 +160,7 @@ def _header(
         dense_window_h=window[0],
         output_shift=shift,
         output_scales=scales,
-        max_num_desc=_descriptors(records, learning),
+        max_num_desc=_descriptors(records, learning, first.chip.descriptors),
         epg_tracks=_gateway(input_type, mesh[0]) if mesh else None,
         input_bits=first.input_bits,
     )
@@ -181,12 +181,12 @@ def _output_scaling(module: Module, last: LayerFacts) -> tuple[Integers, Integer
         return thresholds_of(module, last.op), np.float32(1) / steps_of(module, last.op)
 
 
-def _descriptors(records: tuple[Record, ...], learning: LearningRecords | None) -> int:
+def _descriptors(records: tuple[Record, ...], learning: LearningRecords | None, most: int) -> int:
     count = sum(len(record.tracks) for record in records) + 1
     if learning is not None:
         count += 1 + len(learning.weights.tracks)
-    if count > MOST_DESCRIPTORS:
-        message = f"the program has {count} tracks, the container counts to {MOST_DESCRIPTORS}"
+    if count > most:
+        message = f"the program has {count} tracks, the container counts to {most}"
         raise DiagnosticError(Diagnostic(code="AKC0612", message=message))
     return count
 

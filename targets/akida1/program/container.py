@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program container of the AKD1000: program_info and program_data, two size-prefixed FlatBuffers.
+"""The program container: program_info and program_data, two size-prefixed FlatBuffers.
 
 `read` takes any such pair apart, by the table of slots; akc.targets.akida1.program.writer puts it
 together. What the tracks hold is the business of akc.targets.akida1.program.tracks (docs/akd1000/program.md).
@@ -22,7 +22,6 @@ from akc.targets.akida1.program.slots import INFO_SLOTS, Slot
 
 Words = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[Any]
-DEVICE_VERSION = (0xBC, 0, 0, 2)
 DENSE, FNP_SPARSE, CNP_SPARSE, HRC_SPARSE = range(4)
 """Kinds of input and output of a program (input_type, output_type)."""
 
@@ -53,7 +52,7 @@ class Header:
     """What program_info says besides the tracks; field names and meanings as in the table of slots."""
 
     version: str = ENGINE_VERSION
-    device_version: tuple[int, ...] = DEVICE_VERSION
+    device_version: tuple[int, ...]
     input_dims: Numbers = _numbers("u4")
     output_dims: Numbers = _numbers("u4")
     input_type: int = DENSE

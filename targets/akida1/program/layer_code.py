@@ -11,7 +11,6 @@ from attrs import frozen
 from akc.ir.module import Module
 from akc.ir.ops.akida import Layer, SeparableConvolutional
 from akc.targets.akida1.layers import LayerFacts
-from akc.targets.akida1.mesh import CONFIG_DMA
 from akc.targets.akida1.np_memory import DOUBLE_BUFFER_BYTES, cdiv, conv_lines, pointwise_rows, tile_bytes
 from akc.targets.akida1.program import cnp_memory, fnp_memory, hrc
 from akc.targets.akida1.program.container import ExternalWeights, Place, Words
@@ -76,7 +75,7 @@ def dense_registers(layer: LayerFacts, route: Route) -> dict[str, int]:
         words = layer.filters * fnp_memory.unit_words(layer.inputs, layer.weight_bits)
         values |= {"weight_words": words, "internal_weights": 1}
     else:
-        column, row, number = CONFIG_DMA
+        column, row, number = layer.chip.config_dma
         values |= {"dma_column": column, "dma_row": row, "dma_mask": 1 << number}
     return _head(layer) | values | route
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Module, Sequence
 from akc.ir.ops.akida import FullyConnected, Layer
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.layers import KIND_NAMES, LayerFacts, layers_of
-from akc.targets.akida1.mesh import BY_PLACE
 from akc.targets.akida1.shares import Share
 
 NP_KINDS = {"image": ("hrc",), "dense": ("fnp3", "fnp2"), "conv": ("cnp1",), "separable": ("cnp1",)}
@@ -17,14 +17,14 @@ NP_KINDS = {"image": ("hrc",), "dense": ("fnp3", "fnp2"), "conv": ("cnp1",), "se
 HELP = "akc opt -p place fills in the places"
 
 
-def faults_of(module: Module, sequence: Sequence) -> list[Diagnostic]:
+def faults_of(module: Module, sequence: Sequence, chip: Chip) -> list[Diagnostic]:
     """Every reason why a sequence cannot be assembled, as AKC0613."""
     if not sequence.ops:
         return [Diagnostic(code="AKC0613", message=f"sequence @{sequence.name} is empty")]
     strangers = [op for op in sequence.ops if not isinstance(op, Layer)]
     if strangers:
         return [_fault(op, f"%{op.name} is no layer of the chip") for op in strangers]
-    layers = layers_of(module, sequence)
+    layers = layers_of(module, sequence, chip)
     faults = [_fault(layer.op, text) for layer in layers for text in _layer_faults(layer)]
     return faults + [_fault(layer.op, text) for layer in layers for text in _chain_faults(layer)]
 
@@ -41,7 +41,7 @@ def _layer_faults(layer: LayerFacts) -> Iterator[str]:
         return
     kinds = NP_KINDS[layer.kind]
     for place in at:
-        processor = BY_PLACE.get((place.column, place.row, place.id))
+        processor = layer.chip.at(place)
         if place.kind not in kinds:
             yield f"{name}: a {KIND_NAMES[layer.kind]} runs on {' or '.join(kinds)}, not on {place}"
         elif place.kind != "hrc" and (processor is None or place.kind not in processor.kinds):

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from akc.ir.ops.akida import Location
 from akc.targets.akida1.layers import LayerFacts
-from akc.targets.akida1.mesh import EVENT_DMA
 from akc.targets.akida1.program.registers import LAST_ROUTE, NO_LAYER, TO_DMA
 
 IMAGE_COLUMN = 1
@@ -27,10 +26,10 @@ def routes(mesh: tuple[LayerFacts, ...], image: bool) -> list[dict[str, int]]:
 
 def _route(mesh: tuple[LayerFacts, ...], index: int, image: bool) -> dict[str, int]:
     own = columns(mesh[index].op.at)
-    source = columns(mesh[index - 1].op.at) if index else (IMAGE_COLUMN if image else EVENT_DMA[0],) * 2
+    source = columns(mesh[index - 1].op.at) if index else (IMAGE_COLUMN if image else mesh[0].chip.event_dma[0],) * 2
     values = {"layer": index + 1, "source_low": source[0], "source_high": source[1]}
     if index + 1 == len(mesh):
-        column, row, _ = EVENT_DMA
+        column, row, _ = mesh[0].chip.event_dma
         values |= {"route": LAST_ROUTE, "next_layer": NO_LAYER, "next_kind": TO_DMA, "next_high": column}
         values |= {"next_low": row}
         return values | _span(own, (column, column))

@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.base.diagnostics import error
+from akc.base.diagnostics import DiagnosticError, error
+from akc.base.flatbuffer import Buffer
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.program import cnp_memory, fnp_memory, hrc
 from akc.targets.akida1.program.container import (
-    DEVICE_VERSION,
     Container,
     Header,
     LearningRecords,
     Place,
     Record,
     Words,
+    split,
 )
 from akc.targets.akida1.program.number_forms import Integers
 from akc.targets.akida1.program.registers import (
@@ -89,11 +91,11 @@ def lookup(table: Mapping[int, int], key: int, what: str) -> int:
     return table[key]
 
 
-def contents_of(container: Container) -> Contents:
+def contents_of(container: Container, chip: Chip) -> Contents:
     """Take the records apart; raises DiagnosticError AKC0610 or AKC0611."""
-    check_device(container.header)
+    check_device(container.header, chip)
     if len(container.passes) != 1 or not container.records:
-        raise error("AKC0611", f"the program has {len(container.passes)} passes, an AKD1000 program has one")
+        raise error("AKC0611", f"the program has {len(container.passes)} passes, an {chip.title} program has one")
     mode, *records = container.records
     channels = _image_channels(mode)
     image = None
@@ -107,11 +109,20 @@ def contents_of(container: Container) -> Contents:
     return Contents(channels, image, tuple(layers), learning)
 
 
-def check_device(header: Header) -> None:
+def device_of(program: bytes) -> tuple[int, ...] | None:
+    """The device version that a program names; None where it is too damaged to tell."""
+    try:
+        device = Buffer("program_info", split(program)[0]).root().need(1, "device_version")
+        return tuple(device.number(slot, "B") for slot in range(4))
+    except DiagnosticError:
+        return None
+
+
+def check_device(header: Header, chip: Chip) -> None:
     """Raise AKC0611 for a program of another chip."""
-    if header.device_version != DEVICE_VERSION:
-        named = [".".join(f"{n:02x}" for n in version) for version in (header.device_version, DEVICE_VERSION)]
-        raise error("AKC0611", f"the program is for device {named[0]}, an AKD1000 is {named[1]}")
+    if header.device_version != chip.version:
+        named = [".".join(f"{n:02x}" for n in version) for version in (header.device_version, chip.version)]
+        raise error("AKC0611", f"the program is for device {named[0]}, an {chip.title} is {named[1]}")
 
 
 def _image_channels(mode: Record) -> int | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disassembler: any AKD1000 program, the vendor's too, as text with every field named."""
+"""The disassembler: any program, the vendor's too, as text with every field named."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 
 from akc.base.diagnostics import DiagnosticError
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.program.container import (
     Container,
     Header,
@@ -27,29 +28,30 @@ MOST_SHOWN = 16
 """Values of a vector of program_info that are shown."""
 
 
-def disassemble(program: bytes) -> str:
+def disassemble(program: bytes, chip: Chip) -> str:
     """The text of a program; raises DiagnosticError AKC0610 (damaged) or AKC0611 (not one that can be read)."""
-    return "\n".join(_lines(program)) + "\n"
+    return "\n".join(_lines(program, chip)) + "\n"
 
 
-def _lines(program: bytes) -> Iterator[str]:
+def _lines(program: bytes, chip: Chip) -> Iterator[str]:
     container = read(program)
-    check_device(container.header)
+    check_device(container.header, chip)
     info, data = split(program)
-    yield f"AKD1000 program, program_info {len(info)} bytes, program_data {len(data)} bytes"
+    yield f"{chip.title} program, program_info {len(info)} bytes, program_data {len(data)} bytes"
     yield ""
     yield from _header_lines(container.header)
-    inputs = _fan_ins(container)
+    kinds = _kinds(container, chip)
+    inputs = _fan_ins(container, chip)
     spans = write(container).spans
     number = 0
     for index, records in enumerate(container.passes):
         for record in records:
             yield ""
-            yield f"pass {index}, record {number}: {_title(container, number)}{_tracks(record, spans[number])}"
+            yield f"pass {index}, record {number}: {_title(kinds, number)}{_tracks(record, spans[number])}"
             yield from _body(record_lines(record, inputs.get(number)))
             number += 1
     if container.learning is not None:
-        yield from _learning_lines(container, container.learning, inputs.get(number))
+        yield from _learning_lines(container, container.learning, inputs.get(number), chip)
 
 
 def _header_lines(header: Header) -> Iterator[str]:
@@ -81,17 +83,16 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _title(container: Container, number: int) -> str:
+def _title(kinds: list[str], number: int) -> str:
     if number == 0:
         return "mode of the front end"
-    kinds = _kinds(container)
     return kinds[number - 1] if number <= len(kinds) else "a layer of no known kind"
 
 
-def _kinds(container: Container) -> list[str]:
+def _kinds(container: Container, chip: Chip) -> list[str]:
     """A name for each record behind the first."""
     try:
-        contents = contents_of(container)
+        contents = contents_of(container, chip)
     except DiagnosticError:
         return []
     names = {"dense": "fully connected", "conv": "convolution", "separable": "separable convolution"}
@@ -118,10 +119,10 @@ def _body(lines: Iterable[Line]) -> Iterator[str]:
         yield f"    {where}{line.name} = {line.value}"
 
 
-def _fan_ins(container: Container) -> dict[int, int]:
+def _fan_ins(container: Container, chip: Chip) -> dict[int, int]:
     """Inputs of each dense layer by record number, as far as the registers tell."""
     try:
-        contents = contents_of(container)
+        contents = contents_of(container, chip)
     except DiagnosticError:
         return {}
     start = 2 if contents.image is not None else 1
@@ -138,10 +139,10 @@ def _inputs(contents: Contents, header: Header) -> Iterator[int]:
         channels = filters_of(layer)
 
 
-def _learning_lines(container: Container, learning: LearningRecords, inputs: int | None) -> Iterator[str]:
+def _learning_lines(container: Container, learning: LearningRecords, inputs: int | None, chip: Chip) -> Iterator[str]:
     yield ""
     yield f"learning layer on NP {learning.place}, {learning.weight_words} words of weights"
-    contents = contents_of(container).learning
+    contents = contents_of(container, chip).learning
     assert contents is not None
     yield " registers with learning on, and weights"
     yield from _body(np_lines(contents, inputs, learning=True))

@@ -17,6 +17,7 @@ import numpy as np
 from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Array, Module
 from akc.ir.ops.akida import Layer
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.reading.diff import diff
 from akc.targets.akida1.reading.recover import recover
 
@@ -24,13 +25,13 @@ OWN_LINES = ("x", "result", "at", "origin", "comments", "spans")
 """Fields of a layer that are told in other words, or not at all."""
 
 
-def explain(a: bytes, b: bytes) -> str:
+def explain(a: bytes, b: bytes, chip: Chip) -> str:
     """What the layers differ in, and the lines of `diff` where all stand as they stood. Raises what `diff` raises."""
     details = diff(a, b)
     if a == b:
         return details
     try:
-        first, second = recover(a), recover(b)
+        first, second = recover(a, chip), recover(b, chip)
     except DiagnosticError:
         return details
     rest = details if _same_places(first, second) else "their registers differ accordingly; akc disasm shows them"

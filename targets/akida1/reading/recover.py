@@ -29,6 +29,7 @@ from akc.ir.ops.host import Decode
 from akc.ir.signature import TypeFault, Types
 from akc.ir.types import ELEMENT_TYPES, TensorType
 from akc.ir.weights import Weight
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.program import hrc
 from akc.targets.akida1.program.assemble import assemble
 from akc.targets.akida1.program.container import CNP_SPARSE, Header, read
@@ -45,15 +46,15 @@ LARGEST_INPUT = 1 << 26
 """Values of an input, beyond which a header is damaged rather than large."""
 
 
-def recover(program: bytes) -> Module:
+def recover(program: bytes, chip: Chip) -> Module:
     """The network of a program, as a placed module whose only sequence assembles to these very bytes.
 
     Raises DiagnosticError: AKC0610 (damaged), AKC0611 (not for this chip), AKC0614 (no network gives it).
     """
     container = read(program)
     try:
-        module = _Recovery(container.header, contents_of(container)).module()
-        (rebuilt,) = assemble(module, container.header.version)
+        module = _Recovery(container.header, contents_of(container, chip)).module()
+        (rebuilt,) = assemble(module, chip, container.header.version)
     except TypeFault as fault:
         raise _no_network(fault.message) from fault
     except DiagnosticError as fault:

@@ -9,8 +9,8 @@ from typing import Any
 
 from akc.ir.module import Module
 from akc.targets import SequenceProgram
+from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.layers import KIND_NAMES
-from akc.targets.akida1.mesh import CONFIG_DMA, EVENT_DMA, MESH
 from akc.targets.akida1.reading.report_facts import SPREAD, Facts, report_facts
 
 MARKS = ascii_letters + digits
@@ -21,20 +21,15 @@ LONGEST_PLACE_LIST = 12
 """Places of a layer beyond this many are counted, not listed; the JSON has them all."""
 
 
-def report(module: Module, programs: Iterable[SequenceProgram] = ()) -> str:
+def report(module: Module, chip: Chip, programs: Iterable[SequenceProgram] = ()) -> str:
     """The report of a placed module as text. programs: its assembled sequences, for the bytes of the records."""
-    return report_text(report_facts(module, programs))
+    return report_text(report_facts(module, chip, programs), chip)
 
 
-def report_json(module: Module, programs: Iterable[SequenceProgram] = ()) -> Facts:
-    """The same as plain data: dicts, lists, strings and numbers."""
-    return report_facts(module, programs)
-
-
-def report_text(facts: Facts) -> str:
+def report_text(facts: Facts, chip: Chip) -> str:
     """The text for `report_facts`."""
     parts = [_overview(facts), _components(facts), _external(facts)]
-    parts += [part for sequence in facts["sequences"] for part in _sequence(sequence)]
+    parts += [part for sequence in facts["sequences"] for part in _sequence(sequence, chip)]
     parts += [_roundings(facts), _host_ops(facts), _borders(facts)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -83,12 +78,12 @@ def _external(facts: Facts) -> str:
     return table("External memory (weights of FNP2s)", ("layer", "bytes"), rows)
 
 
-def _sequence(sequence: Facts) -> list[str]:
+def _sequence(sequence: Facts, chip: Chip) -> list[str]:
     if sequence["on"] == "host":
         rows = [(f"%{x['name']}", x["kind"], _shape(x["output"]), _from(x)) for x in sequence["layers"]]
         return [table(f"Sequence @{sequence['name']}, on the host", ("layer", "kind", "output", "from"), rows)]
-    return [_layers(sequence), _memory(sequence), _records(sequence), _splits(sequence), _places(sequence),
-            draw(sequence)]  # fmt: skip
+    return [_layers(sequence, chip), _memory(sequence), _records(sequence), _splits(sequence), _places(sequence),
+            draw(sequence, chip)]  # fmt: skip
 
 
 def _from(layer: Facts) -> str:
@@ -100,7 +95,7 @@ def _marked(sequence: Facts) -> list[tuple[str, Facts]]:
     return list(zip(marks, sequence["layers"], strict=False))
 
 
-def _layers(sequence: Facts) -> str:
+def _layers(sequence: Facts, chip: Chip) -> str:
     rows = [
         (
             mark,
@@ -114,7 +109,7 @@ def _layers(sequence: Facts) -> str:
         for mark, x in _marked(sequence)
     ]
     size = "" if sequence["program_bytes"] is None else f", {sequence['program_bytes']:,} bytes"
-    title = f"Sequence @{sequence['name']}, on the chip: {sequence['nps']} of {len(MESH)} NPs{size}"
+    title = f"Sequence @{sequence['name']}, on the chip: {sequence['nps']} of {len(chip.mesh)} NPs{size}"
     return table(title, ("", "layer", "kind", "output", "kernel", "NPs", "from"), rows)
 
 
@@ -178,7 +173,7 @@ def _place_row(layer: Facts, place: Facts) -> Sequence[object]:
     return f"%{layer['name']}", where, *ranges, place["input_bytes"], place["weight_bytes"]
 
 
-def draw(sequence: Facts) -> str:
+def draw(sequence: Facts, chip: Chip) -> str:
     """The mesh: a box for each node with its NPs 0 to 3; `.` is free, `#` a DMA, letters are layers."""
     marks = {
         (place["column"], place["row"], place["id"]): mark
@@ -186,7 +181,7 @@ def draw(sequence: Facts) -> str:
         for place in layer["places"]
         if place["kind"] != "hrc"
     }
-    cells = {p.place: "." for p in MESH} | dict.fromkeys((EVENT_DMA, CONFIG_DMA), "#") | marks
+    cells = {p.place: "." for p in chip.mesh} | dict.fromkeys((chip.event_dma, chip.config_dma), "#") | marks
     columns, rows = sorted({place[0] for place in cells}), sorted({place[1] for place in cells})
     title = "Mesh: a box is a node with its NPs 0 to 3"
     lines = [title, "-" * len(title), "       " + "".join(f"col {column:<4}" for column in columns)]

@@ -13,10 +13,11 @@ from typing import Any
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op
 from akc.ir.module import Sequence as Block
-from akc.ir.ops.akida import Location
+from akc.ir.ops.akida import Location, on_host
 from akc.ir.ops.host import Quantize
 from akc.targets import SequenceProgram
-from akc.targets.akida1.layers import KIND_NAMES, LayerFacts, layers_of, on_host
+from akc.targets.akida1.chip import Chip
+from akc.targets.akida1.layers import KIND_NAMES, LayerFacts, layers_of
 from akc.targets.akida1.np_memory import (
     DOUBLE_BUFFER_BYTES,
     FNP3_BYTES,
@@ -28,7 +29,7 @@ from akc.targets.akida1.np_memory import (
     weight_bytes,
 )
 from akc.targets.akida1.placing.partition import value_bytes
-from akc.targets.akida1.placing.placement import FILTER_LIMIT, filter_pieces
+from akc.targets.akida1.placing.placement import filter_pieces
 from akc.targets.akida1.shares import Share
 from akc.targets.akida1.tiles import TILE_D0, TILE_D1
 
@@ -38,16 +39,16 @@ WEIGHT_LIMITS = {"cnp1": WEIGHT_BYTES, "fnp3": FNP3_BYTES}
 """Kind of NP and its weight memory; an FNP2 reads weights of any size from outside."""
 
 
-def report_facts(module: Module, programs: Iterable[SequenceProgram] = ()) -> Facts:
-    """Everything the report shows. programs: the assembled sequences, for the bytes; none leaves them out."""
+def report_facts(module: Module, chip: Chip, programs: Iterable[SequenceProgram] = ()) -> Facts:
+    """Everything the report shows, as plain data. programs: the assembled sequences, for the bytes, if wanted."""
     by_name = {program.sequence: program for program in programs}
-    sequences = [_sequence(module, block, by_name.get(block.name)) for block in module.net.sequences]
+    sequences = [_sequence(module, block, chip, by_name.get(block.name)) for block in module.net.sequences]
     layers = [layer for sequence in sequences for layer in sequence["layers"]]
     places = [place for layer in layers for place in layer["places"]]
     sizes = [s["program_bytes"] for s in sequences if s["program_bytes"] is not None]
     net = module.net
     return {
-        "target": "akd1000",
+        "target": chip.name,
         "network": net.name,
         "inputs": {value.name: str(value.type) for value in net.inputs},
         "outputs": {name: str(kind) for name, kind in zip(net.outputs, net.output_types, strict=True)},
@@ -63,7 +64,9 @@ def report_facts(module: Module, programs: Iterable[SequenceProgram] = ()) -> Fa
         "sequences": sequences,
         "roundings": [_rounding(module, op) for op in net.ops if isinstance(op, Quantize)],
         "host_ops": [_host_op(op) for op in net.statements if isinstance(op, Op) and not op.border],
-        "borders": [border for block in net.sequences if not on_host(block) for border in _borders(module, block)],
+        "borders": [
+            border for block in net.sequences if not on_host(block) for border in _borders(module, block, chip)
+        ],
     }
 
 
@@ -72,8 +75,8 @@ def _host_op(op: Op) -> Facts:
     return {"name": op.name, "kind": op.mnemonic, "output": list(op.type.shape), "from": list(op.origin)}
 
 
-def _sequence(module: Module, block: Block, program: SequenceProgram | None) -> Facts:
-    layers = layers_of(module, block)
+def _sequence(module: Module, block: Block, chip: Chip, program: SequenceProgram | None) -> Facts:
+    layers = layers_of(module, block, chip)
     host = on_host(block)
     facts = [_layer(layer, () if host else layer.op.at, program) for layer in layers]
     return {
@@ -162,13 +165,13 @@ SPREAD = "more NPs share the work"
 
 def _filter_reason(layer: LayerFacts, shares: Sequence[Share]) -> str:
     pieces = len({s.filters for s in shares})
-    needed = len(filter_pieces(layer, FILTER_LIMIT))
+    needed = len(filter_pieces(layer, layer.chip.filters))
     size = weight_bytes(layer, layer.filters)
     if pieces == 1:
         return ""
     if needed == 1:
         return f"{pieces} pieces of the filters: memory asks for 1, {SPREAD}"
-    held = f"{size:,} bytes of filters, an NP holds {WEIGHT_BYTES:,} bytes and {FILTER_LIMIT} filters"
+    held = f"{size:,} bytes of filters, an NP holds {WEIGHT_BYTES:,} bytes and {layer.chip.filters} filters"
     return f"{pieces} pieces of the filters: {held}" + (
         f"; memory asks for {needed}, {SPREAD}" if pieces > needed else ""
     )
@@ -187,9 +190,9 @@ def _rounding(module: Module, op: Quantize) -> Facts:
     }
 
 
-def _borders(module: Module, block: Block) -> Iterable[Facts]:
+def _borders(module: Module, block: Block, chip: Chip) -> Iterable[Facts]:
     """The values that cross between host and chip for one sequence."""
-    first, last = layers_of(module, block)[0].op, block.ops[-1]
+    first, last = layers_of(module, block, chip)[0].op, block.ops[-1]
     types = module.net.types
     for name, way in ((first.x, "to the chip"), (last.name, "to the host")):
         size = value_bytes(module, name)

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.emulator.bus import EmulatorBus
 
 
 @pytest.fixture
 def bus() -> Iterator[EmulatorBus]:
     """A bus with an emulated chip, closed afterwards."""
-    bus = EmulatorBus()
+    bus = EmulatorBus(AKD1000)
     yield bus
     bus.close()

@@ -22,11 +22,10 @@ from akc.base.diagnostics import DiagnosticError
 from akc.compiler.program import from_bytes
 from akc.fbz.reading import read as read_fbz
 from akc.fbz.snappy import unpack
+from akc.targets.akd1000 import TARGET
 from akc.targets.akida1.program.container import read_parts
 from akc.targets.akida1.program.writer import write
 from akc.targets.akida1.reading.diff import diff
-from akc.targets.akida1.reading.disassemble import disassemble
-from akc.targets.akida1.reading.recover import recover
 from tests.targets.akida1.programs import KINDS, placed, program
 
 Random = np.random.Generator
@@ -67,8 +66,8 @@ def sound(kind: str) -> dict[str, bytes]:
 
 Door = tuple[str, Callable[[str, bytes], object], set[str]]
 DOORS: dict[str, Door] = {
-    "disasm": ("program", lambda kind, data: disassemble(data), {"AKC0605", "AKC0610", "AKC0611"}),
-    "recover": ("program", lambda kind, data: recover(data), {"AKC0605", "AKC0610", "AKC0611", "AKC0614"}),
+    "disasm": ("program", lambda kind, data: TARGET.disassemble(data), {"AKC0605", "AKC0610", "AKC0611"}),
+    "recover": ("program", lambda kind, data: TARGET.recover(data), {"AKC0605", "AKC0610", "AKC0611", "AKC0614"}),
     "diff": ("program", lambda kind, data: diff(sound(kind)["program"], data), {"AKC0605", "AKC0610", "AKC0611"}),
     "akd": ("akd", lambda kind, data: from_bytes(data), {"AKC0601", "AKC0602", "AKC0603"}),
     "fbz": ("fbz", lambda kind, data: read_fbz(data), {f"AKC034{n}" for n in range(6)}),

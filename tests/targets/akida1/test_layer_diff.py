@@ -11,7 +11,6 @@ from akc.ir.module import Module
 from akc.ir.ops.akida import Layer
 from akc.ir.weights import Weight
 from akc.targets.akd1000 import TARGET
-from akc.targets.akida1.reading.layer_diff import explain
 from tests.targets.akida1.chips import at, network, pinned
 from tests.targets.akida1.programs import KINDS, placed, program
 
@@ -23,7 +22,7 @@ def assembled(module: Module) -> bytes:
 
 
 def test_a_layer_that_moved_is_one_line() -> None:
-    told = explain(assembled(TWO), assembled(pinned(TWO, n1=[at("cnp1(5, 5, 3)")]))).splitlines()
+    told = TARGET.explain(assembled(TWO), assembled(pinned(TWO, n1=[at("cnp1(5, 5, 3)")]))).splitlines()
     assert told == [
         "%layer1 (akida.convolutional): moved from cnp1(3, 1, 2) to cnp1(5, 5, 3)",
         "their registers differ accordingly; akc disasm shows them",
@@ -32,13 +31,13 @@ def test_a_layer_that_moved_is_one_line() -> None:
 
 def test_a_split_layer_counts_its_processors() -> None:
     pins = [at("cnp1(1, 3, 1, filters=0:8)"), at("cnp1(1, 3, 2, filters=8:16)")]
-    assert "moved from cnp1(3, 1, 2) to 2 NPs from cnp1(1, 3, 1) on" in explain(
+    assert "moved from cnp1(3, 1, 2) to 2 NPs from cnp1(1, 3, 1) on" in TARGET.explain(
         assembled(TWO), assembled(pinned(TWO, n1=pins))
     )
 
 
 def test_layers_that_are_others() -> None:
-    told = explain(assembled(TWO), assembled(network((8, 8, 4), "u4", ("separable", 16, 3, "i4"))))
+    told = TARGET.explain(assembled(TWO), assembled(network((8, 8, 4), "u4", ("separable", 16, 3, "i4"))))
     assert "%layer1: akida.convolutional became akida.separable_convolutional" in told
     assert "%layer2 (akida.fully_connected): only in the first program" in told
 
@@ -50,10 +49,10 @@ def test_a_changed_number_is_named_with_its_place_and_its_words(kind: str) -> No
     values = np.array(module.array(op.threshold or ""))
     values[-1] = 5 if values[-1] != 5 else 6
     changed = evolve(module, weights={**module.weights, op.threshold or "": Weight.of(values, "i32")})
-    told = explain(program(kind, 1).bytes, TARGET.assemble(changed)[0].bytes)
+    told = TARGET.explain(program(kind, 1).bytes, TARGET.assemble(changed)[0].bytes)
     assert f"1 of {len(values)} numbers of threshold differ, the first at [{len(values) - 1}]" in told
     assert len(told.splitlines()) > 1
 
 
 def test_identical_programs() -> None:
-    assert explain(assembled(TWO), assembled(TWO)) == "the programs are identical"
+    assert TARGET.explain(assembled(TWO), assembled(TWO)) == "the programs are identical"

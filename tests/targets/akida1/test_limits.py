@@ -14,7 +14,7 @@ from akc.ir.module import Module, Sequence
 from akc.ir.ops.akida import Learning
 from akc.ir.weights import Weight
 from akc.pages.supported import supported_page
-from akc.targets.akd1000 import TARGET
+from akc.targets.akd1000 import AKD1000, TARGET
 from akc.targets.akida1.limits.table import LIMITS, PLACEMENT_LIMITS
 from tests.targets.akida1.chips import from_text, network, with_vector
 
@@ -178,4 +178,4 @@ def test_thresholds_of_potentials_are_free() -> None:
 def test_every_row_is_on_the_page() -> None:
     page = supported_page()
     for row in (*LIMITS, *PLACEMENT_LIMITS):
-        assert page.count(f"| {row.what} | {row.limit} | {row.severity} | {row.code} |") >= len(row.ops)
+        assert page.count(f"| {row.what} | {row.words(AKD1000)} | {row.severity} | {row.code} |") >= len(row.ops)

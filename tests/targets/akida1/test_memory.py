@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1 import np_memory as memory
 from akc.targets.akida1.layers import LayerFacts, layers_of
 from akc.targets.akida1.tiles import tiling
@@ -15,7 +16,7 @@ from tests.targets.akida1.chips import network
 
 def first(*arguments: object) -> LayerFacts:
     module = network(*arguments)  # type: ignore[arg-type]
-    return layers_of(module, module.net.sequences[0])[0]
+    return layers_of(module, module.net.sequences[0], AKD1000)[0]
 
 
 @pytest.mark.parametrize(

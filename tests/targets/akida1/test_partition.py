@@ -10,10 +10,10 @@ from akc.base.diagnostics import DiagnosticError
 from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.levels import level_of
 from akc.ir.module import Module, Sequence
+from akc.ir.ops.akida import on_host
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.targets.akd1000 import TARGET
-from akc.targets.akida1.layers import on_host
 from tests.targets.akida1.chips import at, network, pinned
 
 POOL = {"pool": "max", "pool_size": (2, 2), "pool_stride": (2, 2)}

@@ -16,11 +16,10 @@ from akc.ir.module import Module
 from akc.ir.ops.akida import Layer, Location
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
-from akc.targets.akd1000 import TARGET
+from akc.targets.akd1000 import AKD1000, TARGET
 from akc.targets.akida1.layers import layers_of
-from akc.targets.akida1.mesh import BY_PLACE, CNP_ORDER, FNP_ORDER, MESH
 from akc.targets.akida1.placing.compact import largest_load
-from akc.targets.akida1.placing.placement import FILTER_LIMIT, Room, odd_share, place_all_nps, place_layer
+from akc.targets.akida1.placing.placement import Room, odd_share, place_all_nps, place_layer
 from akc.targets.akida1.placing.placers import PLACERS
 from akc.targets.akida1.shares import Share
 from tests.conformance.placement_networks import shaped_network
@@ -40,8 +39,8 @@ def codes(module: Module, mode: str = "vendor") -> list[str]:
 
 
 def test_the_mesh_has_78_processors() -> None:
-    assert len(MESH) == len(CNP_ORDER) == len(BY_PLACE) == 78
-    assert (len(FNP_ORDER["fnp3"]), len(FNP_ORDER["fnp2"])) == (18, 4)
+    assert len(AKD1000.mesh) == len(AKD1000.cnps) == len(AKD1000.by_place) == 78
+    assert (len(AKD1000.fnps("fnp3")), len(AKD1000.fnps("fnp2"))) == (18, 4)
 
 
 def test_dense_layers_take_one_processor_each() -> None:
@@ -81,12 +80,12 @@ def test_shares_cover_each_layer_once_and_processors_are_used_once(seed: int, mo
     except DiagnosticError:
         return
     used: list[tuple[int, int, int]] = []
-    for layer in layers_of(placed, placed.net.sequences[0]):
+    for layer in layers_of(placed, placed.net.sequences[0], AKD1000):
         used += [(p.column, p.row, p.id) for p in layer.op.at if p.kind != "hrc"]
         shares = [Share.of(place, layer) for place in layer.op.at]
         assert sum(s.size for s in shares) == layer.filters * layer.size[0] * layer.size[1]
         assert not any(a.overlaps(b) for a, b in combinations(shares, 2))
-        assert all(p.kind in BY_PLACE[p.column, p.row, p.id].kinds for p in layer.op.at if p.kind != "hrc")
+        assert all(p.kind in AKD1000.by_place[p.column, p.row, p.id].kinds for p in layer.op.at if p.kind != "hrc")
     assert len(set(used)) == len(used)
 
 
@@ -94,7 +93,7 @@ def test_shares_cover_each_layer_once_and_processors_are_used_once(seed: int, mo
 @given(st.integers(0, 10**6))
 def test_compact_uses_no_more_processors_and_no_larger_load(seed: int) -> None:
     module = kinds(seed)
-    layers = layers_of(module, module.net.sequences[0])
+    layers = layers_of(module, module.net.sequences[0], AKD1000)
     try:
         vendor = TARGET.place(module, "vendor")
     except DiagnosticError:
@@ -111,13 +110,13 @@ def test_dense_layers_find_their_fnps_whenever_there_are_enough_processors(
     convs: int, small: int, large: int, order: Random
 ) -> None:
     """The greedy order starves no dense layer, wherever the convolutions stand; large ones need an FNP2."""
-    assume(convs + small + large <= len(MESH) and small + large <= 22)
-    layer = {kind: layers_of(m, m.net.sequences[0])[0] for kind, m in STARVING.items()}
+    assume(convs + small + large <= len(AKD1000.mesh) and small + large <= 22)
+    layer = {kind: layers_of(m, m.net.sequences[0], AKD1000)[0] for kind, m in STARVING.items()}
     wanted = ["conv"] * convs + ["small"] * small + ["large"] * large
     order.shuffle(wanted)
-    room = Room()
+    room = Room(AKD1000)
     for kind in wanted:
-        place_layer(layer[kind], FILTER_LIMIT, room)
+        place_layer(layer[kind], AKD1000.filters, room)
     assert len(room.used) == len(wanted)
 
 
@@ -132,7 +131,7 @@ def test_compact_cuts_one_channel_layers_evenly() -> None:
     module = network((8, 8, 1), "u4", ("convolution", 24, 3, "i4"))
     assert codes(module, "vendor-minimal") == ["AKC0515"]
     placed = TARGET.place(module, "compact")
-    (layer,) = layers_of(placed, placed.net.sequences[0])
+    (layer,) = layers_of(placed, placed.net.sequences[0], AKD1000)
     assert odd_share(layer, [Share.of(place, layer) for place in layer.op.at]) is None
     assert len(layer.op.at) == 2
 
@@ -191,7 +190,7 @@ def test_a_partial_pin_is_completed() -> None:
 def test_a_pinned_corner_leaves_boxes_that_are_filled() -> None:
     module = pinned(TWO, n1=[at("cnp1(5, 5, 3, filters=0:8, d0=0:4, d1=2:6)")])
     placed = TARGET.place(module, "vendor-minimal")
-    layer = layers_of(placed, placed.net.sequences[0])[0]
+    layer = layers_of(placed, placed.net.sequences[0], AKD1000)[0]
     shares = [Share.of(place, layer) for place in layer.op.at]
     assert sum(s.size for s in shares) == 64 * 8 * 8 and len(shares) > 1
     assert "cnp1(5, 5, 3, filters=0:8, d0=0:4, d1=2:6)" in places(placed)["n1"]

@@ -14,8 +14,6 @@ from akc.ir.parser import parse
 from akc.targets.akd1000 import TARGET
 from akc.targets.akida1.program.container import read
 from akc.targets.akida1.program.writer import write
-from akc.targets.akida1.reading.disassemble import disassemble
-from akc.targets.akida1.reading.recover import recover
 from tests.targets.akida1.programs import program
 
 TEXT = """akir 1.0
@@ -41,17 +39,17 @@ def _assemble(threshold: int = 0, at: str = "fnp3(1, 3, 0)") -> object:
 def _for_another_chip() -> object:
     container = read(program("dense", 0).bytes)
     written = write(evolve(container, header=evolve(container.header, device_version=(0xBC, 0xA1, 3, 9))))
-    return disassemble(written.info + written.data)
+    return TARGET.disassemble(written.info + written.data)
 
 
 def _with_another_output_type() -> object:
     container = read(program("dense", 0).bytes)
     written = write(evolve(container, header=evolve(container.header, output_type=3)))
-    return recover(written.info + written.data)
+    return TARGET.recover(written.info + written.data)
 
 
 FAULTS: dict[str, Callable[[], object]] = {
-    "AKC0610-cut": lambda: recover(program("dense", 0).bytes[:200]),
+    "AKC0610-cut": lambda: TARGET.recover(program("dense", 0).bytes[:200]),
     "AKC0611-another-chip": _for_another_chip,
     "AKC0612-threshold": lambda: _assemble(threshold=600000),
     "AKC0613-wrong-place": lambda: _assemble(at="fnp2(1, 3, 0)"),

@@ -20,8 +20,6 @@ from akc.targets.akida1.program.container import read
 from akc.targets.akida1.program.registers import CNP, EPG, FNP
 from akc.targets.akida1.program.writer import write
 from akc.targets.akida1.reading.diff import diff
-from akc.targets.akida1.reading.disassemble import disassemble
-from akc.targets.akida1.reading.recover import recover
 from tests.conformance.random_networks import layers
 from tests.targets.akida1.programs import KINDS, placed, program
 
@@ -30,7 +28,7 @@ from tests.targets.akida1.programs import KINDS, placed, program
 def test_a_recovered_network_assembles_to_the_same_bytes(kind: str) -> None:
     for number in range(6):
         one = program(kind, number)
-        module = recover(one.bytes)
+        module = TARGET.recover(one.bytes)
         assert not verify(module)
         assert level_of(module) == "placed"
         again = parse(print_module(module), "recovered.akir")
@@ -46,7 +44,7 @@ def _weights(module: Module) -> list[np.ndarray[tuple[int, ...], np.dtype[np.gen
 def test_weights_come_back_in_the_orientation_of_the_text(kind: str) -> None:
     for number in range(6):
         module = placed(kind, number)
-        pairs = zip(_weights(module), _weights(recover(program(kind, number).bytes)), strict=True)
+        pairs = zip(_weights(module), _weights(TARGET.recover(program(kind, number).bytes)), strict=True)
         assert all(np.array_equal(a, b) for a, b in pairs)
 
 
@@ -64,15 +62,15 @@ def _tampered(kind: str, word: int, value: int) -> bytes:
 def test_a_program_that_no_network_gives_is_refused_in_words() -> None:
     data = _tampered("dense", 13, 0x11)
     with pytest.raises(DiagnosticError, match=r"AKC0614.*constant_13: 17 became 16"):
-        recover(data)
-    assert "constant_13 = 17" in disassemble(data)
+        TARGET.recover(data)
+    assert "constant_13 = 17" in TARGET.disassemble(data)
     unnamed = _tampered("dense", 5, 0x80)
-    assert "unnamed bits of word 5 = 0x00000080" in disassemble(unnamed)
+    assert "unnamed bits of word 5 = 0x00000080" in TARGET.disassemble(unnamed)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_disassembly_names_every_field(kind: str) -> None:
-    text = disassemble(program(kind, 0).bytes)
+    text = TARGET.disassemble(program(kind, 0).bytes)
     blocks = [EPG] if "event gateway, registers" in text else []
     blocks += [FNP] if "(fnp)" in text else []
     blocks += [CNP] if "(cnp)" in text else []
@@ -83,7 +81,7 @@ def test_the_disassembly_names_every_field(kind: str) -> None:
 
 def test_the_disassembly_of_a_dense_network(text_snapshot: object) -> None:
     one = TARGET.assemble(parse(SMALL, "small.akir"))[0]
-    assert disassemble(one.bytes) == text_snapshot
+    assert TARGET.disassemble(one.bytes) == text_snapshot
 
 
 SMALL = """akir 1.0

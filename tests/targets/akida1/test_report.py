@@ -7,8 +7,8 @@ import json
 
 from akc.ir.module import Module
 from akc.ir.parser import parse
-from akc.targets.akd1000 import TARGET
-from akc.targets.akida1.reading.report import draw, report, report_json
+from akc.targets.akd1000 import AKD1000, TARGET
+from akc.targets.akida1.reading.report import draw
 from tests.targets.akida1.chips import network
 from tests.targets.akida1.programs import placed
 
@@ -68,11 +68,11 @@ def test_golden_tables() -> None:
     module = lenet()
     programs = TARGET.assemble(module)
     assert len(programs[0].bytes) == 249_456
-    assert report(module, programs).startswith(GOLDEN)
+    assert TARGET.report(module, programs).startswith(GOLDEN)
 
 
 def test_reasons_places_drawing_and_borders() -> None:
-    text = report(lenet())
+    text = TARGET.report(lenet())
     tail = text[text.index("Why layers are split") :]
     assert (
         tail
@@ -136,12 +136,12 @@ Rounding by the host
 --------------------
 value   bits  from   to  off by at most  % of range
 %image     4     0  255  8.5             3.333
-""" in report(TARGET.place(module))
+""" in TARGET.report(TARGET.place(module))
 
 
 def test_json_is_plain_data_with_every_place() -> None:
     module = TARGET.place(network((16, 16, 8), "u4", ("convolution", 64, 3, "i4"), ("dense", 10, "i4")))
-    facts = json.loads(json.dumps(report_json(module, TARGET.assemble(module))))
+    facts = json.loads(json.dumps(TARGET.report_facts(module, TARGET.assemble(module))))
     (sequence,) = facts["sequences"]
     conv, dense = sequence["layers"]
     assert len(conv["places"]) == facts["components"]["CNP1"] == sequence["nps"] - 1
@@ -155,7 +155,7 @@ def test_json_is_plain_data_with_every_place() -> None:
 def test_record_bytes_add_up_to_the_words_of_the_program() -> None:
     module = lenet()
     (program,) = TARGET.assemble(module)
-    (sequence,) = report_json(module, [program])["sequences"]
+    (sequence,) = TARGET.report_facts(module, [program])["sequences"]
     counted = sum(sum(layer["record_bytes"].values()) for layer in sequence["layers"])
     assert counted == sum(r.size for r in program.map if r.layer)
     assert 0.8 * len(program.bytes) < counted < len(program.bytes)
@@ -165,26 +165,26 @@ def test_host_layers_have_a_table_and_no_place() -> None:
     module = network((8, 8, 4), "u4", ("convolution", 4, 3, "i4"), ("convolution", 4, 9, "i4"), ("dense", 3, "i4"))
     warnings: list[str] = []
     placed = TARGET.partition(module, warn=lambda d: warnings.append(d.message))
-    text = report(placed)
+    text = TARGET.report(placed)
     assert "Sequence @s, on the host" in text and "%n2    convolution" in text
     assert warnings == [
         "%n2 runs on the host: akida.convolutional %n2: the kernel is 9x9; the chip takes 1x1, 3x3, 5x5 and 7x7"
     ]
-    assert report_json(placed)["totals"] == {
+    assert TARGET.report_facts(placed)["totals"] == {
         "sequences": 2, "layers": 3, "host_layers": 1, "nps": 4, "external_bytes": 0, "program_bytes": None,
     }  # fmt: skip
-    assert [b["value"] for b in report_json(placed)["borders"]] == ["x", "n1", "n2", "n3"]
+    assert [b["value"] for b in TARGET.report_facts(placed)["borders"]] == ["x", "n1", "n2", "n3"]
 
 
 def test_the_drawing_of_a_full_mesh_marks_every_processor() -> None:
     module = TARGET.place(network((32, 32, 16), "u4", ("convolution", 78, 7, "i4")))
-    (sequence,) = report_json(module)["sequences"]
-    picture = draw(sequence)
+    (sequence,) = TARGET.report_facts(module)["sequences"]
+    picture = draw(sequence, AKD1000)
     mesh = "\n".join(line for line in picture.splitlines() if line.startswith("row"))
     assert mesh.count("a") == sequence["nps"] and mesh.count(".") == 78 - sequence["nps"]
 
 
 def test_a_layer_that_learns_is_told() -> None:
-    text = report(placed("learning", 0))
+    text = TARGET.report(placed("learning", 0))
     assert "fully connected layer, learns" in text
-    assert [x["learns"] for x in report_json(placed("learning", 0))["sequences"][0]["layers"]][-1]
+    assert [x["learns"] for x in TARGET.report_facts(placed("learning", 0))["sequences"][0]["layers"]][-1]

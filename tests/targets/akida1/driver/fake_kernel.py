@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from attrs import Factory, define, field
 
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.driver import bus_akida, lock, vfio
 from akc.targets.akida1.driver.bus import MEMORY_BASE, REGISTER_BASE
 from akc.targets.akida1.emulator.bus import EmulatorBus
@@ -102,7 +103,7 @@ class Mapping:
 class Card:
     """The PCI side of the card: configuration space with its translation unit, three windows, the chip behind them."""
 
-    chip: EmulatorBus = Factory(EmulatorBus)
+    chip: EmulatorBus = Factory(lambda: EmulatorBus(AKD1000))
     identity: int = 0xBCA11E7C
     present: bool = True
     translates: bool = True

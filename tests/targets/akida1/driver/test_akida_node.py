@@ -13,7 +13,7 @@ import pytest
 import akc
 from akc.devices.opening import open_device
 from akc.devices.verification import verify
-from akc.targets.akida1.driver import errors
+from akc.targets import faults as errors
 from tests.targets.akida1.driver.fake_kernel import Kernel, install
 from tests.targets.akida1.driver.networks import networks
 

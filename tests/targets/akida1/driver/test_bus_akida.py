@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from akc.targets.akida1.driver import bus_akida, errors, lock
+from akc.targets import faults as errors
+from akc.targets.akida1.driver import bus_akida, lock
 from akc.targets.akida1.driver.bus import REGISTER_BASE
 from akc.targets.akida1.driver.bus_akida import AkidaBus
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
-from akc.targets.akida1.driver import errors
+from akc.targets import faults as errors
 from akc.targets.akida1.driver.bus_vfio import TRANSLATION, set_translation
 from akc.targets.akida1.driver.vfio import iommu_group
 

@@ -11,7 +11,9 @@ import pytest
 from attrs import evolve
 
 from akc.base.diagnostics import DiagnosticError
-from akc.targets.akida1.driver import control, driver, errors
+from akc.targets import faults as errors
+from akc.targets.akd1000 import AKD1000
+from akc.targets.akida1.driver import driver
 from akc.targets.akida1.driver.bus import RecordingBus
 from akc.targets.akida1.driver.chip_registers import EVENT_DMA
 from akc.targets.akida1.driver.driver import Device
@@ -23,7 +25,7 @@ DENSE = "dense-potentials"
 
 @pytest.fixture
 def device(bus: EmulatorBus) -> Device:
-    return Device(bus)
+    return Device(bus, AKD1000)
 
 
 def works(device: Device, name: str = DENSE) -> None:
@@ -110,7 +112,7 @@ def test_registers_can_be_read_back(device: Device, bus: EmulatorBus) -> None:
 
 def test_progress_is_told() -> None:
     seen: list[tuple[int, int]] = []
-    device = Device(EmulatorBus(), lambda done, total: seen.append((done, total)))
+    device = Device(EmulatorBus(AKD1000), AKD1000, lambda done, total: seen.append((done, total)))
     works(device)
     assert (2, 2) in seen and seen[-1] == (8, 8)
 
@@ -165,10 +167,14 @@ def test_calls_at_the_wrong_time(device: Device) -> None:
 
 
 def test_a_device_that_calls_itself_something_else() -> None:
-    for bus in (EmulatorBus(identification=0xBCA10306), EmulatorBus("a card"), EmulatorBus(identification=0xFFFFFFFF)):
+    for bus in (
+        EmulatorBus(AKD1000, identification=0xBCA10306),
+        EmulatorBus(AKD1000, "a card"),
+        EmulatorBus(AKD1000, identification=0xFFFFFFFF),
+    ):
         with pytest.raises(errors.WrongIdentification, match="AKC0806"):
-            Device(bus)
-    assert Device(EmulatorBus("a card", identification=0xBC000002)).version == control.NSOC_V2
+            Device(bus, AKD1000)
+    assert Device(EmulatorBus(AKD1000, "a card", identification=0xBC000002), AKD1000).version == AKD1000.version
 
 
 def test_a_configuration_transfer_that_never_ends(device: Device, bus: EmulatorBus) -> None:
@@ -265,7 +271,7 @@ def test_an_output_that_cannot_be(device: Device, bus: EmulatorBus, header: int,
 
 def test_too_little_memory(bus: EmulatorBus) -> None:
     bus.scratch_size = 4000
-    device = Device(bus)
+    device = Device(bus, AKD1000)
     built = networks()[DENSE]
     device.program(built.program)
     with pytest.raises(errors.OutOfMemory, match="AKC0811"):
@@ -292,7 +298,7 @@ def test_a_program_for_another_chip(device: Device, monkeypatch: pytest.MonkeyPa
 def test_damaged_programs_are_named_errors_or_other_numbers(name: str) -> None:
     """Flipped bits and cut ends: a DiagnosticError or a result, nothing else, and the device works afterwards."""
     built = networks()[name]
-    raw, device = built.program.bytes, Device(EmulatorBus())
+    raw, device = built.program.bytes, Device(EmulatorBus(AKD1000), AKD1000)
     rng = np.random.default_rng(len(raw))
     codes = set()
     for trial in range(120):
@@ -323,8 +329,8 @@ def test_every_single_cut_is_noticed(device: Device) -> None:
 
 
 def test_a_recording_bus_notes_every_access() -> None:
-    recording = RecordingBus(EmulatorBus())
-    device = Device(recording)
+    recording = RecordingBus(EmulatorBus(AKD1000))
+    device = Device(recording, AKD1000)
     built: Built = networks()["dense-levels"]
     device.program(built.program)
     device.forward(built.inputs[:1])

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from akc.base.diagnostics import DiagnosticError
-from akc.targets.akida1.driver import errors
+from akc.targets import faults as errors
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.driver.chip_registers import EVENT_DMA
 from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.emulator.bus import EmulatorBus
@@ -22,7 +23,7 @@ class Noisy(EmulatorBus):
     """A bus on which a share of all answers, by lot, has a bit flipped."""
 
     def __init__(self, seed: int) -> None:
-        super().__init__()
+        super().__init__(AKD1000)
         self.random = np.random.default_rng(seed)
         self.share = 0.0
 
@@ -45,7 +46,7 @@ def test_flipped_bits_in_answers(name: str) -> None:
     built = networks()[name]
     seen: Counter[str] = Counter()
     bus = Noisy(len(name))
-    device = Device(bus)
+    device = Device(bus, AKD1000)
     for trial in range(60):
         bus.share, before = 10.0 ** -(1 + trial % 3), bus.seconds
         try:
@@ -65,8 +66,8 @@ def test_flipped_bits_in_answers(name: str) -> None:
 @pytest.mark.parametrize("job", [0, 3, 17, 0x8000, 0xFFFF])
 def test_a_job_that_was_never_handed_over(job: int) -> None:
     built = networks()["dense-levels"]
-    bus = EmulatorBus()
-    device = Device(bus)
+    bus = EmulatorBus(AKD1000)
+    device = Device(bus, AKD1000)
     device.program(built.program)
     device.set_batch_size(2)
     device.forward(built.inputs[:5], 2)
@@ -81,7 +82,7 @@ def test_a_job_that_was_never_handed_over(job: int) -> None:
 
 def test_a_device_that_was_closed() -> None:
     built = networks()["dense-levels"]
-    device = Device(EmulatorBus())
+    device = Device(EmulatorBus(AKD1000), AKD1000)
     device.program(built.program)
     device.close()
     device.close()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from akc.targets.akida1.driver.errors import CannotOpen, DeviceBusy
 from akc.targets.akida1.driver.lock import DeviceLock
+from akc.targets.faults import CannotOpen, DeviceBusy
 
 HOLD = """
 import sys

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from akc.targets.akida1.driver.errors import OutOfMemory
 from akc.targets.akida1.driver.scratch import Scratch
+from akc.targets.faults import OutOfMemory
 
 
 def test_addresses_are_aligned_and_follow_each_other() -> None:

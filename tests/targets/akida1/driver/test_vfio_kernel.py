@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from akc.targets.akida1.driver import errors
+from akc.targets import faults as errors
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.driver.bus_vfio import VfioBus, open_vfio
 from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.driver.vfio import DEVICE_INFO, GROUP_STATUS, IOCTLS, REGION_INFO
@@ -38,7 +39,7 @@ def pci(tmp_path: Path) -> Path:
 def works(kernel: Kernel, pci: Path, name: str) -> None:
     """A whole network through the two BARs."""
     built = networks()[name]
-    with Device(open_vfio(ADDRESS, pci)) as device:
+    with Device(open_vfio(ADDRESS, pci), AKD1000) as device:
         device.program(built.program)
         np.testing.assert_array_equal(device.forward(built.inputs), built.expected)
 
@@ -185,7 +186,7 @@ def test_a_translation_that_has_no_effect(
 @pytest.mark.parametrize("accesses", [10, 300, 700, 1000, 1500, 2000])
 def test_a_card_that_vanishes(kernel: Kernel, pci: Path, accesses: int) -> None:
     built = networks()["dense-levels"]
-    with Device(open_vfio(ADDRESS, pci)) as device:
+    with Device(open_vfio(ADDRESS, pci), AKD1000) as device:
         kernel.card.gone_after = kernel.card.accesses + accesses
         with pytest.raises(errors.DeviceGone, match="does not answer any more"):
             for _ in range(20):

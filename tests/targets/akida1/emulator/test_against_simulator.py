@@ -18,9 +18,9 @@ from akc.ir.fields import Range
 from akc.ir.module import Module, Op, Sequence
 from akc.ir.ops.akida import Convolutional, Location, SeparableConvolutional
 from akc.ir.signature import TypeFault
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.emulator.bus import EmulatorBus
-from akc.targets.akida1.mesh import MESH
 from akc.targets.akida1.placing.placers import PLACERS
 from tests.conformance import random_networks
 
@@ -55,7 +55,7 @@ def in_one_sequence(module: Module) -> Module:
 
 @pytest.mark.parametrize("kind", COUNTS)
 def test_random_networks(kind: str) -> None:
-    device = Device(EmulatorBus())
+    device = Device(EmulatorBus(AKD1000), AKD1000)
     compared = 0
     for number, program in built(kind, COUNTS[kind]):
         entry = program.module.net.inputs[0].type
@@ -84,7 +84,7 @@ def cuts(rng: np.random.Generator, size: int, most: int) -> list[Range]:
 
 def scattered(module: Module, rng: np.random.Generator) -> Module:
     """Each convolution cut along every axis, each tile's filters cut in their own way, on NPs by lot."""
-    free = [MESH[n].place for n in rng.permutation(len(MESH))]
+    free = [AKD1000.mesh[n].place for n in rng.permutation(len(AKD1000.mesh))]
     ops: list[Op] = []
     for op in module.net.ops:
         if isinstance(op, Convolutional | SeparableConvolutional):
@@ -103,7 +103,7 @@ def scattered(module: Module, rng: np.random.Generator) -> Module:
 
 def test_layers_cut_and_placed_by_hand() -> None:
     """Any cut that akc takes works, also where the vendor's tools would never cut."""
-    device, compared, processors = Device(EmulatorBus()), 0, 0
+    device, compared, processors = Device(EmulatorBus(AKD1000), AKD1000), 0, 0
     for number in range(SEED, SEED + 300):
         rng = np.random.default_rng(number)
         try:

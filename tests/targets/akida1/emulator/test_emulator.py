@@ -8,23 +8,24 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from akc.targets.akida1.driver import errors
+from akc.targets import faults as errors
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.driver.chip_registers import CONFIG_DMA, EPG, EVENT_DMA
 from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.emulator.bus import EmulatorBus
-from akc.targets.akida1.emulator.chip import Chip
+from akc.targets.akida1.emulator.chip import EmulatedChip
 from akc.targets.akida1.emulator.processors import FILTERS, FIRE_THRESHOLDS, Fabric, Processor
 from akc.targets.akida1.program.registers import CNP, FNP, HRC_CONFIGURATION, RegisterBlock
 from tests.targets.akida1.driver.networks import networks
 
 
 @pytest.fixture
-def chip(bus: EmulatorBus) -> Chip:
+def chip(bus: EmulatorBus) -> EmulatedChip:
     return bus.chip
 
 
 def programmed(bus: EmulatorBus, name: str) -> Device:
-    device = Device(bus)
+    device = Device(bus, AKD1000)
     device.program(networks()[name].program)
     return device
 
@@ -33,24 +34,24 @@ def programmed(bus: EmulatorBus, name: str) -> Device:
 
 
 @pytest.mark.parametrize("offset", [0x08, 0x50, 0x40004, 0x20034, 0x38000, 0x70008, 0x80000])
-def test_registers_that_no_row_describes(chip: Chip, offset: int) -> None:
+def test_registers_that_no_row_describes(chip: EmulatedChip, offset: int) -> None:
     with pytest.raises(errors.UnknownRegister, match="AKC0821"):
         chip.read_register(offset)
     with pytest.raises(errors.UnknownRegister):
         chip.write_register(offset, 0)
 
 
-def test_status_registers_cannot_be_written(chip: Chip) -> None:
+def test_status_registers_cannot_be_written(chip: EmulatedChip) -> None:
     with pytest.raises(errors.UnknownRegister, match="read-only"):
         chip.write_register(EVENT_DMA + 0x10, 1)
 
 
-def test_the_chip_has_one_pass(chip: Chip) -> None:
+def test_the_chip_has_one_pass(chip: EmulatedChip) -> None:
     with pytest.raises(errors.UnknownRegister, match="no multi-pass mode"):
         chip.write_register(0x04, 2)
 
 
-def test_resets(bus: EmulatorBus, chip: Chip) -> None:
+def test_resets(bus: EmulatorBus, chip: EmulatedChip) -> None:
     programmed(bus, "image-conv-dense")
     assert chip.fabric.processors and chip.fabric.image.memories
     chip.write_register(0x04, 1 << 9)
@@ -91,18 +92,18 @@ BAD_TRACKS: dict[str, tuple[tuple[int, ...], str]] = {
 def test_tracks_that_cannot_be(what: str) -> None:
     track, message = BAD_TRACKS[what]
     with pytest.raises(errors.BadDescriptor, match=message):
-        Fabric().play(words(*track))
+        Fabric(AKD1000).play(words(*track))
 
 
 def test_registers_that_a_processor_does_not_have() -> None:
     with pytest.raises(errors.UnknownRegister, match="50 registers from 0, found 2 from 0x31"):
-        Fabric().play(words(0x01030108, 2 << 16 | 49, 0, 0))
+        Fabric(AKD1000).play(words(0x01030108, 2 << 16 | 49, 0, 0))
     with pytest.raises(errors.UnknownRegister, match="no register 0x5"):
-        Fabric().play(words(0x00000088, 1 << 16 | 5, 0))
+        Fabric(AKD1000).play(words(0x00000088, 1 << 16 | 5, 0))
 
 
 def test_image_memories_need_the_loading_bit_and_one_name() -> None:
-    fabric = Fabric()
+    fabric = Fabric(AKD1000)
     fabric.play(words(0x00000088, 2 << 16 | 0x20, 1, 0))
     with pytest.raises(errors.BadDescriptor, match="loading bit is clear"):
         fabric.play(words(0x00000080, 1 << 16 | 0x28, 7))
@@ -128,7 +129,7 @@ def test_a_processor_programmed_twice() -> None:
         processor.write(FILTERS, 1, words(1))
 
 
-def test_a_descriptor_of_the_wrong_size(bus: EmulatorBus, chip: Chip) -> None:
+def test_a_descriptor_of_the_wrong_size(bus: EmulatorBus, chip: EmulatedChip) -> None:
     programmed(bus, "dense-levels")
     chip.write_register(CONFIG_DMA + 0x0C, 1 << 16 | 2)
     chip.write_register(CONFIG_DMA + 0x00, 0x500)
@@ -136,7 +137,7 @@ def test_a_descriptor_of_the_wrong_size(bus: EmulatorBus, chip: Chip) -> None:
         chip.write_register(CONFIG_DMA + 0x04, 0x00FF)
 
 
-def test_a_descriptor_that_is_none(bus: EmulatorBus, chip: Chip) -> None:
+def test_a_descriptor_that_is_none(bus: EmulatorBus, chip: EmulatedChip) -> None:
     programmed(bus, "dense-levels")
     chip.write_register(CONFIG_DMA + 0x00, 0x500)
     last = chip.read_register(CONFIG_DMA + 0x04) >> 16 & 0xFF
@@ -148,7 +149,7 @@ def test_a_descriptor_that_is_none(bus: EmulatorBus, chip: Chip) -> None:
 # -- networks --------------------------------------------------------------------------------------
 
 
-def change(chip: Chip, block: RegisterBlock, field: str, delta: int, which: int = 0) -> None:
+def change(chip: EmulatedChip, block: RegisterBlock, field: str, delta: int, which: int = 0) -> None:
     """Add to a register field of one processor that has this block."""
     holders = [
         p
@@ -217,7 +218,7 @@ CONTRADICTIONS: tuple[tuple[str, RegisterBlock, str, int], ...] = (
 
 @pytest.mark.parametrize(("name", "block", "field", "delta"), CONTRADICTIONS, ids=lambda v: getattr(v, "name", str(v)))
 def test_registers_that_contradict_each_other(
-    bus: EmulatorBus, chip: Chip, name: str, block: RegisterBlock, field: str, delta: int
+    bus: EmulatorBus, chip: EmulatedChip, name: str, block: RegisterBlock, field: str, delta: int
 ) -> None:
     device = programmed(bus, name)
     holders = [
@@ -234,20 +235,20 @@ def test_registers_that_contradict_each_other(
     assert not device.programmed
 
 
-def spoil_memory(chip: Chip, unit: int) -> None:
+def spoil_memory(chip: EmulatedChip, unit: int) -> None:
     processor = next(p for p in chip.fabric.processors.values() if unit in p.memories)
     block = processor.memories[unit][0]
     processor.memories[unit] = [type(block)(block.address, block.words[:-2])]
     chip.fabric.changes += 1
 
 
-def drop_image_thresholds(chip: Chip) -> None:
+def drop_image_thresholds(chip: EmulatedChip) -> None:
     del chip.fabric.image.memories["thresholds"]
     chip.fabric.changes += 1
 
 
-def image_register(field: str, value: int) -> Callable[[Chip], None]:
-    def spoil(chip: Chip) -> None:
+def image_register(field: str, value: int) -> Callable[[EmulatedChip], None]:
+    def spoil(chip: EmulatedChip) -> None:
         row = HRC_CONFIGURATION.by_name[field]
         address = HRC_CONFIGURATION.address + row.word
         held = chip.fabric.image.registers[address]
@@ -257,19 +258,19 @@ def image_register(field: str, value: int) -> Callable[[Chip], None]:
     return spoil
 
 
-def gateway(word: int, bits: int) -> Callable[[Chip], None]:
-    def spoil(chip: Chip) -> None:
+def gateway(word: int, bits: int) -> Callable[[EmulatedChip], None]:
+    def spoil(chip: EmulatedChip) -> None:
         chip.write_register(EPG + 4 * word, chip.read_register(EPG + 4 * word) ^ bits)
 
     return spoil
 
 
-def drop_registers(chip: Chip) -> None:
+def drop_registers(chip: EmulatedChip) -> None:
     next(iter(chip.fabric.processors.values())).registers = None
     chip.fabric.changes += 1
 
 
-SPOILS: dict[str, tuple[str, Callable[[Chip], None], str]] = {
+SPOILS: dict[str, tuple[str, Callable[[EmulatedChip], None], str]] = {
     "filters cut short": ("conv-levels", lambda chip: spoil_memory(chip, FILTERS), "AKC0824"),
     "thresholds cut short": ("conv-levels", lambda chip: spoil_memory(chip, FIRE_THRESHOLDS), "number of thresholds"),
     "weights cut short": ("dense-levels", lambda chip: spoil_memory(chip, 6), "the weight memory"),
@@ -289,7 +290,7 @@ SPOILS: dict[str, tuple[str, Callable[[Chip], None], str]] = {
 
 
 @pytest.mark.parametrize("what", SPOILS)
-def test_memories_and_gateways_that_do_not_fit(bus: EmulatorBus, chip: Chip, what: str) -> None:
+def test_memories_and_gateways_that_do_not_fit(bus: EmulatorBus, chip: EmulatedChip, what: str) -> None:
     name, spoil, message = SPOILS[what]
     device = programmed(bus, name)
     spoil(chip)
@@ -298,7 +299,7 @@ def test_memories_and_gateways_that_do_not_fit(bus: EmulatorBus, chip: Chip, wha
 
 
 @pytest.mark.parametrize(("name", "unit"), [("conv-tiled", FILTERS), ("conv-tiled", FIRE_THRESHOLDS)])
-def test_tiles_with_different_numbers(bus: EmulatorBus, chip: Chip, name: str, unit: int) -> None:
+def test_tiles_with_different_numbers(bus: EmulatorBus, chip: EmulatedChip, name: str, unit: int) -> None:
     """Each tile of a layer holds the same filters and thresholds."""
     device = programmed(bus, name)
     processors = [p for p in chip.fabric.processors.values() if unit in p.memories]
@@ -314,7 +315,7 @@ def test_tiles_with_different_numbers(bus: EmulatorBus, chip: Chip, name: str, u
         device.forward(networks()[name].inputs)
 
 
-def test_two_layers_that_do_not_fit_each_other(bus: EmulatorBus, chip: Chip) -> None:
+def test_two_layers_that_do_not_fit_each_other(bus: EmulatorBus, chip: EmulatedChip) -> None:
     device = programmed(bus, "dense-one-bit")
     change(chip, FNP, "act_bits", 1)
     with pytest.raises(errors.BadGeometry, match="bits of a level is 1, 2 goes with the rest"):
@@ -344,7 +345,7 @@ def test_events_that_do_not_fit(bus: EmulatorBus, what: str) -> None:
     assert not device.programmed
 
 
-def test_an_image_without_image_layer_and_the_other_way_round(bus: EmulatorBus, chip: Chip) -> None:
+def test_an_image_without_image_layer_and_the_other_way_round(bus: EmulatorBus, chip: EmulatedChip) -> None:
     programmed(bus, "dense-levels")
     with pytest.raises(errors.BadEvent, match="there is no image layer"):
         chip.network().maps_of_rows([np.zeros((5, 5), np.uint8)])
@@ -357,7 +358,7 @@ def test_an_image_without_image_layer_and_the_other_way_round(bus: EmulatorBus, 
 
 
 @pytest.mark.parametrize("name", networks())
-def test_the_decoded_network_has_the_weights_that_were_built(bus: EmulatorBus, chip: Chip, name: str) -> None:
+def test_the_decoded_network_has_the_weights_that_were_built(bus: EmulatorBus, chip: EmulatedChip, name: str) -> None:
     built = networks()[name]
     programmed(bus, name)
     network = chip.network()

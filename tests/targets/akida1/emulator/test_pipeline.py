@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from akc.targets.akida1.driver import errors
+from akc.targets import faults as errors
+from akc.targets.akd1000 import AKD1000
 from akc.targets.akida1.driver.chip_registers import EVENT_DMA, HRC_DMA
 from akc.targets.akida1.driver.driver import Device
 from akc.targets.akida1.emulator import network
@@ -19,7 +20,7 @@ from tests.targets.akida1.driver.networks import networks
 def waiting(bus: EmulatorBus, name: str, count: int) -> Device:
     """A device with `count` inputs handed over."""
     built = networks()[name]
-    device = Device(bus)
+    device = Device(bus, AKD1000)
     device.program(built.program)
     device.set_batch_size(count)
     for x in built.inputs[:count]:
@@ -38,7 +39,7 @@ def test_a_batch_is_computed_once(bus: EmulatorBus, name: str, monkeypatch: pyte
 
     monkeypatch.setattr(network.Runner, "run", counted)
     built = networks()[name]
-    device = Device(bus)
+    device = Device(bus, AKD1000)
     device.program(built.program)
     np.testing.assert_array_equal(
         device.forward(np.tile(built.inputs, (3, 1, 1, 1))), np.tile(built.expected, (3, 1, 1, 1))
@@ -91,7 +92,7 @@ def test_a_fault_of_a_waiting_job_ends_them_all(bus: EmulatorBus) -> None:
 
 def test_without_pipelining_a_job_is_done_at_once(bus: EmulatorBus) -> None:
     built = networks()["dense-levels"]
-    device = Device(bus)
+    device = Device(bus, AKD1000)
     device.program(built.program)
     device.set_batch_size(2)
     device.event.pipeline(False)
@@ -102,7 +103,7 @@ def test_without_pipelining_a_job_is_done_at_once(bus: EmulatorBus) -> None:
 def test_weights_in_device_memory_that_are_written_over(bus: EmulatorBus) -> None:
     """An FNP2 reads its weights while it works: new ones count from the next job on."""
     built = networks()["dense-external-weights"]
-    device = Device(bus)
+    device = Device(bus, AKD1000)
     device.program(built.program)
     before = device.forward(built.inputs)
     (address, end) = bus.chip.network().outside[0]

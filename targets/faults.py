@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong between a program and a chip; each fault is a diagnostic with a code of its own."""
+"""What can go wrong between a program and a chip of any target; each fault is a diagnostic with a code of its own."""
 
 from __future__ import annotations
 
