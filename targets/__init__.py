@@ -156,21 +156,41 @@ class Device(Protocol):
 class Target(Protocol):
     """Everything that the compiler, the verbs and the devices ask of a chip (docs/adding-a-target.md)."""
 
-    name: str
-    title: str
-    """The chip as its maker writes it."""
-    numbers: Numbers
-    layers: tuple[type[Op], ...]
-    """The operations that it computes."""
-    np_kinds: tuple[str, ...]
-    """The kinds of place that `at` may name."""
-    modes: Mapping[str, str]
-    """Ways to place a network, and what each does; the first is the usual one."""
-    cuts: Mapping[str, str]
-    """Ways to cut a network that the chip takes only in part; the first is the usual one."""
-    engine_version: str
-    """The version of the vendor's engine that programs are for unless the user says otherwise."""
-    engine_versions: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """As `--target` takes it."""
+
+    @property
+    def title(self) -> str:
+        """The chip as its maker writes it."""
+
+    @property
+    def numbers(self) -> Numbers:
+        """The numbers that passes shape a network by."""
+
+    @property
+    def layers(self) -> tuple[type[Op], ...]:
+        """The operations that it computes."""
+
+    @property
+    def np_kinds(self) -> tuple[str, ...]:
+        """The kinds of place that `at` may name."""
+
+    @property
+    def modes(self) -> Mapping[str, str]:
+        """Ways to place a network, and what each does; the first is the usual one."""
+
+    @property
+    def cuts(self) -> Mapping[str, str]:
+        """Ways to cut a network that the chip takes only in part; the first is the usual one."""
+
+    @property
+    def engine_version(self) -> str:
+        """The version of the vendor's engine that programs are for unless the user says otherwise."""
+
+    @property
+    def engine_versions(self) -> tuple[str, ...]:
+        """All versions whose layout of programs is known."""
 
     def dense_bytes(self, inputs: int, bits: int, units: int) -> int:
         """Bytes of weight memory that a dense layer takes."""
@@ -246,6 +266,14 @@ def load_target(name: str) -> Target:
     if point is None:
         raise DiagnosticError(unknown_word("target", name, target_names()))
     return point.load()  # type: ignore[no-any-return]
+
+
+def check_ways(target: Target, mode: str, cut: str) -> None:
+    """Raise DiagnosticError AKC0912 for ways to place or to cut that a target does not have."""
+    given = (("place", mode, target.modes), ("cut", cut, target.cuts))
+    faults = [unknown_word(name, word, known) for name, word, known in given if word not in known]
+    if faults:
+        raise DiagnosticError(faults)
 
 
 def target_of(program: bytes) -> Target:

@@ -47,7 +47,7 @@ BELOW = {
     "akc.sim": "base ir",
     "akc.targets": "base ir sim",
     "akc.fbz": "base ir",
-    "akc.passes": "base ir sim",
+    "akc.passes": "base ir sim targets",
     "akc.frontends": "base ir sim fbz targets",
     "akc.compiler": "base grammar ir sim fbz targets passes frontends",
     "akc.devices": "base ir sim targets compiler",

@@ -24,6 +24,7 @@ from akc.compiler.sources import SPIKING, Options, read_source
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Module
 from akc.ir.verifier import verify_numbers
+from akc.targets import check_ways
 
 CONTEXT = optional(instance(Context, help="give an akc.Context()"))
 
@@ -188,6 +189,7 @@ def _build(given: Module | str, place: str, cut: str, engine_version: str | None
     from akc.passes import PLACE
 
     chip = context.target
+    check_ways(chip, place, cut)
     placing = configured(PLACE, {"place": {"mode": place, "cut": cut}})
     module = parse(given) if isinstance(given, str) else given
     refuse_elided(module)

@@ -11,6 +11,7 @@ from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
 from akc.ir.ops.akida import Layer
 from akc.passes.shared.contract import PassContext
+from akc.targets import check_ways
 
 
 @frozen
@@ -36,6 +37,7 @@ class Place:
     def run(self, module: Module, context: PassContext) -> Module:
         """The placed module."""
         target = context.target
+        check_ways(target, self.mode, self.cut)
         if context.host != "allow":
             _refuse_host_layers(module)
         if context.host == "allow" and not target.legal(module, self.mode):

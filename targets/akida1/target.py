@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module
 from akc.ir.ops.akida import Convolutional, FullyConnected, InputConvolutional, Layer, SeparableConvolutional
-from akc.targets import ImageNumbers, Note, Numbers, Progress, SequenceProgram, Warn
+from akc.targets import ImageNumbers, Note, Numbers, Progress, SequenceProgram, Warn, check_ways
 from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.program.engines import ENGINE_VERSION, PROVED
 
 if TYPE_CHECKING:
     from akc.targets.akida1.driver.bus import Bus
     from akc.targets.akida1.driver.driver import Device
-    from akc.targets.akida1.placing.placement import Placer
 
 MODES = {
     "vendor": "as the vendor's tools do by default (MapMode.AllNps)",
@@ -121,8 +120,10 @@ class Akida1:
     def place(self, module: Module, mode: str = "vendor") -> Module:
         """Complete every `at`; raises DiagnosticError with all faults. mode: one of `modes`."""
         from akc.targets.akida1.placing.placement import place_module
+        from akc.targets.akida1.placing.placers import PLACERS
 
-        return place_module(module, self._placer(mode), self.chip)
+        check_ways(self, mode, next(iter(self.cuts)))
+        return place_module(module, PLACERS[mode], self.chip)
 
     def partition(
         self,
@@ -137,18 +138,10 @@ class Akida1:
         the host.
         """
         from akc.targets.akida1.placing import partition
-
-        if cut not in CUTS:
-            raise error("AKC0530", f"there is no way of cutting called {cut}", help=f"take one of {', '.join(CUTS)}")
-        return partition.partition(module, partition.CUTS[cut](self._placer(mode)), self.chip, warn)
-
-    def _placer(self, mode: str) -> Placer:
         from akc.targets.akida1.placing.placers import PLACERS
 
-        if mode not in self.chip.modes:
-            message = f"the {self.title} has no way of placing called {mode}"
-            raise error("AKC0527", message, help=f"take one of {', '.join(self.chip.modes)}")
-        return PLACERS[mode]
+        check_ways(self, mode, cut)
+        return partition.partition(module, partition.CUTS[cut](PLACERS[mode]), self.chip, warn)
 
     # -- programs ----------------------------------------------------------------------------------
 

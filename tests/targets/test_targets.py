@@ -23,10 +23,10 @@ def test_a_target_that_is_none() -> None:
 def test_ways_that_a_target_does_not_have(name: str) -> None:
     target = load_target(name)
     assert target.name == name
-    with pytest.raises(DiagnosticError, match=r"AKC0527.*no way of placing called fast") as caught:
+    with pytest.raises(DiagnosticError, match=r"AKC0912.*place 'fast' is not known") as caught:
         target.place(ONE, "fast")
-    assert f"take one of {', '.join(target.modes)}" in str(caught.value)
-    with pytest.raises(DiagnosticError, match=r"AKC0530.*no way of cutting called half"):
+    assert f"take one of: {', '.join(target.modes)}" in str(caught.value)
+    with pytest.raises(DiagnosticError, match=r"AKC0912.*cut 'half' is not known"):
         target.partition(ONE, "half")
 
 

@@ -121,10 +121,6 @@ CODES: dict[str, Code] = {
         "The share is too large for the memories or the tile of an NP, or its edges are where the registers "
         "cannot put them.",
     ),
-    "AKC0527": Code(
-        "there is no such way of placing",
-        "The ways of the AKD1000 are vendor (the SDK's default), vendor-minimal (its MapMode.Minimal) and compact.",
-    ),
     "AKC0528": Code(
         "a layer runs on the host",
         "With --host=allow, layers that the chip does not take are computed by the host's software. The message"
@@ -135,12 +131,6 @@ CODES: dict[str, Code] = {
         "`at=[host()]` has the host's software compute a layer, and float layers beside sequences (nn.add and the like)"
         " are the host's in any case. Both need --host=allow; with a pin, all layers of the sequence must be pinned"
         " so.",
-    ),
-    "AKC0530": Code(
-        "there is no such way of cutting",
-        "With --host=allow a network that the chip takes only in part is cut into sequences and host layers:"
-        " crossings (as few crossings between host and chip as possible), vendor or vendor-minimal (as the vendor's"
-        " tools do).",
     ),
 }
 """Codes AKC0500 to AKC0599."""

@@ -163,7 +163,7 @@ def test_limits_and_room_of_all_sequences_at_once() -> None:
 
 
 def test_an_unknown_way_of_placing() -> None:
-    assert codes(network((1, 1, 4), "u4", ("dense", 4, "i4")), "best") == ["AKC0527"]
+    assert codes(network((1, 1, 4), "u4", ("dense", 4, "i4")), "best") == ["AKC0912"]
 
 
 # -- pins ---------------------------------------------------------------------------------------------
