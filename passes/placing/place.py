@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from attrs import frozen
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError

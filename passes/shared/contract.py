@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Module
+from akc.targets import Target
 
 Samples = Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]
 
@@ -33,25 +34,6 @@ PRESERVES: dict[Preserves, str] = {
 Reads = Literal["samples", "labels", "input_range", "host"]
 
 
-class Chip(Protocol):
-    """What passes ask the target for."""
-
-    def check(self, module: Module) -> list[Diagnostic]:
-        """Every fault and warning of a quantised module that can be found without placing it."""
-
-    def place(self, module: Module, mode: str = "vendor") -> Module:
-        """Complete every `at`; raises DiagnosticError with all faults."""
-
-    def partition(
-        self,
-        module: Module,
-        way: str = "crossings",
-        mode: str = "vendor",
-        warn: Callable[[Diagnostic], None] = lambda diagnostic: None,
-    ) -> Module:
-        """Cut what the chip does not take in one piece into sequences and host layers, all placed."""
-
-
 @frozen(kw_only=True)
 class PassContext:
     """What a pass is given besides the module; what it does not list in `reads` it does not get.
@@ -62,7 +44,7 @@ class PassContext:
     warning for the user; report: keeps what a pass found out, by the pass's name, for the user and for nobody else.
     """
 
-    target: Chip
+    target: Target
     samples: Samples | None = None
     labels: np.ndarray[tuple[int, ...], np.dtype[np.generic]] | None = None
     input_range: tuple[float, float] | None = None
