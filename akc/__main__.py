@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m akc`."""
 
-from akc.cli.main import main
+from akc.cli.entry import main
 
 main()

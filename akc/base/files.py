@@ -1,29 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files: `-` is stdin or stdout, and an output file appears whole or not at all."""
+"""Reading files and streams, and writing one: `-` is stdin or stdout. What a whole call writes: akc.base.products."""
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
-import tempfile
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
+from akc.base.stopping import ReaderGone
+
+PathLike = str | os.PathLike[str]
+
+LONGEST_STREAM = 1 << 29
+"""Bytes that are read from a pipe or a device; some have no end."""
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file or of stdin; raises DiagnosticError AKC0901."""
-    if str(path) == "-":
-        return sys.stdin.buffer.read()
+def read_bytes(path: PathLike) -> bytes:
+    """The bytes of a file or of stdin; raises DiagnosticError AKC0901, AKC0917 (a stream without an end)."""
     try:
-        return Path(path).read_bytes()
-    except OSError as fault:
-        raise error("AKC0901", f"{path}: {_reason(fault)}", help="check the path; - reads from stdin") from None
+        if str(path) == "-":
+            if sys.stdin is None:
+                raise error("AKC0901", "<stdin> is closed", help="give the name of a file")
+            return _bounded(sys.stdin.buffer, "<stdin>")
+        with open(path, "rb") as stream:
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return stream.read()
+            return _bounded(stream, str(path))
+    except (OSError, ValueError) as fault:
+        shown = "<stdin>" if str(path) == "-" else path
+        raise error("AKC0901", f"{shown}: {reason(fault)}", help="check the path; - reads from stdin") from None
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
+def _bounded(stream: IO[bytes], name: str) -> bytes:
+    data = stream.read(LONGEST_STREAM + 1)
+    if len(data) > LONGEST_STREAM:
+        message = f"{name} gives more than {LONGEST_STREAM >> 20} MiB and may have no end"
+        raise error("AKC0917", message, help="write it to a file and give its name")
+    return data
+
+
+def read_text(path: PathLike) -> str:
     """The text of a file or of stdin; raises DiagnosticError AKC0901 or AKC0902 (no UTF-8 text)."""
     data = read_bytes(path)
     try:
@@ -33,90 +52,50 @@ def read_text(path: str | os.PathLike[str]) -> str:
         raise error("AKC0902", message, help=".akir files are UTF-8; programs go to `akc disasm`") from None
 
 
-def check_outputs(paths: Iterable[str | os.PathLike[str] | None]) -> None:
-    """Find out before the work starts whether files can be written; raises DiagnosticError AKC0903 for each."""
-    found = [fault for path in paths if path is not None and (fault := _obstacle(path)) is not None]
-    if found:
-        raise DiagnosticError(found)
+def write_stream(path: PathLike, data: bytes) -> None:
+    """Write to stdout, a pipe or a device; raises DiagnosticError AKC0903, ReaderGone where nobody reads."""
+    try:
+        if str(path) == "-":
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            with open(path, "wb") as stream:
+                stream.write(data)
+    except BrokenPipeError:
+        raise ReaderGone from None
+    except OSError as fault:
+        shown = "<stdout>" if str(path) == "-" else path
+        raise DiagnosticError(unwritable(shown, reason(fault), "make room there, or write elsewhere")) from None
 
 
-def _obstacle(path: str | os.PathLike[str]) -> Diagnostic | None:
-    """Why a file cannot be written, as far as that can be seen from outside."""
-    target = Path(path)
-    if str(path) == "-":
-        return None
-    if target.is_dir():
-        return _unwritable(path, "is a directory", f"name a file in it: {target / 'net'}")
-    if not target.parent.is_dir():
-        return _unwritable(path, f"there is no folder {target.parent}", f"mkdir -p {target.parent}")
-    if not os.access(target if target.exists() and not target.is_file() else target.parent, os.W_OK):
-        return _unwritable(path, "permission denied", _FOLDER)
-    return None
+FOLDER_HELP = "check that the folder exists and can be written to"
 
 
-_FOLDER = "check that the folder exists and can be written to"
-
-
-def _unwritable(path: str | os.PathLike[str], reason: str, help: str) -> Diagnostic:
+def unwritable(path: PathLike, reason: str, help: str) -> Diagnostic:
+    """The fault of a file that cannot be written."""
     return Diagnostic(code="AKC0903", message=f"{path}: {reason}", help=help)
 
 
-def make_folder(path: str | os.PathLike[str]) -> Path:
+def make_folder(path: PathLike) -> Path:
     """A folder, with those above it, that may be there already; raises DiagnosticError AKC0903."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise DiagnosticError(_unwritable(path, "is a file, not a folder", "give the name of a folder")) from None
+        raise DiagnosticError(unwritable(path, "is a file, not a folder", "give the name of a folder")) from None
     except OSError as fault:
-        raise DiagnosticError(_unwritable(path, _reason(fault), _FOLDER)) from None
+        raise DiagnosticError(unwritable(path, reason(fault), FOLDER_HELP)) from None
     return Path(path)
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a whole text file, or stdout."""
-    write_bytes(path, text.encode("utf-8"))
-
-
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a whole file, or stdout; raises DiagnosticError AKC0903."""
-    write_with(path, lambda stream: stream.write(data))
-
-
-def write_with(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
-    """Let `write` fill a file that takes its name only when it is complete; or stdout."""
-    if str(path) == "-":
-        write(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-        return
-    check_outputs([path])
-    target = Path(path)
-    if target.exists() and not target.is_file():
-        # A pipe or a device such as /dev/stdout cannot be replaced, only written to.
-        with target.open("wb") as stream:
-            write(stream)
-        return
+def stat_of(path: PathLike) -> os.stat_result | None:
+    """What a path is, links followed; None where there is nothing. Raises OSError, such as for a name too long."""
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent or Path("."), prefix=f".{target.name}.")
-    except OSError as fault:
-        raise DiagnosticError(_unwritable(path, _reason(fault), _FOLDER)) from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            write(stream)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
-    except OSError as fault:
-        os.unlink(name)
-        raise DiagnosticError(_unwritable(path, _reason(fault), "make room on the disk, or write elsewhere")) from None
-    except BaseException:
-        os.unlink(name)
-        raise
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _reason(fault: OSError) -> str:
-    return (fault.strerror or str(fault)).lower()
+def reason(fault: OSError | ValueError) -> str:
+    """A fault of the machine in a few words."""
+    return (getattr(fault, "strerror", None) or str(fault)).lower()

@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from akc.base.diagnostics import error
+from akc.base.stopping import unwinding
 from akc.cli.session import progress_bar, say
 from akc.compiler.compiler import build
 from akc.compiler.pipeline import Context
 from akc.compiler.program import Program, load
 from akc.compiler.samples import SampleSet, load_samples
+from akc.compiler.source_files import check_files
 from akc.devices.kit import make_kit, run_kit
 from akc.devices.learned import learning_layer
 from akc.devices.opening import list_devices, open_device, run_on
@@ -38,7 +40,7 @@ def run(file: str, inputs: str, on: str, raw: bool, batch: int, clock: bool) -> 
     program = _load(file)
     runner = Runner(program.module)
     samples = load_samples(inputs, runner.raw_entries if raw else program.module.net.inputs)
-    with open_device(on, _progress(on), target=program.target) as device:
+    with unwinding(), open_device(on, _progress(on), target=program.target) as device:
         if clock:
             device.set_clock_counter(True)
         outputs = run_on(device, program, samples.inputs, raw, batch)
@@ -51,7 +53,7 @@ def verify(file: str, inputs: str, on: str, batch: int) -> None:
     """Integers of a device beside the simulator's; a difference is a fault."""
     program = _load(file)
     samples = load_samples(inputs, program.module.net.inputs)
-    with open_device(on, _progress(on), target=program.target) as device:
+    with unwinding(), open_device(on, _progress(on), target=program.target) as device:
         result = compare_with_simulator(device, program, samples.inputs, batch)
     result.check()
     for sequence in result.sequences:
@@ -64,7 +66,8 @@ def kit(folder: str, on: str | None) -> None:
         names = make_kit(folder)
         print(f"{folder}: {len(names)} networks ({', '.join(names)}); README.md says how to run them")
         return
-    results = run_kit(folder, on, _progress(on))
+    with unwinding():
+        results = run_kit(folder, on, _progress(on))
     for result in results:
         told = result.fault or f"{result.values} values, {result.differing} differ"
         print(f"{result.network}: {'equal' if result.equal else 'DIFFERENT'}, {told}")
@@ -78,6 +81,7 @@ def kit(folder: str, on: str | None) -> None:
 
 def learn(file: str, inputs: str, on: str, output: str) -> None:
     """Edge learning, sample by sample; writes the network with the weights that the device then holds."""
+    check_files([file, inputs], [output])
     program = _load(file)
     samples = load_samples(inputs, program.module.net.inputs)
     learned = _learned(program, samples) if on == "simulator" else _learned_on(on, program, samples)
@@ -91,7 +95,7 @@ def learn(file: str, inputs: str, on: str, output: str) -> None:
 
 
 def _learned_on(on: str, program: Program, samples: SampleSet) -> Program:
-    with open_device(on, _progress(on), target=program.target) as device:
+    with unwinding(), open_device(on, _progress(on), target=program.target) as device:
         device.program(program, learning=True)
         device.fit(samples.inputs, samples.labels)
         return device.learned()
@@ -115,7 +119,7 @@ def bench(file: str, inputs: str, on: str, batch: int, repeat: int) -> None:
         for _ in range(repeat):
             seconds.append(_timed(lambda: runner.run(samples.inputs)))
     else:
-        with open_device(on, _progress(on), target=program.target) as device:
+        with unwinding(), open_device(on, _progress(on), target=program.target) as device:
             on_device = DeviceRunner(device.driver, program, batch)
             for _ in range(repeat):
                 seconds.append(_timed(lambda: on_device.run(samples.inputs)))

@@ -7,7 +7,6 @@ One function a verb, no logic: what a verb does lives in the package, and loads 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,21 +40,7 @@ from akc.cli.options import (
 )
 
 
-class Verbs(click.Group):
-    """The verbs. click would turn Ctrl-C into its own exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a verb; Ctrl-C ends with exit code 130."""
-        from akc.cli.session import INTERRUPTED, say
-
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            say("interrupted")
-            raise SystemExit(INTERRUPTED) from None
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="akc")
 def cli() -> None:
     """akc: trained networks to BrainChip Akida programs, through a text that you can read and edit.
@@ -352,12 +337,8 @@ def bench(file: str, **options: Any) -> None:
     device_verbs.bench(file, **options)
 
 
-def main() -> None:
-    """Entry point: turns faults into messages and exit codes."""
+def main() -> int:
+    """Run the command line; gives the exit code (akc.cli.entry starts it)."""
     from akc.cli.session import guarded
 
-    sys.exit(guarded(lambda: cli(standalone_mode=True, prog_name="akc")))
-
-
-if __name__ == "__main__":
-    main()
+    return guarded(lambda: cli(standalone_mode=True, prog_name="akc"))

@@ -4,12 +4,19 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from akc.base.stopping import ReaderGone, Stopped, undo_when_stopped
+
+if TYPE_CHECKING:
+    from akc.base.diagnostics import DiagnosticError
 
 FAULT, BUG, INTERRUPTED = 1, 3, 130
 
@@ -28,7 +35,8 @@ def progress_bar() -> Callable[[int, int, str], None]:
 
     bar = Progress(console=Console(stderr=True), transient=True)
     task = bar.add_task("")
-    atexit.register(bar.stop)  # after Ctrl-C in the middle the cursor must come back
+    atexit.register(bar.stop)  # the cursor must come back
+    undo_when_stopped(bar.stop)
 
     def show(done: int, total: int, what: str) -> None:
         bar.start()
@@ -41,14 +49,20 @@ def progress_bar() -> Callable[[int, int, str], None]:
 
 def guarded(run: Callable[[], object]) -> int:
     """Run and give the exit code: faults of the input are printed, bugs leave a crash file."""
+    code = _code_of(run)
+    flushed = _code_of(lambda: sys.stdout.flush() if sys.stdout is not None else None)
+    return code or flushed
+
+
+def _code_of(run: Callable[[], object]) -> int:
     try:
         run()
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of stdout went away (`akc lower m.onnx | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Stopped as stopped:
+        return stopped.code
+    except ReaderGone:
         return 0
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
@@ -63,21 +77,47 @@ def _report(fault: Exception) -> int:
     if isinstance(fault, DiagnosticError):
         say(render_all(fault.diagnostics))
         return FAULT
+    machine = _fault_of_the_machine(fault)
+    if machine is not None:
+        say(render_all(machine.diagnostics))
+        return FAULT
     say(f"error: this is a bug of akc, not of your input: {type(fault).__name__}: {fault}")
-    say(f"  = help: please report it with the file {_crash_file(fault)}")
+    say(f"  = help: please report it with {_crash_file(fault)}")
     return BUG
 
 
-def _crash_file(fault: Exception) -> Path:
-    """A file that re-runs the failing pass where that is known, with the traceback as comments."""
+def _fault_of_the_machine(fault: BaseException | None) -> DiagnosticError | None:
+    """What ran out, where that is the reason of a fault: memory, disk, open files."""
+    from akc.base.diagnostics import error
+    from akc.base.files import reason
+
+    while fault is not None:
+        if isinstance(fault, MemoryError):
+            return error("AKC0918", "there is not enough memory", help="close other programs, or give fewer samples")
+        if isinstance(fault, OSError) and fault.errno in _RUN_OUT:
+            where = f"{fault.filename}: " if fault.filename else ""
+            return error("AKC0918", f"{where}{reason(fault)}", help="make room, and run it again")
+        fault = fault.__cause__
+    return None
+
+
+_RUN_OUT = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS, errno.EIO)
+
+
+def _crash_file(fault: Exception) -> str:
+    """A file that re-runs the failing pass where that is known, with the traceback as comments; its name in words."""
     reproducer = getattr(fault, "reproducer", "")
     trace = "".join(traceback.format_exception(fault))
     head, _, body = reproducer.partition("\n")
     comments = "".join(f"// {line}\n" for line in [f"akc {' '.join(sys.argv[1:])}", *trace.splitlines()])
-    handle, name = tempfile.mkstemp(prefix="akc-crash-", suffix=".akir", dir=_writable_folder())
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(f"{head.replace('crash.akir', Path(name).name)}\n{comments}{body}" if reproducer else comments)
-    return Path(name)
+    try:
+        handle, name = tempfile.mkstemp(prefix="akc-crash-", suffix=".akir", dir=_writable_folder())
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            text = f"{head.replace('crash.akir', Path(name).name)}\n{comments}{body}" if reproducer else comments
+            stream.write(text)
+    except OSError:
+        return f"this, as no crash file can be written:\n{comments}"
+    return f"the file {name}"
 
 
 def _writable_folder() -> str:

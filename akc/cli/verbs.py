@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from difflib import get_close_matches
 from typing import Any
@@ -14,7 +13,8 @@ import numpy as np
 
 from akc.base.codes import CODES
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error, render
-from akc.base.files import check_outputs, read_bytes, read_text, write_bytes, write_text
+from akc.base.files import PathLike, read_bytes, read_text
+from akc.base.products import check_products, write_bytes, write_products, write_text
 from akc.cli.session import progress_bar, say
 from akc.compiler import compiler
 from akc.compiler.pass_descriptions import describe_pass, summary
@@ -22,6 +22,7 @@ from akc.compiler.pipeline import Context, changed_options
 from akc.compiler.program import Program, from_bytes
 from akc.compiler.running import refuse_elided
 from akc.compiler.samples import load_samples
+from akc.compiler.source_files import check_files
 from akc.compiler.sources import SOURCES, Options, read_source
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Array, Module
@@ -43,7 +44,7 @@ def lower(
     **options: Any,
 ) -> None:
     """A source to quantised text."""
-    _check_outputs(source, [output], ".akir")
+    check_files([source, options["calibrate"], options["topology"]], [output], options["dump_dir"])
     context = Context(progress=progress_bar())
     changed = changed_options(",".join(pass_options))
     for key, value in (("window", window), ("fit", fit)):
@@ -60,7 +61,7 @@ def lower(
 
 def opt(file: str, *, pipeline: str, output: str, timings: bool, **options: Any) -> None:
     """Passes on a text."""
-    _check_outputs(file, [output], ".akir")
+    check_files([file, options["calibrate"]], [output], options["dump_dir"])
     context = Context()
     module = read_source(file)
     module = _talking(context, timings, lambda: compiler.lower(module, pipeline=pipeline, context=context, **options))
@@ -85,6 +86,7 @@ def check(file: str, target: str) -> None:
 
 def fmt(file: str, output: str | None, only_check: bool) -> None:
     """A text in canonical form."""
+    check_products([], [None if only_check else output or file])
     text = read_text(file)
     module = parse(text, _shown(file))
     _print_warnings([d for d in verify(module) if d.code == "AKC0206"])
@@ -139,13 +141,12 @@ def build(
     **options: Any,
 ) -> None:
     """A text to a program; nothing is written unless everything worked."""
-    _check_outputs(file, [output], ".akd")
-    _check_outputs(file, [program, program_info, program_data, fbz, byte_map])
+    check_files([file], [output, program, program_info, program_data, fbz, byte_map])
     context = Context()
     module = read_source(file)
     options["cut"] = _cut(file, cut)
     built = _talking(context, timings, lambda: compiler.build(module, context=context, **options))
-    products: dict[str | None, bytes] = {}
+    products: dict[PathLike, bytes] = {}
     for path, make in (
         (output, built.to_bytes),
         (program, lambda: built.bytes),
@@ -156,8 +157,7 @@ def build(
     ):
         if path is not None:
             products[path] = make()
-    for path, data in products.items():
-        write_bytes(path or "-", data)
+    write_products(products)
     shown = ", ".join(f"{path} ({len(data)} bytes)" for path, data in products.items() if path != "-")
     say(f"{_summary(built)}{': ' + shown if shown else ''}")
     _say_cut(module, built.module, file, cut)
@@ -195,8 +195,7 @@ def _summary(built: Program) -> str:
 
 def run(file: str, *, inputs: str, output: str | None, raw: bool, on: str, batch: int, clock: bool) -> None:
     """A network on samples, on the simulator or on a device."""
-    _check_outputs(file, [output])
-    _check_outputs(inputs, [output])
+    check_files([file, inputs], [output])
     if on == "simulator":
         results = _simulated(file, inputs, raw)
     else:
@@ -268,6 +267,7 @@ def disasm(file: str, output: str) -> None:
     """Programs as text."""
     from akc.targets import target_of
 
+    check_files([file], [output])
     texts = [
         (f"// sequence @{name}\n" if name else "") + target_of(data).disassemble(data) for name, data in _programs(file)
     ]
@@ -303,15 +303,6 @@ def _programs(file: str) -> list[tuple[str, bytes]]:
 
 
 _BUILD_ONE = "akc build net.akir -o net.akd, or --program net.bin, writes a program"
-
-
-def _check_outputs(source: str, outputs: list[str | None], suffix: str = "") -> None:
-    """Refuse what cannot be written, and products with another ending than `suffix` in the place of the source."""
-    check_outputs(outputs)
-    for output in outputs:
-        same = output is not None and os.path.realpath(output) == os.path.realpath(source)
-        if same and output != "-" and not (suffix and source.endswith(suffix)):
-            raise error("AKC0903", f"{output} is the source, which would be lost", help="give the product another name")
 
 
 REPORTING = ("train-readout", "rate", "fit-rate", "calibration")

@@ -17,7 +17,8 @@ from lark import Token
 
 from akc.base.calls import instance, public
 from akc.base.diagnostics import Diagnostic, DiagnosticError, Source, Span, error
-from akc.base.files import make_folder, write_text
+from akc.base.files import make_folder
+from akc.base.products import write_text
 from akc.compiler.checks.record import Checks
 from akc.grammar import parse_tree
 from akc.ir.levels import first_obstacle, level_of, reaches

@@ -24,7 +24,8 @@ from attrs import asdict, frozen
 
 from akc.base.calls import PATH, public
 from akc.base.diagnostics import DiagnosticError, error
-from akc.base.files import read_bytes, write_bytes
+from akc.base.files import read_bytes
+from akc.base.products import write_bytes
 from akc.compiler.running import run
 from akc.ir.module import Module
 from akc.ir.parser import parse

@@ -8,6 +8,7 @@ run_kit("kit", "/dev/akida0")        # on the machine with the chip; writes kit/
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import platform
@@ -20,7 +21,8 @@ from attrs import asdict, frozen
 
 import akc
 from akc.base.diagnostics import DiagnosticError, error
-from akc.base.files import make_folder, write_bytes
+from akc.base.files import make_folder, read_bytes
+from akc.base.products import write_bytes
 from akc.compiler.program import Program, load
 from akc.devices.learned import learning_layer
 from akc.devices.opening import OpenDevice, list_devices, open_device
@@ -72,13 +74,27 @@ def make_kit(folder: str | os.PathLike[str], programs: Mapping[str, tuple[Progra
     """
     cases = dict(default_networks()) if programs is None else programs
     root = Path(folder)
+    _check_readme(root / "README.md")
     for name, (program, inputs) in cases.items():
         place = make_folder(root / "networks" / name)
         program.save(place / "net.akd")
-        np.save(place / "inputs.npy", np.asarray(inputs))
-        np.save(place / "expected.npy", np.asarray(program.run(inputs, raw=True)))
+        write_bytes(place / "inputs.npy", _npy(inputs))
+        write_bytes(place / "expected.npy", _npy(program.run(inputs, raw=True)))
     write_bytes(root / "README.md", README.format(version=akc.__version__).encode())
     return list(cases)
+
+
+def _check_readme(path: Path) -> None:
+    """Refuse a folder whose README.md is no kit's: it would be lost."""
+    there = read_bytes(path) if path.is_file() else b""
+    if there and not there.startswith(README.partition("{")[0].encode()):
+        raise error("AKC0916", f"{path} is none of a kit and would be lost", help="name a new folder for the kit")
+
+
+def _npy(values: Any) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.asarray(values))
+    return stream.getvalue()
 
 
 def run_kit(folder: str | os.PathLike[str], on: str, progress: Progress | None = None) -> list[KitResult]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from akc.base.files import write_text
+from akc.base.products import write_text
 from akc.pages.listing import PAGES
 
 

@@ -36,5 +36,17 @@ CODES: dict[str, Code] = {
     "AKC0914": Code(
         "a value of a call is of another kind", "The help line says what the parameter takes, with an example."
     ),
+    "AKC0916": Code(
+        "a file would be lost",
+        "A product would take the place of a file that the call reads, or of another product. Files are compared by"
+        " what they are, so that links and other ways to write a name make no difference.",
+    ),
+    "AKC0917": Code(
+        "a stream has no end", "Pipes and devices are read up to 512 MiB; some, such as /dev/zero, go on for ever."
+    ),
+    "AKC0918": Code(
+        "the machine has run out of something",
+        "Memory, space on a disk or open files; nothing is wrong with the input.",
+    ),
 }
 """Codes AKC0900 to AKC0999."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from akc.base.diagnostics import error
+from akc.base.diagnostics import DiagnosticError, error
 from akc.base.files import read_bytes
 
 OLDEST_OPSET = 11
@@ -111,6 +111,16 @@ def _read_external(onnx: Any, model: Any, folder: Path | None, name: str) -> Non
                 help=help,
             ) from None
         tensor.data_location = onnx.TensorProto.DEFAULT
+
+
+def external_files(path: Path) -> list[Path]:
+    """The files beside a model that hold its weights; none where it cannot be read."""
+    try:
+        model = _parsed(import_onnx(), read_bytes(path), str(path))
+    except DiagnosticError:
+        return []
+    entries = (entry for tensor in tensors_of(model.graph) for entry in tensor.external_data)
+    return sorted({path.parent / entry.value for entry in entries if entry.key == "location"})
 
 
 def opset_of(model: Any) -> int:
