@@ -86,6 +86,7 @@ def lower(source: str, **options: Any) -> None:
 @TARGET
 @CALIBRATE
 @HOST
+@CHECK
 @DUMP
 @TIMINGS
 @OUTPUT
@@ -176,6 +177,7 @@ def explain(code: str | None) -> None:
     "--map", "byte_map", type=FILE, metavar="F", help="Also write which bytes hold which layer's weights, as JSON."
 )
 @ENGINE_VERSION
+@CHECK
 @TIMINGS
 def build(file: str, **options: Any) -> None:
     """Place a network and assemble the chip's program.

@@ -12,7 +12,9 @@ import numpy as np
 from akc.base.calls import instance, optional, public
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.compiler.arguments import MODULE_OR_TEXT, RULES, rules
+from akc.compiler.checks.programs import prove_program
 from akc.compiler.checks.record import Checks
+from akc.compiler.checks.rewrites import proved
 from akc.compiler.pass_options import configured
 from akc.compiler.pipeline import Context, require_level, run_pipeline
 from akc.compiler.program import Program
@@ -97,7 +99,8 @@ def _lower(request: LowerRequest, context: Context) -> Module:
     )
     if request.least is not None:
         passes = [attrs.evolve(p, least=request.least) if p.name == "fit-rate" else p for p in passes]  # type: ignore[misc]
-    lowered = run_pipeline(module, passes, context)
+    with proved(context):
+        lowered = run_pipeline(module, passes, context)
     if chosen is not None:
         return lowered
     from akc.compiler.recipes import LEAST, calibrated
@@ -161,7 +164,7 @@ def default_pipeline(module: Module, context: Context, spikes: str | None = None
     return str(SPIKING[way])
 
 
-@public(context=CONTEXT, module=MODULE_OR_TEXT, **rules("host", "target", "engine_version"))
+@public(context=CONTEXT, module=MODULE_OR_TEXT, **rules("host", "target", "engine_version", "check"))
 def build(
     module: Module | str,
     target: str = "akd1000",
@@ -170,6 +173,7 @@ def build(
     cut: str = "crossings",
     host: str = "refuse",
     engine_version: str | None = None,
+    check: str = "quick",
     context: Context | None = None,
 ) -> Program:
     """Place and assemble a module of any level (what is still missing is run with default options).
@@ -177,10 +181,12 @@ def build(
     module: a Module, or .akir text; place: "vendor", "vendor-minimal" or "compact"; cut: with
     host="allow", where a network that the chip takes only in part is cut: "crossings" (the fewest between
     host and chip), "vendor" or "vendor-minimal" (as the vendor's tools do); engine_version: the version
-    that the vendor's engine will compare with its own. Raises DiagnosticError with every fault.
+    that the vendor's engine will compare with its own; check: "off", "quick" or "full": how much is proved
+    (docs/checks.md). Raises DiagnosticError with every fault.
     """
     with told(context) as collecting:
         collecting.target_name, collecting.host = target, host
+        collecting.checks.level = check
         return _build(module, place, cut, engine_version, collecting)
 
 
@@ -194,16 +200,19 @@ def _build(given: Module | str, place: str, cut: str, engine_version: str | None
     module = parse(given) if isinstance(given, str) else given
     refuse_elided(module)
     raise_or_warn(verify_numbers(module), context)
-    if not reaches(level_of(module), "quantised"):
-        module = run_pipeline(module, default_pipeline(module, context), context)
-    module = run_pipeline(module, placing, context)
+    with proved(context):
+        if not reaches(level_of(module), "quantised"):
+            module = run_pipeline(module, default_pipeline(module, context), context)
+        module = run_pipeline(module, placing, context)
     require_level(module, "placed", "the assembler")
-    return Program(
+    program = Program(
         module=module,
         sequences=chip.assemble(module, engine_version),
         target=context.target_name,
         engine_version=engine_version or chip.engine_version,
     )
+    prove_program(program, context.checks)
+    return attrs.evolve(program, checked=context.checks.line())
 
 
 def raise_or_warn(found: list[Diagnostic], context: Context) -> None:

@@ -4,7 +4,7 @@
     net.akir                    the placed network
     sequences/<n>-<name>/info.bin, data.bin   program_info and program_data as the chip wants them
     map.json                    which bytes hold what
-    meta.json                   target, akc version, engine version, SHA-256 of every other member
+    meta.json                   target, akc version, engine version, what was proved, SHA-256 of every other member
 
 Members have a fixed date and order, so the same network gives the same file on any machine.
 """
@@ -39,13 +39,15 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 class Program:
     """A network that is ready to run: what `akc.build` gives and a .akd file holds.
 
-    module: the placed network; sequences: the bytes of each hardware sequence, in order.
+    module: the placed network; sequences: the bytes of each hardware sequence, in order; checked: what was proved
+    when it was built, in one line.
     """
 
     module: Module
     sequences: tuple[SequenceProgram, ...]
     target: str
     engine_version: str
+    checked: str = ""
 
     @property
     def info(self) -> bytes:
@@ -118,6 +120,7 @@ class Program:
             "target": self.target,
             "engine_version": self.engine_version,
             "sequences": [s.sequence for s in self.sequences],
+            "checked": self.checked,
             "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
         }
         stream = io.BytesIO()
@@ -168,10 +171,11 @@ def from_bytes(data: bytes, name: str = "<bytes>") -> Program:
         text, byte_map = members["net.akir"].decode(), json.loads(members["map.json"])
         sequences = tuple(_sequence(members, n, s, byte_map) for n, s in enumerate(meta["sequences"]))
         target, engine_version = str(meta["target"]), str(meta["engine_version"])
+        checked = str(meta.get("checked", ""))
     except _BAD_CONTENT as fault:
         raise _no_akd(name, fault) from None
     module = parse(text, f"{name}:net.akir")
-    return Program(module=module, sequences=sequences, target=target, engine_version=engine_version)
+    return Program(module=module, sequences=sequences, target=target, engine_version=engine_version, checked=checked)
 
 
 _BAD_CONTENT = (KeyError, TypeError, ValueError, AttributeError)

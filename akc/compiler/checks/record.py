@@ -23,12 +23,14 @@ EFFORTS = {"quick": Effort(probes=32, products=50_000_000), "full": Effort(probe
 class Checks:
     """What was checked so far, as clauses of a sentence.
 
-    level: "off", "quick" or "full"; done: a clause for each check that was made, or for what was not checked
-    and why; rewrites: passes that were proved, by what they preserve.
+    level: "off", "quick" or "full"; imported, program: what was found about the source and about the bytes, or why it
+    was not looked at; rewrites: number of passes that were proved, by what they preserve; measures: how far
+    approximations move the results.
     """
 
     level: str = "off"
-    done: list[str] = field(factory=list)
+    imported: str = ""
+    program: str = ""
     rewrites: dict[str, int] = field(factory=dict)
     measures: list[str] = field(factory=list)
 
@@ -39,10 +41,9 @@ class Checks:
 
     def line(self) -> str:
         """The sentence, such as `checked: import = model.onnx on 8 inputs`; "" where nothing was asked for."""
-        clauses = [*self.done[:1], *self._rewrites(), *self.done[1:]]
+        clauses = [c for c in (self.imported, *self._rewrites(), *self.measures, self.program) if c]
         return "checked: " + "; ".join(clauses) if clauses else ""
 
     def _rewrites(self) -> list[str]:
         words = {"values": "every value", "levels": "every level"}
-        kept = [f"{n} rewrite{'s' * (n != 1)} keep{'s' * (n == 1)} {words[k]}" for k, n in self.rewrites.items() if n]
-        return [*kept, *self.measures]
+        return [f"{n} rewrite{'s' * (n != 1)} keep{'s' * (n == 1)} {words[k]}" for k, n in self.rewrites.items() if n]

@@ -51,18 +51,18 @@ def prove_import(
     if checks.effort is None or opened is None:
         return
     if opened.kind in UNCHECKED:
-        checks.done.append(f"import unchecked, because {UNCHECKED[opened.kind]}")
+        checks.imported = f"import unchecked, because {UNCHECKED[opened.kind]}"
         return
     unknown = opaque_layers(module)
     if unknown:
-        checks.done.append(f"import unchecked, because akc does not know {', '.join(dict.fromkeys(unknown))}")
+        checks.imported = f"import unchecked, because akc does not know {', '.join(dict.fromkeys(unknown))}"
         return
     make = RUNNERS.get(opened.kind)
     if make is None:
         return
     source = make(opened, module)
     probes = make_probes(module, checks.effort, samples, limits)
-    checks.done.append(_clause(source.name, probes, check_import(module, source, probes)))
+    checks.imported = _clause(source.name, probes, check_import(module, source, probes))
 
 
 def _clause(name: str, probes: Probes, found: Agreement) -> str:
