@@ -249,7 +249,7 @@ def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool
     if as_json:
         print(json.dumps(chip.report_facts(built.module, built.sequences), indent=1))
     else:
-        print(chip.report(built.module, built.sequences))
+        print("\n\n".join(filter(None, (chip.report(built.module, built.sequences), built.checked))))
 
 
 def _built(file: str, target: str, cut: str | None, **options: str) -> Program:

@@ -15,6 +15,7 @@ from akc.ir.ops.host import Quantize
 from akc.ir.printer import print_module
 from akc.sim.registry import Array
 from akc.sim.run import Runner
+from akc.targets import Target, load_target
 
 EFFORTS = {"quick": Effort(probes=8, products=20_000_000), "full": Effort(probes=64, products=4_000_000_000)}
 """The emulator takes longer for each product than the simulator."""
@@ -27,11 +28,12 @@ def prove_program(program: Program, checks: Checks) -> None:
     module, effort = program.module, EFFORTS[checks.level]
     probes = make_probes(module, effort, limits=quantised_range(module))
     values = Runner(module).run(probes.inputs, keep=True)
+    chip = load_target(program.target)
     bytes_of = {s.sequence: s.bytes for s in program.sequences}
     compared = 0
     for sequence in module.net.sequences:
         if sequence.name in bytes_of:
-            compared += _compared(module, sequence, bytes_of[sequence.name], values, effort)
+            compared += _compared(module, sequence, bytes_of[sequence.name], values, effort, chip)
     fewer = f" ({probes.fewer})" if probes.fewer else ""
     checks.program = f"program = text on {probes.count} inputs{fewer}, {compared:,} integers"
 
@@ -44,19 +46,18 @@ def quantised_range(module: Module) -> tuple[float, float] | None:
     return None
 
 
-def _compared(module: Module, sequence: Sequence, raw: bytes, values: dict[str, Array], effort: Effort) -> int:
+def _compared(
+    module: Module, sequence: Sequence, raw: bytes, values: dict[str, Array], effort: Effort, chip: Target
+) -> int:
     """How many integers of a sequence agree: those that leave it."""
-    from akc.targets.akida1.driver.driver import Device
-    from akc.targets.akida1.emulator.bus import EmulatorBus
-
     first, last = sequence.ops[0].operands[0], sequence.ops[-1].name
     most = max(effort.probes, effort.products // max(products_of(module), 1))
     entering, expected = (_flat(values[name], module, name)[:most] for name in (first, last))
     said = f"// akc build crash.akir --check=full\n{print_module(module)}"
     try:
-        with Device(EmulatorBus()) as device:
-            device.program(raw)
-            found = device.forward(entering)
+        device = chip.emulate()
+        device.program(raw)
+        found = device.forward(entering)
     except DiagnosticError as fault:
         raise Disproved(f"the emulator does not run the program of @{sequence.name}: {fault}", said) from fault
     wrong = np.argwhere(found != expected.astype(np.int64))
