@@ -26,6 +26,7 @@ from akc.passes.folding.fold_batchnorm import FoldBatchnorm
 from akc.passes.folding.fold_global_average import FoldGlobalAverage
 from akc.passes.folding.fold_input import FoldInput
 from akc.passes.folding.fold_layout import FoldLayout
+from akc.passes.joining.merge_branches import MergeBranches
 from akc.passes.placing.merge_skipdma import MergeSkipdma
 from akc.passes.placing.place import Place
 from akc.passes.quantising.calibrate import Calibrate
@@ -58,6 +59,7 @@ PASSES: dict[str, type[Any]] = {
         HalvePools,
         ExpandGroups,
         ExpandDilation,
+        MergeBranches,
         SeparateDepthwise,
         SpaceToDepth,
         RepeatRows,
@@ -85,8 +87,8 @@ PASSES: dict[str, type[Any]] = {
 
 LEGALISE = (
     "drop-lstm,fold-layout,fold-batchnorm,fold-input,carry-shift,fold-average,halve-pools,expand-groups,"
-    "expand-dilation,separate-depthwise,space-to-depth,repeat-rows,split-stride,fold-global-average,separate-pointwise,"
-    "insert-image-layer,offset-input,mirror,pad-input,insert-identity,fit-windows,legalize"
+    "expand-dilation,merge-branches,separate-depthwise,space-to-depth,repeat-rows,split-stride,fold-global-average,"
+    "separate-pointwise,insert-image-layer,offset-input,mirror,pad-input,insert-identity,fit-windows,legalize"
 )
 """Rewrites in real numbers: from imported to mappable."""
 

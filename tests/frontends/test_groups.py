@@ -63,7 +63,7 @@ def test_group(name: str) -> None:
     assert wanted <= set(OPAQUE_KINDS)
 
 
-@pytest.mark.parametrize("name", ["multihead_attention", "residual"])
+@pytest.mark.parametrize("name", ["multihead_attention", "branches"])
 def test_text(name: str, text_snapshot: SnapshotAssertion) -> None:
     """What users of such a network read."""
     make, shape, _ = GROUPS[name]

@@ -8,6 +8,7 @@ from typing import Any
 
 from akc.ir.module import Module
 from akc.ir.ops import nn, nn_host
+from tests.passes.branching import BRANCHES, LEFT
 from tests.passes.building import Building
 
 Make = Callable[[], Module]
@@ -225,6 +226,13 @@ REWRITES: dict[str, dict[str, Make]] = {
         "image-layer-has-it": lambda: Building(12, 12, 3).conv(4, 5, stride=(3, 3)).relu().module(),
         "mesh-has-it": lambda: Building(9, 9, 4).conv(3, 3, stride=(2, 2), pad=(1, 1, 1, 1)).relu().look().module(),
     },
+    "merge-branches": {
+        **{
+            case: (lambda make=BRANCHES[case]: make().module())
+            for case in ("residual-strided", "fire", "inception", "dense-skip", "sum-before-dense", "signed-start")
+        },
+        "different-activations": lambda: LEFT["different-activations"][0]().module(),
+    },
     "split-stride": {
         "five-by-five": lambda: (
             Building(9, 10, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().conv(2, 5, stride=(2, 2)).relu().look().module()
@@ -367,6 +375,7 @@ PROMISED: dict[str, tuple[float, float]] = {"offset-input": (-1.0, 1.0)}
 """The range of the input, where the pass needs one."""
 
 UNCHANGED = {
+    ("merge-branches", "different-activations"),
     ("fold-batchnorm", "stopped-by-padding"),
     ("carry-shift", "in-front-of-no-padding"),
     ("fold-average", "sticks-out"),

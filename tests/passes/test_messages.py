@@ -19,6 +19,7 @@ from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.weights import Weight
 from akc.passes import LEGALISE, LOWER
+from tests.passes.branching import LEFT
 from tests.passes.building import Building, sampled
 from tests.passes.test_other_passes import dense, recurrent
 
@@ -87,6 +88,7 @@ WARNINGS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
         LOWER.replace("offset-input,", ""),
         {"samples": {"image": np.linspace(-1, 1, 8 * 144, dtype=np.float32).reshape(8, 6, 6, 4)}},
     ),
+    "AKC0450": (lambda: LEFT["different-activations"][0]().module(), "merge-branches", {"host": "allow"}),
     "AKC0430": (lambda: recurrent(nn.Rnn, "all"), "drop-lstm{by=mean}", {}),
     "AKC0430-last": (lambda: recurrent(nn.Lstm, "last"), "drop-lstm{by=last}", {}),
 }

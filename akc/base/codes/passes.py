@@ -97,5 +97,11 @@ CODES: dict[str, Code] = {
         "`source { ... }` holds the network that the net of a text stands for, in front of `fit-rate`, which fits the"
         " one to the other on the same samples: so both take the same inputs.",
     ),
+    "AKC0450": Code(
+        "branches are left to the host",
+        "The chip has no sum and no concatenation of two maps. The pass merge-branches writes branches that meet again"
+        " as one row of layers, where each layer stays within the chip's limits, the branches have their strides at the"
+        " same depths, and side by side the same activations. Here one of these is not so.",
+    ),
 }
 """Codes AKC0400 to AKC0499."""

@@ -11,8 +11,10 @@ from attrs import evolve
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
 from akc.passes.shared.numbers.signs import activations
+from akc.passes.shared.rewriting.chains import split
 from akc.passes.shared.rewriting.mirrored import fits, mirrored_to_fit
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
+from akc.passes.shared.rewriting.windows import solvable_parts
 
 LARGEST_DENSE = 43_008
 """Bytes of weights that an FNP3 holds (docs/akd1000/placement.md)."""
@@ -77,10 +79,15 @@ def _fold(editor: Editor, op: Op) -> bool:
 
 
 def _swap_fits(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense) -> bool:
-    """Whether the chip's map would be the float network's: an average takes in every cell of it."""
+    """Whether the chip's map would be the float network's: an average takes in every cell of it.
+
+    Where another layer of its row finds no place, what lies behind that one counts.
+    """
     trial = Editor(editor.current())
     _swap(trial, op, chain, dense)
-    return fits(mirrored_to_fit(trial.finish()))
+    module = mirrored_to_fit(trial.finish())
+    parts = (part for segment in split(module).segments for part in solvable_parts(segment, module))
+    return fits(module) or any(part.groups[-1].last.name == dense.name for part in parts)
 
 
 def _dense_behind(editor: Editor, op: Op) -> tuple[tuple[Op, ...], Op | None]:

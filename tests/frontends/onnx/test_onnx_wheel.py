@@ -23,6 +23,7 @@ from akc.frontends.onnx.importer import read_onnx
 from akc.ir.module import Module
 from akc.ir.opaque import OPAQUE_KINDS
 from akc.ir.ops.nn import Opaque
+from akc.ir.ops.nn_host import Concat
 from akc.ir.verifier import verify
 from akc.passes import LEGALISE
 from akc.passes.shared.rewriting.legal_chain import legal_chain
@@ -78,15 +79,25 @@ def test_whole_networks(text_snapshot: SnapshotAssertion) -> None:
 def test_host_and_chip(name: str, segments: int, layers: int) -> None:
     """Networks of branches are refused by the names of their joins, and accepted where the host may compute them.
 
-    squeezenet has 26 convolutions, and gets an identity that takes the mean at its end.
+    squeezenet has 26 convolutions, and gets an identity that takes the mean at its end; its Fire modules could be
+    merged, its 3x3 pools would be left.
     """
+    apart = LEGALISE.replace("merge-branches", "merge-branches{to=host}")
     module = read(DATA / "light" / f"{name}.onnx")
     with pytest.raises(DiagnosticError) as fault:
-        run_pipeline(module, LEGALISE, Context())
+        run_pipeline(module, apart, Context())
     names = {d.message.split(" (%")[0] for d in fault.value.diagnostics if d.code == "AKC0420"}
     assert names == set(refused_counts(module)) == {"concat"}
-    chain = legal_chain(run_pipeline(module, LEGALISE, Context(host="allow")))
+    chain = legal_chain(run_pipeline(module, apart, Context(host="allow")))
     assert (len(chain.segments), len(chain.groups)) == (segments, layers)
+
+
+def test_fire_modules_on_the_chip() -> None:
+    """Only the pools over 3 cells are left between the sequences: no concatenation is."""
+    module = run_pipeline(read(DATA / "light" / "light_squeezenet.onnx"), LEGALISE, Context(host="allow"))
+    chain = legal_chain(module)
+    assert (len(chain.segments), len(chain.groups)) == (5, 19)
+    assert not [op for op in module.net.ops if isinstance(op, Concat)]
 
 
 def _verdict(folder: Path) -> str:
