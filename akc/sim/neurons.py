@@ -70,16 +70,34 @@ class Prepared:
 
     def __init__(self, op: snn.Neuron, module: Module) -> None:
         self.op, self.equations, self.parameters = op, NEURONS[type(op)], parameters_of(op, module)
+        self.touched = bool(op.touched)
 
     def start(self, batch: int) -> State:
         """The state of `batch` samples before the first step."""
-        return self.equations.start(self.parameters, np.zeros((batch, *self.op.type.shape), np.float32))
+        zeros = np.zeros((batch, *self.op.type.shape), np.float32)
+        state = self.equations.start(self.parameters, zeros)
+        if "start" in self.parameters:
+            state[_membrane(state)] = zeros + self.parameters["start"]
+        return state
 
     def step(self, state: State, current: Floats, feedback: Floats | None = None) -> tuple[Floats, State]:
         """Spikes (or membranes) [batch, ...] of one step, and the state, which is changed in place."""
         parameters = self.parameters if feedback is None else {**self.parameters, "feedback": feedback}
         spikes, membrane = self.equations.step(parameters, state, current)
+        if self.touched:
+            _carry(parameters, state, spikes)
         return (membrane if self.op.output == "membrane" else spikes), state
+
+
+def _membrane(state: State) -> str:
+    return "v" if "v" in state else "u"
+
+
+def _carry(p: Parameters, state: State, spikes: Floats) -> None:
+    """What code around the neuron makes of its membrane before the next step."""
+    u = state[_membrane(state)]
+    moved = p["keep"] * u - spikes * (p["drop"] * u + p["take"]) + p["add"]
+    state[_membrane(state)] = np.minimum(np.maximum(moved, p["low"]), p["high"])
 
 
 def scan(op: snn.Neuron, currents: Floats, module: Module, feedback: Floats | None = None) -> Floats:

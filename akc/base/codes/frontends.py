@@ -54,6 +54,24 @@ CODES: dict[str, Code] = {
     ),
     "AKC0313": Code("a package is not installed", "Frontends load the package of their source only when it is used."),
     "AKC0314": Code("a result does not depend on the input", "The network, as exported, computes a constant."),
+    "AKC0315": Code(
+        "forward changes the module",
+        "A buffer that forward writes is a state from one call to the next. akc reads the states of the framework's"
+        " neurons; others have no place in the text.",
+    ),
+    "AKC0316": Code(
+        "a state of a neuron comes from elsewhere",
+        "Between two steps a neuron's membrane may be scaled, reset where it fired, moved by numbers and cut off at"
+        " levels; the text says so beside the neuron. A state made of other neurons, of several steps, or in another"
+        " way at another step has no equation there, and is not left out.",
+    ),
+    "AKC0317": Code(
+        "a state is read that nothing gives", "A neuron of the language gives its spikes and its membrane, no more."
+    ),
+    "AKC0318": Code(
+        "--readout contradicts the code",
+        "forward has read its answer out over time already, in another way than --readout says.",
+    ),
     "AKC0340": Code(
         "this is no .fbz file",
         "A .fbz file is one raw Snappy block with filler behind it. The bytes are no such block, or end before it"

@@ -1,361 +1,394 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folds a traced time loop into one step: equal nodes become one, time operations become read-outs."""
+"""Folds a traced time loop into one step: equal nodes become one, and what they are at which step is kept beside them.
+
+Every value of the trace is read as one of akc.frontends.spiking.values. Operators that know time (sums, stacks, steps
+of the input) stand in akc.frontends.spiking.over_time; all others work on values of one step, or on values that have
+been read out. Nothing is taken for the same at another time, and every state that a neuron is given is kept with its
+call, for akc.frontends.spiking.states to account for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import pairwise
+import hashlib
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from attrs import define, field, frozen
+from attrs import define, evolve, field
 
-from akc.base.diagnostics import Diagnostic, DiagnosticError, error
-from akc.frontends.graph.graph import Graph, Node, Tensor
-from akc.frontends.spiking.reader import NeuronSpec
+from akc.base.diagnostics import Diagnostic, DiagnosticError, Span
+from akc.frontends.spiking.each_step import TIMED
+from akc.frontends.spiking.over_time import WITH_TIME, read_peak, read_total, resolved
 from akc.frontends.spiking.refusals import REFUSALS
-from akc.frontends.torch.graph import handle
-from akc.frontends.torch.reader import TorchReader, is_part, states_of
+from akc.frontends.spiking.sites import Call, Site, check_sites
+from akc.frontends.spiking.values import (
+    EACH,
+    FREE,
+    READ,
+    Const,
+    Many,
+    Peak,
+    Slots,
+    Step,
+    Time,
+    Timed,
+    Total,
+    shape_of,
+    short_name,
+    times_of,
+)
+from akc.frontends.torch.reader import states_of
+from akc.frontends.torch.users_code import line_of_trace
+
+RANDOM = ("rand", "rand_like", "randn", "randn_like", "bernoulli", "poisson", "normal", "randint", "uniform")
+"""Operators that draw random numbers."""
+
+ALIKE = ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full")
+"""Operators that take no more than the shape of their operand."""
+
+_ALIASES = """contiguous clone alias detach lift_fresh_copy lift_fresh detach_copy to _to_copy float type_as dropout
+    feature_dropout alpha_dropout expand view reshape"""
+ALIASES = tuple(_ALIASES.split())
+"""Operators that give their operand where its shape and type stay."""
+
+NOTHING = ("_assert_tensor_metadata", "_assert_scalar", "sym_constrain_range_for_size")
 
 
-@frozen
-class Series:
-    """Values of one folded node over time: stacked, or added up one after the other."""
+class NeedsTime(Exception):
+    """A layer that takes all steps gets a value without a time axis; perhaps the input has one."""
 
-    value: str
-    count: int
-    dim: int = 0
-
-
-REDUCTIONS = {"sum": "sum", "mean": "mean", "amax": "max", "max": "max"}
+    def __init__(self, fault: DiagnosticError) -> None:
+        super().__init__()
+        self.fault = fault
 
 
 @define
 class Folder:
-    """One pass over the traced nodes: equal nodes become one, time operations become read-outs."""
+    """One pass over the traced nodes. `neurons` are akc.frontends.spiking.timeloop.Live."""
 
     program: Any
     name: str
-    specs: list[NeuronSpec]
-    neurons: list[tuple[str, Any, Any]]
-    """Path, module and row of each neuron, by index."""
-    batch_axis: int
-    r: TorchReader = field(init=False)
-    seen: dict[Any, str] = field(factory=dict)
-    series: dict[str, Series] = field(factory=dict)
-    copies: dict[int, list[str]] = field(factory=dict)
-    """Names of the folded nodes of each neuron; more than one means that the steps differ."""
-    counts: dict[int, int] = field(factory=dict)
-    """How often each neuron was traced."""
-    times: set[int] = field(factory=set)
+    neurons: Sequence[Any]
+    time_axis: int | None = None
+    """Which axis of the input is time, None where it has none."""
+    whole_calls: int = 1
+    """How often forward was called in the trace."""
+    graph: Any = field(init=False)
+    env: dict[Any, Any] = field(factory=dict)
+    seen: dict[Any, Any] = field(factory=dict)
+    consts: dict[Any, Any] = field(factory=dict)
+    """Tensors, by their nodes in the folded graph."""
+    digests: dict[Any, Any] = field(factory=dict)
+    """What known tensors hold, by their nodes."""
+    owners: dict[Any, str] = field(factory=dict)
+    sites: dict[Any, Site] = field(factory=dict)
     source: Any = None
-    """The placeholder of the network's input."""
-    readouts: set[str] = field(factory=set)
-    outputs: list[str] = field(factory=list)
+    """The node of the network's input in the folded graph: that of one step."""
+    handed: dict[Any, str] = field(factory=dict)
+    """Nodes of further inputs, the states that the caller hands over."""
+    results: list[Any] = field(factory=list)
 
     def run(self) -> None:
-        """Read all nodes."""
-        self.r = TorchReader(self.program, Graph(self.name), self.batch_axis)
+        """Read all nodes; raises DiagnosticError AKC0383, AKC0393, NeedsTime."""
+        import torch
+
+        self.graph = torch.fx.Graph()
         states = states_of(self.program)
         for node in self.program.graph_module.graph.nodes:
             if node.op == "placeholder":
                 self.placeholder(node, states)
             elif node.op == "get_attr":
-                self.r.store(node.name, getattr(self.program.graph_module, node.target))
-            elif node.op == "call_function":
-                self.call(node)
+                self.env[node] = self.constant(getattr(self.program.graph_module, node.target), node.name)
+            elif node.op == "call_function" and short_name(node) not in NOTHING:
+                self.env[node] = self.call(node)
             elif node.op == "output":
-                self.outputs = [self.result(v) for v in _leaves(node.args[0])]
-        if self.r.faults:
-            raise DiagnosticError(self.r.faults)
-        self.check_copies()
+                self.results = list(node.args[0])
+        check_sites(self)
 
-    def result(self, node: Any) -> str:
-        """Name of a result of the network; a sum that grew over all steps is a read-out."""
-        name = self.r.name(node)
-        if name in self.series and self.series[name].dim == GROWN:
-            self.readout(node, self.series.pop(name).value, "sum")
-        return name
+    def value(self, argument: Any) -> Any:
+        """The value of an argument that is a node."""
+        return self.env[argument]
+
+    # -- what the trace starts from ---------------------------------------------------------------
 
     def placeholder(self, node: Any, states: Mapping[str, tuple[str, Any]]) -> None:
         if node.name in states:
-            self.r.owners[node.name] = states[node.name][0]
-            self.r.store(node.name, states[node.name][1])
+            owner, tensor = states[node.name]
+            self.env[node] = self.constant(tensor, node.name, owner)
         elif self.source is None:
-            self.source = node
-            value = node.meta["val"]
-            self.r.graph.types[node.name] = Tensor("float32", tuple(value.shape))
-
-    def call(self, node: Any) -> None:
-        if self.r.folded(node):
-            return
-        if is_part(node):
-            self.part(node)
-            return
-        handler = SPECIAL.get(_short_target(node))
-        if handler is not None and handler(self, node):
-            return
-        self.general(node)
-
-    def general(self, node: Any) -> None:
-        """An ordinary operator: the one that was seen before with the same operands, or a new one."""
-        key = self.key(node)
-        if key in self.seen:
-            self.r.aliases[node.name] = self.seen[key]
-            return
-        self.seen[key] = node.name
-        late = [a for a in node.all_input_nodes if self.r.name(a) in self.series]
-        if late:
-            raise error(
-                "AKC0383",
-                f"{_short_target(node)} works on values of all steps at once (of '{node.name}')",
-                origin=self.r.source(node),
-                help="move it into the loop, or behind a sum or mean over time",
-            )
-        self.r.note_types(node)
-        handle(self.r, node)
-
-    def key(self, node: Any) -> Any:
-        def canonical(argument: Any) -> Any:
-            if hasattr(argument, "all_input_nodes"):
-                name = self.r.name(argument)
-                return ("constant", self.contents(name)) if name in self.r.tensors else ("value", name)
-            if isinstance(argument, list | tuple):
-                return tuple(canonical(a) for a in argument)
-            return repr(argument)
-
-        return (
-            str(node.target),
-            canonical(node.args),
-            tuple((k, canonical(v)) for k, v in sorted(node.kwargs.items())),
-        )
-
-    def contents(self, name: str) -> Any:
-        """What a constant holds: copies for each step are the same layer where they hold the same numbers."""
-        array = self.r.graph.constants.get(name)
-        return (array.shape, array.tobytes()) if array is not None else id(self.r.tensors[name])
-
-    def part(self, node: Any) -> None:
-        """operator.getitem of several results, of the input's steps, or of a maximum over time."""
-        base, index = self.r.name(node.args[0]), node.args[1]
-        if base.startswith(STEP):
-            self.step_input(node, int(base.removeprefix(STEP)), index)
-        elif base in self.readouts:
-            self.r.aliases[node.name] = base
+            self.env[node] = self.input(node)
         else:
-            self.r.aliases[node.name] = f"{base}:{index}"
+            made = self.placed(node.name, node.meta["val"])
+            self.handed[made] = node.name
+            self.env[node] = Step(made, EACH)
 
-    def step_input(self, node: Any, dim: int, t: int) -> None:
-        """One step of the input."""
-        shape = list(self.source.meta["val"].shape)
-        steps = shape.pop(dim)
-        self.times.add(t % steps)
-        name = f"{self.source.name}:step"
-        self.r.graph.types.setdefault(name, Tensor("float32", tuple(shape)))
-        self.r.aliases[node.name] = name
+    def input(self, node: Any) -> Any:
+        """The network's input: the same at each step, or with a time axis."""
+        import torch
 
-    def neuron(self, node: Any) -> bool:
-        x, index = self.r.name(node.args[0]), int(node.args[1])
-        self.counts[index] = self.counts.get(index, 0) + 1
-        key = ("neuron", x, index)
-        if key in self.seen:
-            self.r.aliases[node.name] = self.seen[key]
-            return True
-        self.seen[key] = node.name
-        self.copies.setdefault(index, []).append(node.name)
-        types = [Tensor("float32", tuple(value.shape)) for value in node.meta["val"]]
-        outputs = (f"{node.name}:0", f"{node.name}:1")
-        path = self.neurons[index][0] or self.name
-        self.r.graph.add(
-            Node(
-                kind="neuron",
-                inputs=(x,),
-                outputs=outputs,
-                attributes={"spec": self.specs[index]},
-                name=path,
-                source=(path,),
-            ),
-            *types,
-        )
-        return True
+        whole = node.meta["val"]
+        if self.time_axis is None:
+            self.source = self.placed(node.name, whole)
+            return Step(self.source, EACH)
+        shape = list(whole.shape)
+        steps = shape.pop(self.time_axis)
+        self.source = self.placed(node.name, torch.empty(shape, device="meta"))
+        return Timed(self.source, self.time_axis, tuple(range(steps)))
 
-    def is_neuron_value(self, name: str) -> bool:
-        """Whether a value comes straight out of a neuron."""
-        return name.rpartition(":")[0] in {n for names in self.copies.values() for n in names}
+    def placed(self, name: str, value: Any) -> Any:
+        """A placeholder of the folded graph."""
+        made = self.graph.create_node("placeholder", name, name=name)
+        made.meta["val"] = value
+        return made
 
-    def readout(self, node: Any, value: str, how: str) -> bool:
-        """A value over time becomes one without."""
-        self.r.graph.add(
-            Node(
-                kind="readout",
-                inputs=(value,),
-                outputs=(node.name,),
-                attributes={"how": how},
-                name=f"{node.name}",
-                source=self.r.source(node),
-            ),
-            self.r.graph.types[value],
-        )
-        self.readouts.add(node.name)
-        return True
+    def constant(self, tensor: Any, name: str, owner: str = "") -> Const:
+        """A known tensor; equal ones are one node, since copies of a layer at each step are the same layer."""
+        plain = tensor.detach().cpu().contiguous()
+        made = self.graph.create_node("get_attr", name, name=name)
+        made.meta["val"] = plain
+        numbers = plain.float() if plain.is_floating_point() else plain
+        digest = hashlib.sha1(numbers.numpy().tobytes()).digest()
+        self.consts[made], self.digests[made] = plain, (str(plain.dtype), tuple(plain.shape), digest)
+        if owner:
+            self.owners[made] = owner
+        return Const(plain, made)
 
-    # -- after the pass ---------------------------------------------------------------------------
+    def canonical(self, argument: Any) -> Any:
+        """An argument such that those which give the same are equal."""
+        if isinstance(argument, list | tuple):
+            return tuple(self.canonical(a) for a in argument)
+        if hasattr(argument, "all_input_nodes"):
+            return self.digests.get(argument, argument)
+        return repr(argument)
+
+    # -- one node after the other -----------------------------------------------------------------
+
+    def call(self, node: Any) -> Any:
+        name, operands = short_name(node), [self.value(a) for a in node.all_input_nodes]
+        if name == "neuron":
+            return self.neuron(node)
+        self.refuse_random(node, name)
+        if name == "getitem":
+            base = self.value(node.args[0])
+            if isinstance(base, Many):
+                return base.parts[node.args[1]]
+        known = self.known(node, name, operands)
+        if known is not None:
+            return known
+        if name in ALIASES and _same_kind(node) and not (name.endswith("dropout") and node.args[2]):
+            return self.value(node.args[0])
+        if name in WITH_TIME and (found := WITH_TIME[name](self, node)) is not None:
+            return found
+        operands = [self.value(a) for a in node.all_input_nodes]
+        if any(isinstance(v, Timed) for v in operands):
+            found = TIMED[name](self, node) if name in TIMED else None
+            if found is not None:
+                return found
+            whole = [v for v in operands if isinstance(v, Timed) and v.whole is None]
+            if whole:
+                raise DiagnosticError(self.fault(node, f"{name} works on values of all steps at once", BEHIND))
+        return self.general(node)
+
+    def refuse_random(self, node: Any, name: str) -> None:
+        """Encoders draw spikes at random, or come from snnTorch's spikegen."""
+        frames = [line for line in str(node.meta.get("stack_trace", "")).splitlines() if "snntorch/spikegen.py" in line]
+        if name in RANDOM or frames:
+            what = f"spikegen.{frames[0].rpartition(' in ')[2]}" if frames else name
+            raise DiagnosticError(self.placed_fault(REFUSALS["encoder-inside"].diagnostic("", what), node))
+
+    def known(self, node: Any, name: str, operands: list[Any]) -> Const | None:
+        """The value of a node whose operands are all known, or that takes a shape only."""
+        import torch
+
+        value = node.meta.get("val")
+        if not hasattr(value, "shape"):
+            return None
+        if name in ALIKE:
+            node = _with_operand(node, torch.empty(tuple(shape_of(node.args[0])), dtype=node.args[0].meta["val"].dtype))
+        elif not all(isinstance(v, Const) for v in operands):
+            return None
+        arguments, keywords = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: self.value(n).tensor)
+        with torch.no_grad():
+            return self.constant(node.target(*arguments, **keywords), node.name)
+
+    def general(self, node: Any) -> Any:
+        """An ordinary operator on values of one step, or on values that were read out."""
+        import torch
+
+        operands = {a: self.settled(self.value(a), node) for a in node.all_input_nodes}
+        times = times_of(list(operands.values()))
+        time = common_time(times)
+        if time is None:
+            operands = {a: self.freed(v, node) for a, v in operands.items()}
+            time = FREE
+        arguments, keywords = torch.fx.node.map_arg((node.args, node.kwargs), lambda a: operands[a].node)
+        made = self.make(node.target, arguments, keywords, node, node.meta["val"])
+        if isinstance(node.meta["val"], list | tuple):
+            return Many(tuple(Step(self.part(made, i, node), time) for i in range(len(node.meta["val"]))))
+        return Step(made, time)
+
+    def make(self, target: Any, arguments: Any, keywords: Any, like: Any, value: Any = None) -> Any:
+        """A node of the folded graph: the one that was made before with the same operands, or a new one.
+
+        value: what it gives, in shape and type; worked out where it is not said.
+        """
+        key = (str(target), self.canonical(arguments), self.canonical(sorted(dict(keywords).items())))
+        if key not in self.seen:
+            made = self.graph.create_node("call_function", target, tuple(arguments), dict(keywords), name=like.name)
+            made.meta.update({k: like.meta[k] for k in ("nn_module_stack", "stack_trace") if k in like.meta})
+            made.meta["val"] = _worked_out(made) if value is None else value
+            self.seen[key] = made
+        return self.seen[key]
+
+    def part(self, made: Any, index: int, like: Any) -> Any:
+        """One of several results of a folded node."""
+        return self.make(operator.getitem, (made, index), {}, like, made.meta["val"][index])
+
+    # -- values that lose their time --------------------------------------------------------------
+
+    def settled(self, value: Any, node: Any) -> Any:
+        """A value of one step, or free: what is still a sum, a peak or a list of slots is read out."""
+        if isinstance(value, Slots):
+            value = resolved(self, value, node)
+        if isinstance(value, Timed) and value.whole is not None:
+            return value.whole
+        if isinstance(value, Total):
+            return read_total(self, value, node)
+        if isinstance(value, Peak):
+            return read_peak(self, value, node)
+        if isinstance(value, Timed | Many):
+            raise DiagnosticError(self.fault(node, f"{short_name(node)} works on values of all steps at once", BEHIND))
+        return value
+
+    def freed(self, value: Any, node: Any) -> Any:
+        """A value behind a read-out: that of its one step."""
+        if isinstance(value, Const) or value.time == FREE:
+            return value
+        steps = {} if value.time == EACH else {value.time: 1.0}
+        return Step(self.read(value.node, "weighted" if steps else "last", steps, node), FREE)
+
+    def read(self, x: Any, how: str, steps: Mapping[int, float], like: Any) -> Any:
+        """A read-out of a folded node over time; steps: the factor of each, for how=weighted and how=max."""
+        return self.make(READ, (x, how, tuple(sorted(steps.items()))), {}, like, x.meta["val"])
+
+    # -- neurons ----------------------------------------------------------------------------------
+
+    def neuron(self, node: Any) -> Many:
+        x, given, which, index = node.args[0], node.args[1], node.args[2], int(node.args[3])
+        live = self.neurons[index]
+        value = self.settled(v, node) if not isinstance(v := self.value(x), Timed) else v
+        if live.takes_time:
+            if not isinstance(value, Timed) or value.dim != 0:
+                what = f"'{live.path}' takes all steps at once, and gets a value without a time axis in front"
+                raise NeedsTime(DiagnosticError(self.fault(node, what, "give the example with its time axis first")))
+        elif isinstance(value, Timed) or value.time == FREE:
+            what = f"'{live.path}' ({type(live.module).__name__}) gets a value of several steps"
+            raise DiagnosticError(self.fault(node, what, ONE_STEP))
+        site = self.site(node, index, value)
+        time = len(site.calls)
+        names = [live.row.states[i] for i in which]
+        site.calls.append(Call({name: self.value(a) for name, a in zip(names, given)}, node))
+        if isinstance(value, Timed):
+            site.at_once = len(value.steps)
+            self.check_whole(node, value, time)
+            return Many(tuple(Timed(part, 0, value.steps, value.kept) for part in site.parts))
+        if isinstance(value, Step) and value.time not in (EACH, time):
+            what = f"'{live.path}' reads step {value.time} when it runs for step {time}"
+            raise DiagnosticError(self.fault(node, what, ONE_STEP))
+        return Many(tuple(Step(part, time) for part in site.parts))
+
+    def check_whole(self, node: Any, value: Timed, call: int) -> None:
+        """A neuron that takes all steps takes them once, in their order."""
+        if call or value.steps != tuple(range(len(value.steps))):
+            what = f"'{self.neurons[int(node.args[3])].path}' gets its steps in several calls, or in another order"
+            raise DiagnosticError(self.fault(node, what, "give it all steps at once"))
+
+    def site(self, node: Any, index: int, x: Any) -> Site:
+        """The place in the network where this module reads this value."""
+        key = ("site", index, x.node)
+        if key not in self.seen:
+            made = self.graph.create_node("call_function", node.target, (x.node, index), {}, name=node.name)
+            made.meta.update({k: node.meta[k] for k in ("nn_module_stack", "stack_trace") if k in node.meta})
+            made.meta["val"] = [_one_step(v, x) for v in node.meta["val"]]
+            self.seen[key] = made
+            parts = tuple(self.part(made, i, node) for i in range(len(node.meta["val"])))
+            self.sites[made] = Site(index, made, parts)
+        return self.sites[self.seen[key]]
 
     @property
     def steps(self) -> int:
         """How many steps the trace shows; 1 for a network that is one step."""
-        return max([len(self.times), *self.counts.values()])
+        return max((site.steps for site in self.sites.values()), default=0) // self.whole_calls or 1
 
-    def check_copies(self) -> None:
-        """Every neuron must read the same at every step."""
-        faults = []
-        for index, names in self.copies.items():
-            if len(names) > 1:
-                path, module, _ = self.neurons[index]
-                faults.append(self.difference(path, type(module).__name__, names))
-        uneven = {self.neurons[i][0] for i, n in self.counts.items() if n != self.steps}
-        if uneven and not faults:
-            faults.append(
-                Diagnostic(
-                    code="AKC0383", message=f"{', '.join(sorted(uneven))} run at some steps only", origin=tuple(uneven)
-                )
-            )
-        if faults:
-            raise DiagnosticError(faults)
+    # -- faults -----------------------------------------------------------------------------------
 
-    def difference(self, path: str, kind: str, names: list[str]) -> Diagnostic:
-        """Why a neuron reads something else at another step: its own past, or another layer."""
-        producers = self.r.graph.producers()
-        read = [producers[f"{n}:0"].inputs[0] for n in names]
-        norms = [producers[x] for x in read if x in producers and producers[x].kind == "batch_norm"]
-        if norms:
-            owner = norms[0].source[0].rpartition(".")[0] if norms[0].source else ""
-            return REFUSALS["per-step-norm"].diagnostic(owner or path, "one BatchNorm a step, as in BNTT")
-        return Diagnostic(
-            code="AKC0383",
-            origin=(path,),
-            message=f"'{path}' ({kind}) does not get the same layers at every step "
-            f" ({len(names)} different inputs in {self.steps} steps)",
-            help=(
-                "spikes that go back into an earlier layer need snn.RLeaky and --host=allow",
-                "layers with other weights at other steps (BNTT) cannot run: the chip has one program",
-            ),
-        )
+    def fault(self, node: Any, message: str, help: Any, origin: str = "", code: str = "AKC0383") -> Diagnostic:
+        """A refusal at the line of the user's code that made a node."""
+        path = origin or self.path(node)
+        plain = Diagnostic(code=code, message=message, help=help, origin=(path,) if path else ())
+        return self.placed_fault(plain, node)
+
+    def path(self, node: Any) -> str:
+        """Path of the innermost module that made a node."""
+        stack = list(node.meta.get("nn_module_stack", {}).values())
+        return str(stack[-1][0]).split("@")[0] if stack else ""
+
+    def placed_fault(self, said: Diagnostic, node: Any) -> Diagnostic:
+        """The same fault at the user's line."""
+        span: Span | None = line_of_trace(str(node.meta.get("stack_trace", "")))
+        return said if span is None else evolve(said, span=span, label="here")
 
 
-STEP = "steps of the input along "
-GROWN = -99
-"""The time axis of a series that was added up in the loop: there is none."""
+BEHIND = "move it into the loop, or behind a sum or mean over time"
+ONE_STEP = (
+    "a neuron reads what the layers in front of it give at the same step",
+    "spikes that go back into an earlier layer need snn.RLeaky and --host=allow",
+)
 
 
-def _short_target(node: Any) -> str:
-    parts = str(node.target).split(".")
-    return parts[1] if len(parts) > 1 else parts[0]
+def common_time(times: set[Time]) -> Time | None:
+    """The time of what is made of values of these times; None where they must be freed first."""
+    rest = times - {EACH}
+    if len(rest) > 1 or (FREE in rest and EACH in times):
+        return None
+    return next(iter(rest), EACH if times else FREE)
 
 
-def _leaves(results: Any) -> list[Any]:
-    if isinstance(results, list | tuple):
-        return [leaf for part in results for leaf in _leaves(part)]
-    return [results] if hasattr(results, "name") else []
+def _worked_out(node: Any) -> Any:
+    """What a node gives, in shape and type."""
+    import torch
+
+    def meta(n: Any) -> Any:
+        value = n.meta["val"]
+        return torch.empty(tuple(value.shape), dtype=value.dtype, device="meta")
+
+    arguments, keywords = torch.fx.node.map_arg((node.args, node.kwargs), meta)
+    keywords = {k: v for k, v in keywords.items() if k not in ("device", "pin_memory", "layout")}
+    return node.target(*arguments, **keywords)
 
 
-def _select(f: Folder, node: Any) -> bool:
-    x, dim, t = node.args
-    if x is f.source and len(x.meta["val"].shape) > 2 and f.batch_axis == 0:
-        f.step_input(node, dim, t)
-        return True
-    series = f.series.get(f.r.name(x))
-    if series is not None and dim == series.dim and t in (-1, series.count - 1):
-        return f.readout(node, series.value, "last")
-    return False
+def _one_step(value: Any, x: Any) -> Any:
+    """What one step of a traced result is in shape, where x is the neuron's input."""
+    import torch
+
+    if not isinstance(x, Timed):
+        return value
+    rest = tuple(value.shape[1:])
+    return torch.empty((1, *rest) if x.kept else rest, dtype=value.dtype, device="meta")
 
 
-def _unbind(f: Folder, node: Any) -> bool:
-    dim = node.args[1] if len(node.args) > 1 else 0
-    if node.args[0] is not f.source:
-        return False
-    f.r.aliases[node.name] = f"{STEP}{dim}"
-    return True
+def _same_kind(node: Any) -> bool:
+    before, after = node.args[0].meta["val"], node.meta["val"]
+    return tuple(before.shape) == tuple(after.shape) and before.dtype == after.dtype
 
 
-def _stack(f: Folder, node: Any) -> bool:
-    values = {f.r.name(v) for v in node.args[0]}
-    if len(values) != 1:
-        return False
-    dim = node.args[1] if len(node.args) > 1 else 0
-    f.series[node.name] = Series(values.pop(), len(node.args[0]), dim)
-    return True
+class _Shaped:
+    """A node whose first operand is another."""
+
+    def __init__(self, node: Any, operand: Any) -> None:
+        self.name, self.target, self.meta = node.name, node.target, node.meta
+        self.args, self.kwargs = (operand, *node.args[1:]), node.kwargs
 
 
-def _reduce(f: Folder, node: Any) -> bool:
-    """sum, mean or max over the time axis of a series, or of values of layers that take all steps at once."""
-    x = f.r.name(node.args[0])
-    dims = node.args[1] if len(node.args) > 1 else None
-    dims = tuple(dims) if isinstance(dims, list | tuple) else (dims,)
-    how = REDUCTIONS[_short_target(node)]
-    series = f.series.get(x)
-    if series is not None and dims == (series.dim,):
-        return f.readout(node, series.value, how)
-    if series is None and f.batch_axis == 1 and dims == (0,) and f.is_neuron_value(x):
-        return f.readout(node, x, how)
-    return False
-
-
-def _add(f: Folder, node: Any) -> bool:
-    """Sums that grow by the same value at each step."""
-    x, y = node.args[:2]
-    if not (hasattr(x, "name") and hasattr(y, "name")):
-        return False
-    left, right = f.r.name(x), f.r.name(y)
-    grown = f.series.get(left, Series(left, 1, GROWN)) if left not in f.r.tensors else None
-    if grown is None and f.is_neuron_value(right) and not np.any(f.r.graph.constants[left]):
-        f.series[node.name] = Series(right, 1, GROWN)
-        return True
-    if grown is not None and grown.value == right and f.is_neuron_value(right):
-        f.series[node.name] = Series(right, grown.count + 1, GROWN)
-        return True
-    return False
-
-
-def _cat(f: Folder, node: Any) -> bool:
-    """Sums over equal windows of the loop, side by side."""
-    parts = [f.series[name] for v in node.args[0] if (name := f.r.name(v)) in f.series]
-    dim = node.args[1] if len(node.args) > 1 else 0
-    alike = all(p.dim == GROWN and p.value == parts[0].value for p in parts)
-    if len(parts) != len(node.args[0]) or not alike or dim not in (1, -1):
-        return False
-    counts = [p.count for p in parts]
-    total = sum(counts)
-    ends = [k * total // len(counts) for k in range(len(counts) + 1)]
-    if counts != [b - a for a, b in pairwise(ends)] or len(f.r.graph.types[parts[0].value].shape) != 2:
-        return False
-    value = parts[0].value
-    shape = f.r.graph.types[value].shape
-    f.r.graph.add(
-        Node(
-            kind="windows",
-            inputs=(value,),
-            outputs=(node.name,),
-            attributes={"count": len(counts)},
-            name=node.name,
-            source=f.r.source(node),
-        ),
-        Tensor("float32", (shape[0], shape[1] * len(counts))),
-    )
-    f.readouts.add(node.name)
-    return True
-
-
-def _neuron(f: Folder, node: Any) -> bool:
-    return f.neuron(node)
-
-
-SPECIAL: dict[str, Callable[[Folder, Any], bool]] = {
-    "neuron": _neuron,
-    "select": _select,
-    "unbind": _unbind,
-    "stack": _stack,
-    "add": _add,
-    "cat": _cat,
-    **dict.fromkeys(REDUCTIONS, _reduce),
-}
+def _with_operand(node: Any, operand: Any) -> Any:
+    return _Shaped(node, operand)

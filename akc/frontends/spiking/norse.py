@@ -7,6 +7,7 @@ v_th, time constants and dt are read from the live cells.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from attrs import evolve
 from akc.frontends.graph.graph import Node
 from akc.frontends.spiking.reader import NeuronSpec, SpikingOptions
 from akc.frontends.spiking.snntorch import numbers
-from akc.frontends.spiking.timeloop import NeuronRow, read_loop
+from akc.frontends.spiking.timeloop import NeuronRow, Shape, read_loop
 from akc.ir.module import Module
 from akc.ir.ops import snn, snn_models
 
@@ -36,6 +37,7 @@ def _spec(
     """A reader of cell.p, cell.dt, and of the recurrent weights."""
 
     def read(cell: Any, options: SpikingOptions, path: str) -> NeuronSpec:
+        _note_state(cell)
         settings: dict[str, Any] = {"dt": float(options.dt or cell.dt)} if dt else {}
         if reset:
             settings["reset"] = "subtract" if cell.p.reset_method.__name__ == "reset_subtract" else "value"
@@ -74,16 +76,42 @@ def _weighted(cell: Any, x: Any) -> Any:
     return torch.nn.functional.linear(x, cell.input_weights)
 
 
-def _spikes(cell: Any, spikes: Any, membrane: Any) -> Any:
-    return spikes, None
+def _given(cell: Any, shape: Shape, states: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the state that is passed to forward."""
+    state = states[0] if states else named.get("state")
+    return {} if state is None else dict(state._asdict())
 
 
-def _voltage(cell: Any, spikes: Any, membrane: Any) -> Any:
-    return membrane, None
+_STATES: dict[str, Any] = {}
+"""Classes of states by the class of their cell; they are noted before tracing, where no tensor may be made."""
 
 
-def _row(name: str, how: str, read: Any, verdict: str = "approximate", **fields: Any) -> NeuronRow:
-    return NeuronRow(name=name, verdict=verdict, how=how, read=read, **{"result": _spikes, **fields})
+def _note_state(cell: Any) -> None:
+    import torch
+
+    _STATES[type(cell).__name__] = type(cell.state_fallback(torch.zeros(1, 1, 1)))
+
+
+def _state(cell: Any, new: dict[str, Any], over_time: bool) -> Any:
+    """The cell's own state, made of the parts that are known; of layers with time, that of the last step."""
+    kind = _STATES[type(cell).__name__]
+    return kind(**{name: new[name][-1] if over_time else new[name] for name in kind._fields})
+
+
+def _fields(*states: str, membrane: bool = False, over_time: bool = False) -> dict[str, Any]:
+    """Fields of a row whose cell has these states; membrane: whether it gives that in place of spikes."""
+
+    def result(cell: Any, spikes: Any, new: dict[str, Any]) -> Any:
+        return new["v"] if membrane else spikes, _state(cell, {name: new[name] for name in states}, over_time)
+
+    return {"states": states, "given": _given, "result": result, "over_time": over_time}
+
+
+def _row(name: str, how: str, read: Any, states: str = "v i", verdict: str = "approximate", **fields: Any) -> NeuronRow:
+    """A row of a cell; the layer with time of the same name without Cell is one more."""
+    before = fields.pop("before", None)
+    rest = {} if before is None else {"before": before}
+    return NeuronRow(name=name, verdict=verdict, how=how, read=read, **rest, **_fields(*states.split(), **fields))
 
 
 _BY_RATE = "by rate, fitted to the neuron's simulated staircase"
@@ -94,7 +122,6 @@ _HOST = "potentials on the chip, neuron and feedback on the host"
 _FITTED = "exact on the host (--host=allow); by rate with --fit and samples only, which reports the error"
 
 LIF = ("tau_syn_inv", "tau_mem_inv", "v_leak", "v_th", "v_reset")
-LSNN = (*LIF, "tau_adapt_inv", "beta")
 LI = ("tau_syn_inv", "tau_mem_inv", "v_leak")
 LSNN = (*LIF, "tau_adapt_inv", "beta")
 ADAPTATION = ("tau_ada_inv", "adaptation_current", "adaptation_spike")
@@ -144,31 +171,35 @@ ROWS: dict[str, NeuronRow] = {
             "LIFBoxCell",
             f"{_BY_RATE}; exact with dt / tau = 1",
             _spec(snn.LifBox, "tau_mem_inv", "v_leak", "v_th", "v_reset", reset=True),
+            "v",
         ),
         _row("LIFCell", _CURRENT_LOST, _spec(snn.Lif, *LIF)),
         _row("LIF", _CURRENT_LOST, _spec(snn.Lif, *LIF), over_time=True),
-        _row("IAFCell", _BY_RATE, _spec(snn.Iaf, "v_th", "v_reset", dt=False)),
-        _row("IAF", _BY_RATE, _spec(snn.Iaf, "v_th", "v_reset", dt=False), over_time=True),
-        _row("LICell", _LINEAR, _spec(snn.Li, *LI), result=_voltage),
-        _row("LI", _LINEAR, _spec(snn.Li, *LI), result=_voltage, over_time=True),
-        _row("LIBoxCell", _LINEAR, _spec(snn.LiBox, "tau_mem_inv", "v_leak"), result=_voltage),
-        _row("LILinearCell", _LINEAR, _spec(snn.Li, *LI), result=_voltage, before=_weighted),
-        _row("LIFRecurrentCell", _HOST, _spec(snn.LifRecurrent, *LIF, recurrent=True), "host", before=_weighted),
+        _row("IAFCell", _BY_RATE, _spec(snn.Iaf, "v_th", "v_reset", dt=False), "v"),
+        _row("IAF", _BY_RATE, _spec(snn.Iaf, "v_th", "v_reset", dt=False), "v", over_time=True),
+        _row("LICell", _LINEAR, _spec(snn.Li, *LI), membrane=True),
+        _row("LI", _LINEAR, _spec(snn.Li, *LI), membrane=True, over_time=True),
+        _row("LIBoxCell", _LINEAR, _spec(snn.LiBox, "tau_mem_inv", "v_leak"), "v", membrane=True),
+        _row("LILinearCell", _LINEAR, _spec(snn.Li, *LI), membrane=True, before=_weighted),
+        _row(
+            "LIFRecurrentCell", _HOST, _spec(snn.LifRecurrent, *LIF, recurrent=True), "z v i", "host", before=_weighted
+        ),
         _row(
             "LIFRecurrent",
             _HOST,
             _spec(snn.LifRecurrent, *LIF, recurrent=True),
+            "z v i",
             "host",
             before=_weighted,
             over_time=True,
         ),
-        _row("LSNNCell", _FITTED, _spec(snn.Lsnn, *LSNN), "host"),
-        _row("LSNN", _FITTED, _spec(snn.Lsnn, *LSNN), "host", over_time=True),
-        _row("LIFExCell", _FITTED, _exponential(snn_models.LifEx), "host"),
-        _row("LIFEx", _FITTED, _exponential(snn_models.LifEx), "host", over_time=True),
-        _row("LIFAdExCell", _FITTED, _exponential(snn_models.LifAdex, *ADAPTATION), "host"),
-        _row("LIFAdEx", _FITTED, _exponential(snn_models.LifAdex, *ADAPTATION), "host", over_time=True),
-        _row("IzhikevichCell", _FITTED, _izhikevich, "host"),
+        _row("LSNNCell", _FITTED, _spec(snn.Lsnn, *LSNN), "v i b", "host"),
+        _row("LSNN", _FITTED, _spec(snn.Lsnn, *LSNN), "v i b", "host", over_time=True),
+        _row("LIFExCell", _FITTED, _exponential(snn_models.LifEx), "v i", "host"),
+        _row("LIFEx", _FITTED, _exponential(snn_models.LifEx), "v i", "host", over_time=True),
+        _row("LIFAdExCell", _FITTED, _exponential(snn_models.LifAdex, *ADAPTATION), "v i a", "host"),
+        _row("LIFAdEx", _FITTED, _exponential(snn_models.LifAdex, *ADAPTATION), "v i a", "host", over_time=True),
+        _row("IzhikevichCell", _FITTED, _izhikevich, "v u", "host"),
         NeuronRow(name="SequentialState", verdict="exact", how="a container"),
         NeuronRow(name="Lift", verdict="exact", how="a container: its module at every step"),
         *(

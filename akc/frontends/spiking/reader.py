@@ -79,7 +79,8 @@ class NeuronSpec:
     kind: the operation; parameters: its number_or_weight fields, as numbers or arrays that broadcast
     against the source shape without its batch axis; settings: its other fields; gain: factor on the
     input current; factor: height of a spike (snnTorch's graded_spikes_factor); feedback: a node whose
-    operand is the neuron's own spikes, or None; weights: of layers with gates, in the order of the text.
+    operand is the neuron's own spikes, or None; weights: of layers with gates, in the order of the text; touch: what
+    code around the neuron does to its membrane, as the fields start, keep, drop ... of snn.Neuron.
     """
 
     kind: type[snn.Neuron]
@@ -89,6 +90,7 @@ class NeuronSpec:
     factor: Any = 1.0
     feedback: Node | None = None
     weights: dict[str, Array] = field(factory=dict)
+    touch: dict[str, Any] = field(factory=dict)
 
 
 Shape = tuple[int, ...]
@@ -176,6 +178,16 @@ def emit_time(b: Builder, node: Node) -> None:
     b.hold(node.output, name, held.axes, b.batch[node.inputs[0]])
 
 
+def emit_readout(b: Builder, node: Node) -> None:
+    """The time axis goes; `weights` [T] of a sum say what each step counts."""
+    x = node.inputs[0]
+    held = b.held[x]
+    weights = node.constants.get("weights")
+    fields: dict[str, Any] = {} if weights is None else {"weights": b.weight(node.name, "weights", weights)}
+    name = b.op(READOUT_OPS[node["how"]], node.name, node.source, x=held.name, **fields)
+    b.hold(node.output, name, held.axes, b.batch[x])
+
+
 READOUT_OPS: dict[str, type[Op]] = {
     "count": host.Sum,
     "sum": host.Sum,
@@ -184,14 +196,6 @@ READOUT_OPS: dict[str, type[Op]] = {
     "max": host.Max,
     "last": host.Last,
 }
-
-
-def emit_readout(b: Builder, node: Node) -> None:
-    """The time axis goes."""
-    x = node.inputs[0]
-    held = b.held[x]
-    name = b.op(READOUT_OPS[node["how"]], node.name, node.source, x=held.name)
-    b.hold(node.output, name, held.axes, b.batch[x])
 
 
 def emit_windows(b: Builder, node: Node) -> None:
@@ -212,7 +216,8 @@ def emit_neuron(b: Builder, node: Node) -> None:
     b.batch |= dict.fromkeys(node.outputs, b.batch[x])
     if np.any(np.asarray(spec.gain) != 1):
         current = _scaled(b, node, current, x, axes, spec.gain, "gain")
-    numbers = {key: _number(b, node, node.outputs[1], axes, key, value) for key, value in spec.parameters.items()}
+    given = {**spec.parameters, **spec.touch}
+    numbers = {key: _number(b, node, node.outputs[1], axes, key, value) for key, value in given.items()}
     weights = {key: b.weight(node.name, key, array) for key, array in spec.weights.items()}
     fields = {"x": current, **numbers, **weights, **spec.settings}
     if spec.feedback is not None:
@@ -248,7 +253,7 @@ def _neuron_axes(b: Builder, x: str, spec: NeuronSpec) -> Axes:
     if (
         usual is None
         or b.batch[x] != 0
-        or all(np.size(v) == 1 for v in (*spec.parameters.values(), spec.gain, spec.factor))
+        or all(np.size(v) == 1 for v in (*spec.parameters.values(), *spec.touch.values(), spec.gain, spec.factor))
     ):
         return b.held[x].axes
     return usual

@@ -1,124 +1,200 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a folded time loop to a network: its steps, its input, and which of its results is read how."""
+"""From a folded time loop to a network: its steps, its input, and how each of its results is read.
+
+A result that forward has read out over time is what it is. One that holds all steps, or one step of a network that is
+no more than that, is read as --readout says. All results become outputs, in their order, under the names of a dict.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from akc.base.diagnostics import DiagnosticError, error
-from akc.frontends.graph.graph import Input, Node
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.frontends.graph.recognise import recognise
 from akc.frontends.graph.simplify import join_constants
 from akc.frontends.spiking.fold import Folder
-from akc.frontends.spiking.reader import NeuronSpec, SpikingOptions, ask_for_readout, build_spiking
+from akc.frontends.spiking.one_step import graph_of, how_read, is_membrane, is_spikes
+from akc.frontends.spiking.over_time import need_ordered, resolved
+from akc.frontends.spiking.reader import SpikingOptions, ask_for_readout, build_spiking
+from akc.frontends.spiking.states import undelivered
+from akc.frontends.spiking.values import EACH, FREE, Const, Slots, Timed
 from akc.ir.module import Module
 
-KEEP_LAST_AXIS = ("dense", "neuron", "readout", "relu", "affine")
-"""Kinds of nodes that work on the last axis or on each element, whatever stands in front."""
+
+@frozen(eq=False)
+class Result:
+    """A result of forward: its folded node, its name in a dict or "", and whether it still has its time axis."""
+
+    node: Any
+    name: str
+    timed: bool
 
 
-def folded_module(folded: Folder, options: SpikingOptions, steps: int | None) -> Module:
+def folded_module(f: Folder, options: SpikingOptions) -> Module:
     """The module of the folded step, read the way the trace or the user says."""
-    looped = folded.steps > 1
-    if steps is None:
-        steps = folded.steps if looped else options.need_steps(f"one step of {folded.name}")
+    results = _results(f)
+    looped = f.steps > 1 or f.time_axis is not None
+    asks = options.steps is None and all(r.timed for r in results)
+    steps = f.steps if looped else options.need_steps(f"one step of {f.name}", asks)
     if looped and options.steps not in (None, steps):
         raise error(
             "AKC0380",
-            f"the loop of {folded.name} has {steps} steps, --steps says {options.steps}",
+            f"the loop of {f.name} has {steps} steps, --steps says {options.steps}",
             help="leave --steps out, or change the loop",
         )
-    over_time = folded.batch_axis == 1
-    coding = options.coding or ("spikes" if folded.times or over_time else "direct")
-    _name_input(folded)
-    if over_time:
-        _drop_time_axis(folded)
-    readout = _choose_output(folded, options, looped)
-    folded.r.graph.drop_dead()
-    recognise(folded.r.graph)
-    join_constants(folded.r.graph)
-    return build_spiking(folded.r.graph, steps, coding, readout)
+    if looped and f.handed:
+        options.note(
+            f"forward's {', '.join(f.handed.values())} is taken to be at rest, as a state before the first step"
+        )
+    chosen, readout = _chosen(f, results, options)
+    graph, names = graph_of(f, [r.node for r in chosen])
+    if not graph.inputs:
+        raise error("AKC0314", f"no result of {f.name} depends on the input")
+    graph.outputs = names
+    for name, result in zip(names, chosen):
+        _rename(graph, name, result.name)
+    recognise(graph)
+    join_constants(graph)
+    coding = options.coding or ("spikes" if f.time_axis is not None else "direct")
+    return build_spiking(graph, steps, coding, readout)
 
 
-def _name_input(folded: Folder) -> None:
-    graph, name = folded.r.graph, folded.source.name
-    step = f"{name}:step"
-    if step in graph.types:
-        graph.rename_inputs({step: name})
-        graph.types[name] = graph.types.pop(step)
-    graph.inputs.append(Input(name, folded.batch_axis if step not in graph.types else 0))
+def _rename(graph: Any, value: str, wanted: str) -> None:
+    if wanted:
+        graph.nodes = [evolve(n, name=wanted) if value in n.outputs and n.kind != "neuron" else n for n in graph.nodes]
 
 
-def _drop_time_axis(folded: Folder) -> None:
-    """Layers that take all steps at once were traced with one step: its axis of length 1 goes."""
-    graph = folded.r.graph
-    for node in graph.nodes:
-        if node.kind not in KEEP_LAST_AXIS:
-            raise error(
-                "AKC0383",
-                f"{node.kind} of '{node.name}' stands between layers that take all steps at once",
-                origin=node.source,
-                help="use cells in a loop over time (LIFCell in place of LIF)",
-            )
-    graph.types = {name: evolve(kind, shape=kind.shape[1:]) for name, kind in graph.types.items()}
-    graph.inputs = [Input(each.name, 0) for each in graph.inputs]
+# -- results -------------------------------------------------------------------------------------
 
 
-def _choose_output(folded: Folder, options: SpikingOptions, looped: bool) -> str | None:
-    """Set the graph's output; the read-out still to be applied, None where the trace holds it."""
-    graph = folded.r.graph
-    made = graph.producers()
-    visible = [v for v in folded.outputs if _after_readout(folded, v, made)]
-    if visible:
-        if options.readout is not None:
-            options.note(
-                f"{folded.name} reads its answer itself; --readout {options.readout} is not used", code="AKC0388"
-            )
-        graph.outputs = visible[-1:]
-        return None
-    spikes, membranes = _candidates(folded)
-    if options.readout is None and looped and not spikes and membranes and folded.outputs[-1] not in folded.series:
-        graph.outputs = membranes[-1:]
-        return "last"
-    if options.readout is None:
-        raise ask_for_readout(folded.name)
-    wanted = spikes if options.readout == "count" else membranes
-    if options.readout == "none":
-        wanted = spikes or membranes
-    if not wanted:
-        raise _not_given(folded, options.readout)
-    graph.outputs = wanted[-1:]
-    return options.readout
+def _results(f: Folder) -> list[Result]:
+    """What forward gives; raises DiagnosticError with those that are no value of the network."""
+    found, faults = list[Result](), list[Diagnostic]()
+    for name, leaf in zip(_names(f), f.results):
+        if not hasattr(leaf, "all_input_nodes"):
+            continue
+        try:
+            found.append(_result(f, f.value(leaf), name, leaf))
+        except DiagnosticError as fault:
+            faults += fault.diagnostics
+    if f.whole_calls > 1:
+        found = _of_one_call(f, found)
+    if f.steps == 1:
+        given = [f.value(leaf) for leaf in f.results if hasattr(leaf, "all_input_nodes")]
+        faults += [lost for site in f.sites.values() if (lost := undelivered(f, site, given)) is not None]
+    if faults:
+        raise DiagnosticError(faults)
+    kept = [r for r in found if not _is_state(f, r, found)]
+    return kept or found
 
 
-def _after_readout(folded: Folder, value: str, made: Mapping[str, Node]) -> bool:
-    while value in made:
-        if value in folded.readouts:
-            return True
-        value = made[value].inputs[0] if made[value].inputs else ""
-    return False
+def _of_one_call(f: Folder, found: Sequence[Result]) -> list[Result]:
+    """The results of one call of forward, where the trace has several."""
+    each = len(found) // f.whole_calls
+    first, last = found[:each], found[-each:]
+    if any(a.node is not b.node for a, b in zip(first, last)):
+        raise error("AKC0383", f"forward of {f.name} does not give the same at every call", help="reset its states")
+    return list(last)
 
 
-def _candidates(folded: Folder) -> tuple[list[str], list[str]]:
-    """Spikes and membranes among the results, in the order of their neurons in the trace."""
-    values = [folded.series[v].value if v in folded.series else v for v in folded.outputs]
-    order = {name: i for i, names in enumerate(folded.copies.values()) for name in names}
-    own = sorted({v for v in values if folded.is_neuron_value(v)}, key=lambda v: (order[v.rpartition(":")[0]], v))
-    fires = {v for v in own if _spec_of(folded, v).kind.fires}
-    return [v for v in own if v.endswith(":0") and v in fires], [v for v in own if v.endswith(":1") or v not in fires]
+def _result(f: Folder, value: Any, name: str, leaf: Any) -> Result:
+    if isinstance(value, Const):
+        said = f.fault(leaf, f"result {leaf.name} does not depend on the input", (), code="AKC0314")
+        raise DiagnosticError(said)
+    if isinstance(value, Slots):
+        value = resolved(f, value, leaf)
+    if isinstance(value, Timed):
+        need_ordered(f, value, leaf)
+        return Result(value.node, name, True)
+    value = f.settled(value, leaf)
+    looped = f.steps > 1 or f.time_axis is not None
+    if not looped and value.time != FREE:
+        return Result(value.node, name, True)
+    if value.time == EACH and value.node in f.handed:
+        raise DiagnosticError(f.fault(leaf, f"result {leaf.name} is a state as it was given", (), code="AKC0314"))
+    return Result(f.freed(value, leaf).node, name, False)
 
 
-def _spec_of(folded: Folder, value: str) -> NeuronSpec:
-    spec: NeuronSpec = folded.r.graph.producers()[value]["spec"]
-    return spec
+def _is_state(f: Folder, result: Result, results: Sequence[Result]) -> bool:
+    """Whether a result of one step is a state that is handed on to the next step only: no membrane."""
+    part = result.timed and result.node.op == "call_function" and bool(result.node.args)
+    if not part or result.node.args[0] not in f.sites or len(results) == 1:
+        return False
+    row, index = f.neurons[f.sites[result.node.args[0]].index].row, result.node.args[1]
+    return bool(index > 0 and row.own_states[index - 1] != row.membrane)
 
 
-def _not_given(folded: Folder, readout: str) -> DiagnosticError:
+def _names(f: Folder) -> list[str]:
+    """A name for each result: its key in a dict, else nothing."""
+    from torch.utils import _pytree as tree
+
+    spec = f.program.call_spec.out_spec
+    if spec is None:
+        return [""] * len(f.results)
+    paths, _ = tree.tree_flatten_with_path(tree.tree_unflatten(list(range(spec.num_leaves)), spec))
+    return [next((str(k.key) for k in reversed(path) if isinstance(k, tree.MappingKey)), "") for path, _ in paths]
+
+
+# -- which are taken -----------------------------------------------------------------------------
+
+
+def _chosen(f: Folder, results: Sequence[Result], options: SpikingOptions) -> tuple[list[Result], str | None]:
+    """The results that become outputs, and the read-out still to be applied to them."""
+    timed, read = [r for r in results if r.timed], [r for r in results if not r.timed]
+    wanted = options.readout
+    if wanted is None:
+        if timed and not read:
+            raise ask_for_readout(f.name)
+        return list(results), None
+    if not timed:
+        return _among(f, read, wanted), None
+    if wanted == "none":
+        return (list(results) if f.steps > 1 or f.time_axis is not None else _of_a_step(f, timed)), "none"
+    return [_read_as(f, timed, wanted, options)], wanted
+
+
+def _of_a_step(f: Folder, timed: Sequence[Result]) -> list[Result]:
+    """What a network of one step gives, without the states that it hands on."""
+    own = [r for r in timed if is_membrane(f, r.node)]
+    return [r for r in timed if r not in own] or list(timed[-1:])
+
+
+def _among(f: Folder, read: Sequence[Result], wanted: str) -> list[Result]:
+    """The results that forward reads the way that is asked for; AKC0318 where there are none."""
+    ways = [how_read(f, r.node) for r in read]
+    matching = [r for r, way in zip(read, ways) if way == {wanted}]
+    if matching:
+        return matching
+    said = "; ".join(sorted({" and ".join(sorted(way)) or "a value without time" for way in ways}))
+    raise error(
+        "AKC0318",
+        f"--readout {wanted} contradicts {f.name}, whose forward reads its answer itself: {said}",
+        help=("leave --readout out", "or return the values of all steps, torch.stack(list), and choose"),
+    )
+
+
+def _read_as(f: Folder, timed: Sequence[Result], wanted: str, options: SpikingOptions) -> Result:
+    """The result that a read-out is for: the spikes, or the membranes, of the last layer."""
+    order = {site: i for i, site in enumerate(f.sites)}
+    test = is_spikes if wanted == "count" else is_membrane
+    found = [r for r in timed if test(f, r.node)]
+    if not found and wanted in ("max", "last"):
+        found = [r for r in timed if not is_spikes(f, r.node)]
+    if not found:
+        raise _not_given(f, wanted)
+    best = max(found, key=lambda r: order.get(r.node.args[0] if r.node.args else None, -1))
+    return best
+
+
+def _not_given(f: Folder, readout: str) -> DiagnosticError:
     what = "spikes" if readout == "count" else "membranes"
-    return error(
-        "AKC0379",
-        f"{folded.name} does not give the {what} of its last layer, which --readout {readout} needs",
-        help="return them from forward, or choose another read-out",
+    return DiagnosticError(
+        Diagnostic(
+            code="AKC0379",
+            message=f"{f.name} does not give the {what} of its last layer, which --readout {readout} needs",
+            help=("return them from forward, or choose another read-out",),
+        )
     )

@@ -157,6 +157,15 @@ REFUSALS: dict[str, Refusal] = {
         message="layer '{layer}' ({kind}) encodes numbers as spikes, which stays on the host",
         help=("leave it out of the module: the chip takes levels, so the rate of a pixel can go in as it is",),
     ),
+    "encoder-inside": Refusal(
+        code="AKC0393",
+        message="forward encodes its input with {kind}, at random or in time, which stays outside of the network",
+        help=(
+            "take the encoder out of forward and feed x itself: the chip takes levels, so the rate of a pixel can go"
+            " in as it is",
+            "or let forward take the spikes, with a time axis: x[t] at step t",
+        ),
+    ),
     "branches": Refusal(
         code="AKC0394",
         message="layer '{layer}' ({kind}) joins branches; a program of the AKD1000 is a chain of layers",

@@ -6,7 +6,8 @@ The equations are those of snnTorch 1.0.0 (snntorch/_neurons).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from akc.base.diagnostics import DiagnosticError
 from akc.frontends.graph.graph import Node
 from akc.frontends.spiking.reader import NeuronSpec, SpikingOptions, pair
 from akc.frontends.spiking.refusals import REFUSALS
-from akc.frontends.spiking.timeloop import NeuronRow, read_loop
+from akc.frontends.spiking.timeloop import REST, NeuronRow, Shape, handed_over, read_loop
 from akc.ir.module import Module
 from akc.ir.ops import snn
 
@@ -33,7 +34,22 @@ def read_snntorch(model: Any, example: Any, options: SpikingOptions | None = Non
     time); a loop that feeds x itself repeats it. A read-out in forward is kept; otherwise
     options.readout says it. Raises DiagnosticError AKC0370 to AKC0386 and those of read_torch.
     """
-    return read_loop(model, example, ROWS, options or SpikingOptions(), name)
+    with _others_left_alone(model):
+        return read_loop(model, example, ROWS, options or SpikingOptions(), name)
+
+
+@contextmanager
+def _others_left_alone(model: Any) -> Iterator[None]:
+    """Let the framework know this model's neurons only: its reset touches every neuron of the process otherwise."""
+    from snntorch import SpikingNeuron
+
+    known = SpikingNeuron.instances
+    own = {id(part) for part in model.modules()}
+    SpikingNeuron.instances = [neuron for neuron in known if id(neuron) in own]
+    try:
+        yield
+    finally:
+        SpikingNeuron.instances = known
 
 
 # -- live modules --------------------------------------------------------------------------------
@@ -204,17 +220,30 @@ def _state_leaky(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
     )
 
 
-def _plain_result(module: Any, spikes: Any, membrane: Any) -> Any:
-    return (spikes, membrane) if module.output or not module.init_hidden else spikes
+def _given(module: Any, shape: Shape, states: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """States passed to forward; snnTorch throws away those of another shape than its input."""
+    given = handed_over(module, shape, states, named)
+    return {name: value if tuple(value.shape) == shape else REST for name, value in given.items()}
 
 
-def _alpha_result(module: Any, spikes: Any, membrane: Any) -> Any:
-    states = (membrane * 0, membrane * 0, membrane)
-    return (spikes, *states) if module.output or not module.init_hidden else spikes
+def _result(*states: str) -> Callable[[Any, Any, dict[str, Any]], Any]:
+    """What forward gives: spikes and states, or spikes alone where the module keeps the states."""
+
+    def result(module: Any, spikes: Any, new: dict[str, Any]) -> Any:
+        all_of_them = (spikes, *(new[name] for name in states))
+        return all_of_them if module.output or not module.init_hidden else spikes
+
+    return result
 
 
-def _synaptic_result(module: Any, spikes: Any, membrane: Any) -> Any:
-    return (spikes, membrane * 0, membrane) if module.output or not module.init_hidden else spikes
+def _fields(*states: str) -> dict[str, Any]:
+    """Fields of a row whose neuron has these states; one that is its own spikes is given out as such."""
+    result = _result(*(name for name in states if name != "spk"))
+    return {"states": states, "given": _given, "keeps": True, "result": result}
+
+
+def _all_steps(module: Any, spikes: Any, new: dict[str, Any]) -> Any:
+    return (spikes, new["mem"]) if module.output else new["mem"]
 
 
 def _refused(name: str, reason: str, **fields: Any) -> NeuronRow:
@@ -233,29 +262,29 @@ ROWS: dict[str, NeuronRow] = {
             verdict="approximate",
             how=f"{_BY_RATE}; exact at beta 1 or 0",
             read=_spec(snn.Leaky, "beta"),
-            result=_plain_result,
+            **_fields("mem"),
         ),
-        NeuronRow(name="Lapicque", verdict="approximate", how=_BY_RATE, read=_lapicque, result=_plain_result),
+        NeuronRow(name="Lapicque", verdict="approximate", how=_BY_RATE, read=_lapicque, **_fields("mem")),
         NeuronRow(
             name="Synaptic",
             verdict="approximate",
             how=f"{_BY_RATE}; the synaptic current is lost",
             read=_spec(snn.Synaptic, "alpha", "beta"),
-            result=_synaptic_result,
+            **_fields("syn", "mem"),
         ),
         NeuronRow(
             name="RLeaky",
             verdict="host",
             how=_HOST,
             read=_recurrent(snn.RLeaky, "beta"),
-            result=_plain_result,
+            **_fields("spk", "mem"),
         ),
         NeuronRow(
             name="RSynaptic",
             verdict="host",
             how=_HOST,
             read=_recurrent(snn.Synaptic, "alpha", "beta"),
-            result=_synaptic_result,
+            **_fields("spk", "syn", "mem"),
         ),
         NeuronRow(
             name="SLSTM",
@@ -263,7 +292,7 @@ ROWS: dict[str, NeuronRow] = {
             how=f"{_GATES} or dropped by drop-lstm",
             read=_gated(snn.Lstm, _lstm_weights),
             sizes=lambda module, shape: ((shape[0], module.hidden_size),) * 2,
-            result=_synaptic_result,
+            **_fields("syn", "mem"),
         ),
         NeuronRow(
             name="SConv2dLSTM",
@@ -271,7 +300,7 @@ ROWS: dict[str, NeuronRow] = {
             how=f"{_GATES} or dropped by drop-lstm",
             read=_gated(snn.ConvLstm, _conv_lstm_weights),
             sizes=_conv_lstm_sizes,
-            result=_synaptic_result,
+            **_fields("syn", "mem"),
         ),
         NeuronRow(
             name="LeakyParallel",
@@ -279,7 +308,6 @@ ROWS: dict[str, NeuronRow] = {
             how=_BY_RATE,
             read=_parallel,
             before=_parallel_input,
-            result=lambda module, spikes, membrane: spikes,
             over_time=True,
         ),
         NeuronRow(
@@ -288,7 +316,7 @@ ROWS: dict[str, NeuronRow] = {
             how=_BY_RATE,
             read=_state_leaky,
             over_time=True,
-            result=lambda module, spikes, membrane: (spikes, membrane) if module.output else membrane,
+            result=_all_steps,
         ),
         NeuronRow(
             name="LinearLeaky",
@@ -297,14 +325,14 @@ ROWS: dict[str, NeuronRow] = {
             read=_state_leaky,
             over_time=True,
             before=lambda module, x: module.linear(x),
-            result=lambda module, spikes, membrane: (spikes, membrane) if module.output else membrane,
+            result=_all_steps,
         ),
         NeuronRow(
             name="Alpha",
             verdict="host",
             how="the host keeps it exactly with --host=allow; by rate with --fit and samples, refused otherwise",
             read=_spec(snn.Alpha, "alpha", "beta", delay=False),
-            result=_alpha_result,
+            **_fields("syn_exc", "syn_inh", "mem"),
         ),
         NeuronRow(
             name="GradedSpikes",

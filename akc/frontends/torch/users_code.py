@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import linecache
 import logging
+import re
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,15 @@ def users_line(fault: BaseException) -> Span | None:
 
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of packages; an environment may lie on top of another one, so the running one's own is not enough."""
+
+
+def line_of_trace(trace: str) -> Span | None:
+    """The innermost line of the user's own files in a stack trace that was written down."""
+    frames = [(name, int(number)) for name, number in _FRAME.findall(trace) if _is_users(name)]
+    return _line(*frames[-1]) if frames else None
+
+
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
 def _is_users(filename: str) -> bool:

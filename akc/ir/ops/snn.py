@@ -29,15 +29,35 @@ from akc.ir.types import TensorType
 
 RESETS = ("subtract", "zero", "none")
 
+TOUCHES = ("keep", "drop", "take", "add", "low", "high")
+"""Fields of what is done to a membrane between steps."""
+
 
 @frozen(kw_only=True)
 class Neuron(Op):
-    """What all neurons share: an input current over time; spikes or the membrane come out."""
+    """What all neurons share: an input current over time; spikes or the membrane come out.
+
+    Code around a neuron may start its membrane u and change it between steps; with spikes s of a step the next one
+    goes on from clip(keep u - s (drop u + take) + add, low, high). What comes out is u as the neuron leaves it.
+    """
 
     x: str = operand("input current, f32[T=steps, ...]")
     output: str = keyword("what comes out at each step", "spikes", "membrane", default="spikes")
+    start: float | WeightName | None = number_or_weight("membrane before the first step; its rest where absent", None)
+    keep: float | WeightName = number_or_weight("share of the membrane that goes on to the next step", 1.0)
+    drop: float | WeightName = number_or_weight("share of the membrane that is taken off where it fired", 0.0)
+    take: float | WeightName = number_or_weight("what is taken off the membrane where it fired", 0.0)
+    add: float | WeightName = number_or_weight("what is added to the membrane between steps", 0.0)
+    low: float | WeightName = number_or_weight("smallest membrane that goes on", float("-inf"))
+    high: float | WeightName = number_or_weight("largest membrane that goes on", float("inf"))
     fires = True
     """Whether the neuron ever spikes (leaky integrators do not)."""
+
+    rests_at = ""
+    """The parameter that the membrane starts at; 0 where there is none."""
+
+    touchable = True
+    """Whether the membrane is a state of its own, which code around the neuron can set."""
 
     unusual = ""
     """Why the neuron is no threshold on a leaky sum; rate takes such neurons with fit=true only."""
@@ -51,7 +71,13 @@ class Neuron(Op):
     def parameters(self) -> dict[str, float | WeightName]:
         """The fields that may be one number or a weight, by name."""
         kinds = [f for f in fields_of(type(self)) if f.kind.doc == "number or weight"]
-        return {f.name: getattr(self, f.name) for f in kinds}
+        return {f.name: value for f in kinds if (value := getattr(self, f.name)) is not None}
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """The fields by which code around the neuron sets its membrane, apart from `start`."""
+        usual = {f.name: f.default for f in fields_of(type(self)) if f.name in TOUCHES}
+        return tuple(name for name, default in usual.items() if getattr(self, name) != default)
 
     def infer(self, types: Types) -> TensorType:
         """The type of the input current."""
@@ -59,10 +85,17 @@ class Neuron(Op):
         need_dtype(x, self.mnemonic, "f32")
         if x.steps is None:
             raise TypeFault(f"%{self.x} has no time axis, found {x}", "x", help="put host.repeat(steps=...) in front")
+        self.check_touches()
         for key, value in self.parameters.items():
             if isinstance(value, WeightName):
                 self._check_parameter(types, key, value, x)
         return x
+
+    def check_touches(self) -> None:
+        """Raise TypeFault where a membrane is set that is no state of its own."""
+        wrong = ("start",) * (self.start is not None) + self.touched
+        if wrong and not self.touchable:
+            raise TypeFault(f"{self.mnemonic} has no membrane that code around it can set", wrong[0])
 
     def _check_parameter(self, types: Types, key: str, name: WeightName, x: TensorType) -> None:
         shape = types.weight(name).shape
@@ -145,6 +178,7 @@ class LeakyParallel(Neuron):
     """
 
     mnemonic = "snn.leaky_parallel"
+    touchable = False
     beta: float | WeightName = number_or_weight("diagonal of weight_hh")
     bias: float | WeightName = number_or_weight("bias_hh", 0.0)
     threshold: float | WeightName = number_or_weight("fires above it", 1.0)
@@ -158,6 +192,7 @@ class StateLeaky(Neuron):
     """
 
     mnemonic = "snn.state_leaky"
+    touchable = False
     tau: float | WeightName = number_or_weight("time constant in steps, 1 / (1 - beta)")
     threshold: float | WeightName = number_or_weight("fires above it", 1.0)
 
@@ -172,6 +207,7 @@ class Alpha(Neuron):
     """
 
     mnemonic = "snn.alpha"
+    touchable = False
     unusual = "answers each current with a pulse that rises and falls, the difference of two decays"
     alpha: float | WeightName = number_or_weight("decay of the rising part a step, 0 to 1")
     beta: float | WeightName = number_or_weight("decay of the falling part a step, below alpha")
@@ -185,6 +221,7 @@ class Gated(Neuron):
 
     threshold: float | WeightName = number_or_weight("fires above it", 1.0)
     reset: str = keyword("what a spike does to the membrane", *RESETS, default="none")
+    touchable = False
     layer_name = ""
     """What the framework calls the layer."""
 
@@ -251,6 +288,7 @@ class ConvLstm(Gated):
 
 def _timed(op: Gated, types: Types, rank: int) -> TensorType:
     """The type of the input, which must have a time axis and this rank."""
+    op.check_touches()
     x = types.value(op.x)
     need_dtype(x, op.mnemonic, "f32")
     need_rank(x, rank, op.mnemonic)
@@ -275,6 +313,7 @@ class Lif(Neuron):
     """
 
     mnemonic = "snn.lif"
+    rests_at = "v_leak"
     tau_syn_inv: float | WeightName = number_or_weight("1 / synaptic time constant, 1/s", 200.0)
     tau_mem_inv: float | WeightName = number_or_weight("1 / membrane time constant, 1/s", 100.0)
     v_leak: float | WeightName = number_or_weight("potential at rest", 0.0)
@@ -302,6 +341,7 @@ class LifBox(Neuron):
     """
 
     mnemonic = "snn.lif_box"
+    rests_at = "v_leak"
     tau_mem_inv: float | WeightName = number_or_weight("1 / membrane time constant, 1/s", 100.0)
     v_leak: float | WeightName = number_or_weight("potential at rest", 0.0)
     v_th: float | WeightName = number_or_weight("fires above it", 1.0)
@@ -318,6 +358,7 @@ class Iaf(Neuron):
     """
 
     mnemonic = "snn.iaf"
+    rests_at = "v_reset"
     v_th: float | WeightName = number_or_weight("fires above it", 1.0)
     v_reset: float | WeightName = number_or_weight("potential after a spike, with reset=value", 0.0)
     reset: str = keyword("set v to v_reset, or subtract v_th", "value", "subtract", default="value")
@@ -347,6 +388,7 @@ class Li(Neuron):
     """
 
     mnemonic = "snn.li"
+    rests_at = "v_leak"
     fires = False
     tau_syn_inv: float | WeightName = number_or_weight("1 / synaptic time constant, 1/s", 200.0)
     tau_mem_inv: float | WeightName = number_or_weight("1 / membrane time constant, 1/s", 100.0)
@@ -362,6 +404,7 @@ class LiBox(Neuron):
     """
 
     mnemonic = "snn.li_box"
+    rests_at = "v_leak"
     fires = False
     tau_mem_inv: float | WeightName = number_or_weight("1 / membrane time constant, 1/s", 100.0)
     v_leak: float | WeightName = number_or_weight("potential at rest", 0.0)
@@ -379,6 +422,7 @@ class CubaLif(Neuron):
     """
 
     mnemonic = "snn.cubalif"
+    rests_at = "v_leak"
     tau_syn: float | WeightName = number_or_weight("synaptic time constant, s")
     tau_mem: float | WeightName = number_or_weight("membrane time constant, s")
     r: float | WeightName = number_or_weight("resistance", 1.0)
@@ -401,6 +445,7 @@ class McCullochPitts(Neuron):
     """
 
     mnemonic = "snn.mcculloch_pitts"
+    touchable = False
     thresh: float | WeightName = number_or_weight("fires from it on", 1.0)
 
 
@@ -465,6 +510,7 @@ class Cuba(Neuron):
     """
 
     mnemonic = "snn.cuba"
+    touchable = False
     current_decay: int = integer("share of the current lost a step, in 1/4096", low=0, high=4096)
     voltage_decay: int = integer("share of the potential lost a step, in 1/4096", low=0, high=4096)
     threshold: int = integer("fires above 64 times it", low=0)

@@ -19,7 +19,7 @@ Condition = tuple[Any, Any]
 def memoryless(op: snn.Neuron, module: Module) -> Condition | None:
     """When the neuron fires, if that depends on the current of the step alone; else None."""
     rule = RULES.get(type(op))
-    if rule is None or op.output == "membrane":
+    if rule is None or op.output == "membrane" or op.touched or op.start is not None:
         return None
     numbers = {
         key: module.array(v).astype(np.float64) if isinstance(v, WeightName) else np.asarray(v)

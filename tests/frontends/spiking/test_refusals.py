@@ -25,6 +25,7 @@ KINDS = {
     "unshared-weights": "LocalConnection", "lateral": "Connection", "rate-pooling": "MaxPool2dConnection",
     "complex": "RF_IZ neurons", "change-detector": "DeltaLeaky", "kernel-memory": "AssociativeLeaky",
     "no-such-conv": "snn.Conv2d", "no-such-lstm": "snn.LSTM", "no-such-layer": "SNUCell", "encoder": "PoissonEncoder",
+    "encoder-inside": "spikegen.rate",
 }  # fmt: skip
 
 

@@ -277,12 +277,6 @@ def test_read_out_must_be_known() -> None:
         read_snntorch(Loop(snn.Leaky(beta=0.9), snn.Leaky(beta=0.9)), (1, 20))
 
 
-def test_a_read_out_that_is_not_needed_is_said_to_be_unused() -> None:
-    options = SpikingOptions(readout="last")
-    read_snntorch(Loop(snn.Leaky(beta=0.9), snn.Leaky(beta=0.9), read="count"), (1, 20), options)
-    assert [note.message for note in options.notes] == ["Loop reads its answer itself; --readout last is not used"]
-
-
 def test_forward_is_restored() -> None:
     network = Loop(snn.Leaky(beta=0.9), snn.Leaky(beta=0.9))
     read_snntorch(network, (1, 20), SpikingOptions(readout="count"))

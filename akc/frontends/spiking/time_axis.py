@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which axis of a network's input is time: the one whose entries a loop takes one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from akc.frontends.spiking.values import shape_of, short_name
+from akc.frontends.torch.reader import states_of
+
+
+def time_axes(program: Any, at_once: bool) -> list[int | None]:
+    """Which axis of the input may be time, the likeliest first; None for none.
+
+    A loop that takes every entry of an axis shows it; layers that take all steps at once leave it open.
+    """
+    states = states_of(program)
+    nodes = list(program.graph_module.graph.nodes)
+    source = next(n for n in nodes if n.op == "placeholder" and n.name not in states)
+    rank = len(shape_of(source))
+    if at_once:
+        return [None, *range(max(rank - 1, 0))]
+    if rank < 3:
+        return [None]
+    taken: dict[int, set[int]] = {}
+    axes: dict[Any, tuple[int, ...]] = {source: tuple(range(rank))}
+    for node in nodes:
+        if node.op == "call_function" and node.args and node.args[0] in axes:
+            _follow(node, axes, taken)
+    whole = [axis for axis, steps in taken.items() if len(steps) == shape_of(source)[axis] > 1]
+    return [whole[0]] if whole else [None]
+
+
+def _follow(node: Any, axes: dict[Any, tuple[int, ...]], taken: dict[int, set[int]]) -> None:
+    """Note the entries of the input's axes that a node takes, or where it puts its axes."""
+    name, before = short_name(node), axes[node.args[0]]
+    rule: Callable[..., Any] | None = _MOVES.get(name)
+    if name == "select":
+        axis = before[node.args[1]]
+        taken.setdefault(axis, set()).add(node.args[2] % shape_of(node.args[0])[node.args[1]])
+    elif name == "unbind":
+        dim = node.args[1] if len(node.args) > 1 else 0
+        taken[before[dim]] = set(range(shape_of(node.args[0])[dim]))
+    elif rule is not None:
+        axes[node] = rule(before, *node.args[1:])
+    elif hasattr(node.meta.get("val"), "shape") and shape_of(node)[:-1] == shape_of(node.args[0])[:-1]:
+        axes[node] = before
+
+
+def _swapped(axes: tuple[int, ...], first: int = 0, second: int = 1) -> tuple[int, ...]:
+    moved = list(axes)
+    moved[first], moved[second] = moved[second], moved[first]
+    return tuple(moved)
+
+
+_MOVES: dict[str, Callable[..., Any]] = {
+    "permute": lambda axes, order: tuple(axes[a] for a in order),
+    "transpose": _swapped,
+    "swapaxes": _swapped,
+}
