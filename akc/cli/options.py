@@ -219,7 +219,8 @@ EXAMPLE = click.option(
     type=shape,
     multiple=True,
     metavar="SHAPE",
-    help="Shape of an example input with its batch axis, for PyTorch sources.",
+    help="Shape of an example input with its batch axis: for PyTorch sources, and for ONNX files with open axes. Once"
+    " for each input.",
 )
 WEIGHTS = click.option(
     "--weights",

@@ -40,7 +40,8 @@ class Opened:
 class Options:
     """What a user may say about a source, beyond its name.
 
-    example: shapes of the example inputs with their batch axis, or tensors, for tracing PyTorch;
+    example: shapes of the example inputs with their batch axis, or tensors, for tracing PyTorch and for
+    open axes of ONNX files;
     spiking: fields of akc.frontends.spiking.reader.SpikingOptions (steps, dt, readout, reset, topology ...);
     warn: called with each warning of a frontend; opened: the source that was read is appended here.
     """
@@ -86,7 +87,7 @@ def _read_akir(path: str, options: Options) -> Module:
 def _read_onnx(path: str, options: Options) -> Module:
     from akc.frontends.onnx.importer import read_onnx
 
-    return read_onnx(path, readout=options.spiking.get("readout"))
+    return read_onnx(path, readout=options.spiking.get("readout"), example=options.example)
 
 
 def _read_factory(path: str, options: Options) -> Module:
@@ -171,7 +172,9 @@ _SPIKING = frozenset(SPIKING) - {"topology", "producer"}
 
 SOURCES: tuple[SourceKind, ...] = (
     SourceKind(suffix=".akir", what="akc's own text, at any level", read=_read_akir),
-    SourceKind(suffix=".onnx", what="ONNX, opset 11 and later", read=_read_onnx, options=frozenset({"readout"})),
+    SourceKind(
+        suffix=".onnx", what="ONNX, opset 7 and later", read=_read_onnx, options=frozenset({"readout", "example"})
+    ),
     SourceKind(
         suffix=".py:",
         what="PyTorch, file.py:factory, with --example SHAPE",
@@ -233,7 +236,7 @@ def read_source(source: Any, options: Options | None = None) -> Module:
         from akc.frontends.onnx.importer import read_onnx
 
         options.opened.append(Opened(kind=".onnx", thing=source, spiking=options.spiking))
-        return read_onnx(source, readout=options.spiking.get("readout"))
+        return read_onnx(source, readout=options.spiking.get("readout"), example=options.example)
     if any(base.__module__.startswith("torch.nn") for base in type(source).__mro__):
         return _read_torch(source, options.example, options)
     help = "give a file name, an onnx.ModelProto, a torch.nn.Module (an instance, not the class) or an akc.Module"

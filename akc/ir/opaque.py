@@ -7,7 +7,14 @@ documentation read this table; a name without a row (an operator that nobody for
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from attrs import frozen
+
+from akc.ir.functions import FUNCTIONS, JOINS, NO_BRANCHES, NO_STAIRCASE, ONE_BRANCH, REDUCTIONS, RETRAIN
+
+TABLES: tuple[Mapping[str, Any], ...] = (FUNCTIONS, REDUCTIONS, JOINS)
 
 
 @frozen
@@ -18,16 +25,9 @@ class OpaqueKind:
     way_out: str
 
 
-_RETRAIN_RELU = "replace it with nn.ReLU or nn.ReLU6 and fine-tune"
 _BATCH_NORM = "use nn.BatchNorm, which is folded into the layer before it, and fine-tune"
 _CUT = "let the network end in front of it, and do the rest on the host"
 _EXPORT_ONE = "export the trained model in evaluation mode (model.eval())"
-
-
-def _activation(name: str) -> OpaqueKind:
-    return OpaqueKind(
-        f"{name} is no staircase that ends at zero; the chip's only activation is a quantised ReLU", _RETRAIN_RELU
-    )
 
 
 def _norm(what: str) -> OpaqueKind:
@@ -40,7 +40,6 @@ _NO_RECURRENCE = "a pass through the chip is feed-forward; its layers keep no st
 _DROP_RECURRENT = (
     "keep the layers around it and let drop-lstm take it out, or retrain a network of convolutions over a window"
 )
-_NO_BRANCHES = "a program of the AKD1000 (Akida 1.0) is a chain of layers: no residual, no concat, no second branch"
 
 OPAQUE_KINDS: dict[str, OpaqueKind] = {
     "attention": OpaqueKind(
@@ -51,15 +50,7 @@ OPAQUE_KINDS: dict[str, OpaqueKind] = {
         "both factors are computed; the chip multiplies by stored weights only",
         "use a layer with stored weights (nn.Linear)",
     ),
-    "elementwise product": OpaqueKind(
-        "both factors are computed; the chip multiplies by stored weights only", "leave the gate out and fine-tune"
-    ),
-    "elementwise quotient": OpaqueKind("the chip does not divide", _CUT),
-    "elementwise difference": OpaqueKind(_NO_BRANCHES, "train without the second branch"),
-    "elementwise maximum": OpaqueKind(_NO_BRANCHES, "train without the second branch"),
-    "elementwise minimum": OpaqueKind(_NO_BRANCHES, "train without the second branch"),
-    "residual add": OpaqueKind(_NO_BRANCHES, "train without skip connections (MobileNetV1 has none)"),
-    "concat": OpaqueKind(_NO_BRANCHES, "train without the second branch"),
+    "concat": OpaqueKind(NO_BRANCHES, ONE_BRANCH),
     "squeeze-excite": OpaqueKind(
         "it scales channels by values computed from the map itself; the chip multiplies by stored weights only",
         "leave the squeeze-excite blocks out and fine-tune",
@@ -74,39 +65,9 @@ OPAQUE_KINDS: dict[str, OpaqueKind] = {
     ),
     "BatchNorm in training mode": OpaqueKind("its statistics come from each batch", _EXPORT_ONE),
     "Dropout in training mode": OpaqueKind("it is random", _EXPORT_ONE),
-    **{
-        name: _activation(name)
-        for name in (
-            "GELU",
-            "SiLU",
-            "HardSwish",
-            "Mish",
-            "GLU",
-            "ELU",
-            "SELU",
-            "CELU",
-            "Softplus",
-            "Softsign",
-            "LeakyReLU",
-            "PReLU",
-            "RReLU",
-            "LogSigmoid",
-            "thresholded ReLU",
-            "Erf",
-            "Exp",
-            "Log",
-            "Sqrt",
-            "absolute value",
-        )
-    },
-    **{
-        name: OpaqueKind(
-            f"the chip's only activation is a quantised ReLU; {name} is possible only at the very end, on the host",
-            _RETRAIN_RELU,
-        )
-        for name in ("Tanh", "HardSigmoid")
-    },
-    "clamp on one side": OpaqueKind("the chip's activation starts at zero", "use nn.ReLU or nn.ReLU6"),
+    **{name: OpaqueKind(NO_STAIRCASE.format(name), RETRAIN) for name in ("GLU", "LeakyReLU", "PReLU", "RReLU")},
+    **{row.users: OpaqueKind(row.why.format(row.users), row.way_out) for table in TABLES for row in table.values()},
+    "stored value": OpaqueKind(NO_BRANCHES, "train without it"),
     "clamp with computed ends": OpaqueKind(
         "its ends are computed at run time", "use fixed ends: nn.ReLU6 or nn.Hardtanh(0, x)"
     ),
@@ -179,9 +140,12 @@ OPAQUE_KINDS: dict[str, OpaqueKind] = {
         for mode in ("reflect", "edge", "replicate", "circular", "wrap")
     },
     "slice": OpaqueKind("a layer reads all of the map before it", "take the part on the host, before the network"),
-    "split": OpaqueKind(_NO_BRANCHES, "train without the second branch"),
+    "split": OpaqueKind(NO_BRANCHES, ONE_BRANCH),
     "gather": OpaqueKind("a layer reads all of the map before it", "pick on the host, before the network"),
     "repetition": OpaqueKind("maps never grow on the chip", "repeat on the host, before the network"),
+    "arithmetic of whole numbers": OpaqueKind(
+        "whole numbers wrap around where they overflow", "convert the bytes to float32 first, then compute"
+    ),
     "quantization in the file": OpaqueKind("akc quantises by itself", "give the float model, from before quantisation"),
     "Fourier transform": OpaqueKind("it is no layer of the chip", "compute it on the host, before the network"),
 }

@@ -12,6 +12,7 @@ import numpy as np
 from attrs import evolve
 
 from akc.ir.fields import WeightName
+from akc.ir.functions import sigmoid
 from akc.ir.module import Module
 from akc.ir.ops import nn
 from akc.sim.exact import product
@@ -126,12 +127,6 @@ def _clip(op: nn.Clip, module: Module) -> Kernel:
     return lambda x: np.minimum(np.maximum(x, low), high)
 
 
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)) without overflow."""
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)))
-
-
 @mapped(nn.Sigmoid)
 def _sigmoid(op: nn.Sigmoid, module: Module) -> Kernel:
     return sigmoid
@@ -169,6 +164,11 @@ def _log_softmax(op: nn.LogSoftmax, module: Module) -> Kernel:
 def _argmax(op: nn.Argmax, module: Module) -> Kernel:
     axis = _batch_axis(op.axis)
     return lambda x: np.asarray(x.argmax(axis=axis, keepdims=op.keep_axis), np.int64)
+
+
+@mapped(nn.Cast)
+def _cast(op: nn.Cast, module: Module) -> Kernel:
+    return lambda x: x.astype(precision(x))
 
 
 @mapped(nn.Reshape)

@@ -3,35 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 
 import numpy as np
 
+from akc.ir.functions import FUNCTIONS, JOINS, REDUCTIONS
 from akc.ir.module import Module
 from akc.ir.ops import nn_host
 from akc.sim.exact import product
-from akc.sim.floats import bias_of, number_or_vector, sigmoid
+from akc.sim.floats import bias_of, number_or_vector
 from akc.sim.registry import Array, Kernel, mapped, precision
 from akc.sim.windows import flat_windows, in_chunks
 
-Function = Callable[[Array, float], Array]
-
 # -- joins -------------------------------------------------------------------------------------------
 
-JOINS: dict[type[nn_host.HostLayer], Callable[[Array, Array], Array]] = {
-    nn_host.Add: np.add,
-    nn_host.Sub: np.subtract,
-    nn_host.Mul: np.multiply,
-    nn_host.Div: np.divide,
-    nn_host.Maximum: np.maximum,
-    nn_host.Minimum: np.minimum,
-}
 
-
-@mapped(*JOINS)
+@mapped(nn_host._Join)
 def _join(op: nn_host._Join, module: Module) -> Kernel:
-    function, rank = JOINS[type(op)], len(op.type.shape)
+    function, rank = JOINS[op.mnemonic.removeprefix("nn.")].kernel, len(op.type.shape)
 
     def kernel(x: Array, y: Array) -> Array:
         x, y = (a.reshape(len(a), *(1,) * (rank + 1 - a.ndim), *a.shape[1:]) for a in (x, y))
@@ -44,6 +33,12 @@ def _join(op: nn_host._Join, module: Module) -> Kernel:
 def _concat(op: nn_host.Concat, module: Module) -> Kernel:
     axis = op.axis + 1 if op.axis >= 0 else op.axis
     return lambda *parts: np.concatenate(parts, axis=axis)
+
+
+@mapped(nn_host.Constant)
+def _constant(op: nn_host.Constant, module: Module) -> Kernel:
+    stored = module.array(op.value)
+    return lambda x: np.broadcast_to(stored, (len(x), *stored.shape))
 
 
 @mapped(nn_host.MatMul)
@@ -60,58 +55,16 @@ def _matmul(op: nn_host.MatMul, module: Module) -> Kernel:
 # -- functions of one value --------------------------------------------------------------------------
 
 
-def erf(x: Array) -> Array:
-    """The error function to 1.5e-7 (Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26)."""
-    size = np.abs(x.astype(np.float64))
-    t = 1 / (1 + 0.3275911 * size)
-    series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-    return np.asarray(np.copysign(1 - series * np.exp(-size * size), x), precision(x))
-
-
-def _softplus(x: Array) -> Array:
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-
-
-def _bent(x: Array, factor: float, width: float) -> Array:
-    """x above 0, factor * (exp(x / width) - 1) below."""
-    return np.where(x > 0, x, np.float32(factor) * np.expm1(np.minimum(x, 0) / np.float32(width)))
-
-
-def _gelu_tanh(x: Array) -> Array:
-    inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x**3)
-    return np.asarray(np.float32(0.5) * x * (1 + np.tanh(inner)))
-
-
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-"""Klambauer et al., Self-Normalizing Neural Networks, 2017."""
-
-FUNCTIONS: dict[str, Function] = {
-    "tanh": lambda x, alpha: np.tanh(x),
-    "gelu": lambda x, alpha: x * np.float32(0.5) * (1 + erf(x / np.float32(np.sqrt(2)))),
-    "gelu_tanh": lambda x, alpha: _gelu_tanh(x),
-    "silu": lambda x, alpha: x * sigmoid(x),
-    "hard_swish": lambda x, alpha: x * np.clip(x + 3, 0, 6) / np.float32(6),
-    "hard_sigmoid": lambda x, alpha: np.clip(np.float32(alpha) * x + np.float32(0.5), 0, 1),
-    "mish": lambda x, alpha: x * np.tanh(_softplus(x)),
-    "elu": lambda x, alpha: _bent(x, alpha, 1.0),
-    "selu": lambda x, alpha: np.float32(SELU_SCALE) * _bent(x, SELU_ALPHA, 1.0),
-    "celu": lambda x, alpha: _bent(x, alpha, alpha),
-    "softplus": lambda x, alpha: _softplus(x),
-    "softsign": lambda x, alpha: x / (1 + np.abs(x)),
-    "log_sigmoid": lambda x, alpha: -_softplus(-x),
-    "threshold": lambda x, alpha: np.where(x > np.float32(alpha), x, np.float32(0)),
-    "erf": lambda x, alpha: erf(x),
-    "exp": lambda x, alpha: np.exp(x),
-    "log": lambda x, alpha: np.log(x),
-    "sqrt": lambda x, alpha: np.sqrt(x),
-    "abs": lambda x, alpha: np.abs(x),
-}
-
-
 @mapped(nn_host.Apply)
 def _apply(op: nn_host.Apply, module: Module) -> Kernel:
-    function = FUNCTIONS[op.function]
+    function = FUNCTIONS[op.function].kernel
     return lambda x: np.asarray(function(x, op.alpha), precision(x))
+
+
+@mapped(nn_host.Reduce)
+def _reduce(op: nn_host.Reduce, module: Module) -> Kernel:
+    function, axes = REDUCTIONS[op.function].kernel, tuple(a + 1 for a in op.axes)
+    return lambda x: np.asarray(function(x, axes), precision(x))
 
 
 @mapped(nn_host.LeakyRelu)
@@ -243,3 +196,8 @@ def _slice(op: nn_host.Slice, module: Module) -> Kernel:
     steps = op.step or (1,) * len(op.start)
     part = (slice(None), *(slice(a, b, s) for a, b, s in zip(op.start, op.stop, steps)))
     return lambda x: np.ascontiguousarray(x[part])
+
+
+@mapped(nn_host.Take)
+def _take(op: nn_host.Take, module: Module) -> Kernel:
+    return lambda x: np.take(x, op.index, axis=op.axis + 1)

@@ -11,10 +11,11 @@ from collections.abc import Callable
 import numpy as np
 from attrs import frozen
 
+from akc.ir.functions import sigmoid
 from akc.ir.module import Module
 from akc.ir.ops import nn, snn
 from akc.sim.exact import product
-from akc.sim.floats import bias_of, number_or_vector, sigmoid
+from akc.sim.floats import bias_of, number_or_vector
 from akc.sim.registry import Array, Kernel, mapped, precision, stateful
 from akc.sim.windows import flat_windows, padded, windows
 

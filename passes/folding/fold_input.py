@@ -35,7 +35,7 @@ class FoldInput:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module whose first layer reads the raw input."""
-        return rewrite(module, _merge_scalings, _fold_leading, _move_before_pad)
+        return rewrite(module, _merge_scalings, _fold_leading, _move_behind_layout, _move_before_pad)
 
 
 def _merge_scalings(editor: Editor, op: Op) -> bool:
@@ -61,6 +61,20 @@ def affine(editor: Editor, scaling: Scaling, x: str, result: Value, *replaced: O
 
 def _fold_leading(editor: Editor, op: Op) -> bool:
     return bool(op.operands) and is_leading(editor, op) and fold_forward(editor, op)
+
+
+def _move_behind_layout(editor: Editor, op: Op) -> bool:
+    """normalise with one number, layout, convolve -> layout, normalise, convolve."""
+    if not isinstance(op, nn.Affine) or not is_leading(editor, op):
+        return False
+    behind = editor.user(op.name)
+    if not isinstance(behind, nn.Reshape | nn.Permute) or not (
+        isinstance(op.scale, float) and isinstance(op.shift, float)
+    ):
+        return False
+    layout = editor.retyped(evolve(behind, x=op.x, result=Value(editor.name(f"{behind.name}_raw"), behind.type)))
+    editor.replace((op, behind), layout, evolve(op, x=layout.name, result=behind.result))
+    return True
 
 
 def _move_before_pad(editor: Editor, op: Op) -> bool:

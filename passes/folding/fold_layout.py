@@ -34,8 +34,30 @@ class FoldLayout:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module with layout folded."""
-        rules = (_sink, _sink_below_mean, _drop_idle, _join, _absorb, _flatten_dense, _dense_as_conv, _mean_of_rows)
+        rules = (
+            _bytes_last,
+            _sink,
+            _sink_below_mean,
+            _drop_idle,
+            _join,
+            _absorb,
+            _flatten_dense,
+            _dense_as_conv,
+            _mean_of_rows,
+        )
         return rewrite(module, *rules)
+
+
+def _bytes_last(editor: Editor, op: Op) -> bool:
+    """cast, layout -> layout, cast: bytes move as they are."""
+    behind = editor.user(op.name) if isinstance(op, nn.Cast) else None
+    if not isinstance(op, nn.Cast) or not isinstance(behind, Layout):
+        return False
+    name = editor.name(f"{behind.name}_bytes")
+    moved = editor.retyped(evolve(behind, x=op.x, result=evolve(behind.result, name=name, range=None)))
+    floats = evolve(op, x=moved.name, result=behind.result)
+    editor.replace((op, behind), moved, floats)
+    return True
 
 
 def _sink(editor: Editor, op: Op) -> bool:

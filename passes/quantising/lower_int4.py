@@ -18,6 +18,7 @@ from akc.ir.ops.nn_host import HostLayer
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes.shared.contract import PassContext
+from akc.passes.shared.numbers.bytes_as_they_are import MOVES, bytes_as_they_are
 from akc.passes.shared.numbers.evaluate import Array, Stream, evaluate_alone, sample_inputs, values
 from akc.passes.shared.numbers.quantisation import input_levels, quantized, shifted_levels
 from akc.passes.shared.numbers.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
@@ -81,7 +82,7 @@ class LowerInt4:
         _check_ranges(legal_chain(module), module)
         module = with_split_signs(module) if context.host == "allow" else module
         chain = legal_chain(module)
-        return _Lowering(self, module, chain, context).run()
+        return bytes_as_they_are(_Lowering(self, module, chain, context).run())
 
 
 def _ranged_for(module: Module, bits: int) -> Module:
@@ -140,7 +141,7 @@ def _behind_layer(name: str, module: Module) -> bool:
     return op is not None and isinstance(op, HostLayer | nn.Relu | nn.Clip | nn.MaxPool | nn.AveragePool | nn.Mean)
 
 
-MOVED = (nn.Permute, nn.Reshape, nn.Flip, nn.Repeat, nn.Pad, nn.Affine)
+MOVED = (nn.Permute, nn.Reshape, nn.Flip, nn.Repeat, nn.Pad, nn.Affine, nn.Cast)
 
 
 class _Lowering:
@@ -243,7 +244,7 @@ class _Lowering:
         if image is not None and image.absorbed is not None:
             self.drop(image.absorbed)
             source = self.module.net.values[image.absorbed.x]
-        low, high = source.range or (0.0, 1.0)
+        low, high = (image and self.byte_range(source.name)) or source.range or (0.0, 1.0)
         x = (self.actual or {}).get(source.name)
         x = self.floats(source.name) if x is None else x
         step, zero, levels = input_levels(low, high, bits, x, _behind_layer(source.name, self.module))
@@ -269,6 +270,13 @@ class _Lowering:
         if image is None:
             self.levels[segment.source] = observed
         return observed, image
+
+    def byte_range(self, name: str) -> tuple[float, float] | None:
+        """The range of bytes that are nothing but moved on their way to a value; None for anything else."""
+        while isinstance(op := self.module.net.producer(name), MOVES):
+            name = op.operands[0]
+        element = self.module.net.types[op.x].element if isinstance(op, nn.Cast) else None
+        return (float(element.low or 0), float(element.high or 0)) if element is not None else None
 
     def drop(self, op: Op) -> None:
         """Take back a statement that the chip does in its own way, and that nothing else reads."""

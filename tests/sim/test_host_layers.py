@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from akc.base.diagnostics import DiagnosticError
+from akc.ir.functions import FUNCTIONS, REDUCTIONS, Function
 from akc.ir.module import Array, Module
-from akc.ir.ops.nn_host import FUNCTIONS
 from akc.ir.verifier import verify
-from akc.sim import host_layers
 from akc.sim.run import run
 from tests.sim.test_floats import channels_first, channels_last, close, floats, weight
 from tests.sim.texts import net
@@ -64,39 +63,67 @@ def test_matmul() -> None:
     two(module, x, y, torch.tensor(x) @ torch.tensor(y[:, None]))
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "gelu": functional.gelu,
-    "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
-    "silu": functional.silu,
-    "hard_swish": functional.hardswish,
-    "hard_sigmoid": lambda x: torch.clamp(0.2 * x + 0.5, 0, 1),
-    "mish": functional.mish,
-    "elu": lambda x: functional.elu(x, 0.2),
-    "selu": functional.selu,
-    "celu": lambda x: functional.celu(x, 0.2),
-    "softplus": functional.softplus,
+WITHOUT_AN_OPERATOR: dict[str, Callable[[Tensor], Tensor]] = {
+    "at_least": lambda x: torch.clamp(x, min=0.2),
+    "at_most": lambda x: torch.clamp(x, max=0.2),
+    "power": lambda x: x**0.2,
     "softsign": functional.softsign,
-    "log_sigmoid": functional.logsigmoid,
-    "threshold": lambda x: functional.threshold(x, 0.2, 0.0),
-    "erf": torch.erf,
-    "exp": torch.exp,
-    "log": torch.log,
-    "sqrt": torch.sqrt,
-    "abs": torch.abs,
+}
+"""What no single operator computes in both frameworks."""
+
+POSITIVE = {"log": 0.01, "sqrt": 0.01, "rsqrt": 0.01, "reciprocal": 0.01, "power": 0.01, "log1p": 0.0}
+"""Functions of numbers from here on only."""
+
+
+def by_torch(row: Function, x: Tensor) -> Tensor:
+    """The row's aten operator, its parameter 0.2 where that has one."""
+    if row.name in WITHOUT_AN_OPERATOR:
+        return WITHOUT_AN_OPERATOR[row.name](x)
+    operator = getattr(torch.ops.aten, row.aten).default
+    given = {a.name: row.aten_fixed[a.name] for a in operator._schema.arguments if a.name in row.aten_fixed}
+    if row.alpha is not None and isinstance(row.aten_alpha, str):
+        given[row.aten_alpha] = 0.2
+    return operator(x, **given)
+
+
+@pytest.mark.parametrize("row", FUNCTIONS.values(), ids=lambda row: row.name)
+def test_function(row: Function) -> None:
+    """Every row computes what its operator of PyTorch does."""
+    x = np.linspace(-12, 12, 481, dtype=np.float32).reshape(1, 481)
+    x = np.abs(x) + np.float32(POSITIVE[row.name]) if row.name in POSITIVE else np.clip(x, -12, 6)
+    alpha = row.aten_alpha if isinstance(row.aten_alpha, float) else 0.2
+    body = f"  %y = nn.apply(%x, function={row.name}, alpha={alpha}) : f32[481]"
+    close(net("%x: f32[481]) -> f32[481]", body), x, by_torch(row, torch.tensor(x)))
+
+
+REDUCED: dict[str, Callable[[Tensor], Tensor]] = {
+    "sum": lambda x: x.sum((1, 3)),
+    "max": lambda x: x.amax((1, 3)),
+    "min": lambda x: x.amin((1, 3)),
+    "product": lambda x: x.prod(1).prod(2),
+    "l1": lambda x: x.abs().sum((1, 3)),
+    "l2": lambda x: x.square().sum((1, 3)).sqrt(),
 }
 
 
-def test_every_function_is_compared() -> None:
-    assert set(ACTIVATIONS) == set(FUNCTIONS) == set(host_layers.FUNCTIONS)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_reduction(name: str) -> None:
+    x = floats(2, 3, 4, 5)
+    body = f"  %y = nn.reduce(%x, function={name}, axes=[0, 2]) : f32[4]"
+    close(net("%x: f32[3, 4, 5]) -> f32[4]", body), x, REDUCED[name](torch.tensor(x)))
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_function(name: str) -> None:
-    x = np.linspace(-12, 12, 481, dtype=np.float32).reshape(1, 481)
-    x = np.abs(x) + np.float32(0.01) if name in ("log", "sqrt") else x
-    body = f"  %y = nn.apply(%x, function={name}, alpha=0.2) : f32[481]"
-    close(net("%x: f32[481]) -> f32[481]", body), x, ACTIVATIONS[name](torch.tensor(x)))
+def test_stored_value() -> None:
+    """The same for each sample."""
+    x, value = floats(2, 3), floats(1, 4)
+    body = "  %y = nn.constant(%x, value=#v) : f32[1, 4]"
+    close(net("%x: f32[3]) -> f32[1, 4]", body, weight("v", value)), x, torch.tensor(np.stack([value, value])))
+
+
+def test_cells_by_number() -> None:
+    x = floats(2, 3, 4)
+    module = net("%x: f32[3, 4]) -> f32[3, 3]", "  %y = nn.take(%x, axis=1, index=[3, 0, 3]) : f32[3, 3]")
+    close(module, x, torch.tensor(x)[:, :, [3, 0, 3]])
 
 
 def test_slopes_below_zero() -> None:
@@ -220,4 +247,4 @@ def test_types_that_do_not_fit(body: str) -> None:
 
 def test_a_function_that_is_none() -> None:
     with pytest.raises(DiagnosticError, match="AKC0107"):
-        net("%x: f32[3]) -> f32[3]", "  %y = nn.apply(%x, function=sin) : f32[3]")
+        net("%x: f32[3]) -> f32[3]", "  %y = nn.apply(%x, function=arcsine) : f32[3]")

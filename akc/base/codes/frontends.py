@@ -17,18 +17,22 @@ CODES: dict[str, Code] = {
     ),
     "AKC0303": Code(
         "the ONNX file is too old",
-        "Operators changed their meaning before opset 11. Newer exporters and onnx.version_converter write"
-        " newer opsets.",
+        "Before opset 7 operators said by attributes how their operands are repeated. onnx.version_converter was tried"
+        " and failed at this file; newer exporters write newer opsets.",
     ),
     "AKC0304": Code(
         "an axis has no fixed length",
-        "A program for the chip is made for one size of input. Only the batch axis may stay open; every other"
-        " axis is fixed when the model is exported.",
+        "A program for the chip is made for one size of input. Only the batch axis may stay open; every other axis is"
+        " fixed when the model is exported, or by --example with the shape of an input.",
     ),
-    "AKC0306": Code("the network has several inputs", "A program for the chip reads one input."),
+    "AKC0306": Code(
+        "the inputs do not agree on their batch axis",
+        "A network may have several inputs, each with its own branch of layers. All of them have the batch in front.",
+    ),
     "AKC0307": Code(
-        "the input does not hold floats",
-        "A network for the chip is imported as float layers. Tokens and other integers have no way onto it.",
+        "the input holds neither floats nor bytes",
+        "A network for the chip reads floats, or the bytes of pictures and sounds (uint8, int8) as they are. Tokens and"
+        " other integers have no way onto it.",
     ),
     "AKC0308": Code(
         "weights are not stored in the file",
@@ -99,6 +103,11 @@ CODES: dict[str, Code] = {
     "AKC0345": Code(
         "a layer of the .fbz model contradicts itself",
         "A parameter or a variable is missing, unknown, of another shape than the others ask for, or out of range.",
+    ),
+    "AKC0346": Code(
+        "a module that torch.jit made cannot be read",
+        "torch.jit.trace and torch.jit.script keep a program in a language of their own. PyTorch's converter brings"
+        " most of them back; this one it does not. The module from before reads best.",
     ),
     # -- 037 to 039 spiking frontends -------------------------------------------------------------
     "AKC0330": Code(

@@ -30,8 +30,9 @@ class TorchSource:
     def __init__(self, model: Any, example: Any, imported: Module, spiking: Mapping[str, Any], name: str = "") -> None:
         self.model, self.name, self.readout = model, name or type(model).__name__, spiking.get("readout")
         self.spiking = spiking
-        self.x, *self.states = tensors_of(example)
-        self.value = imported.net.inputs[0]
+        given, self.values = tensors_of(example), imported.net.inputs
+        self.xs, self.states = given[: len(self.values)], given[len(self.values) :]
+        self.x, self.value = self.xs[0], self.values[0]
         self.steps = next((v.type.steps for v in imported.net.values.values() if v.type.steps), None)
         self.neurons = {op.origin[0] for op in imported.net.ops if isinstance(op, snn.Neuron) and op.origin}
         self.ways = [(doubles, whole) for doubles in (True, False) for whole in (True, False)]
@@ -50,19 +51,19 @@ class TorchSource:
 
     def run(self, inputs: Mapping[str, Array], keep: str = "") -> Answers:
         """See SourceRunner; raises DiagnosticError AKC0721 where the user's code raises."""
-        array = inputs[self.value.name]
+        arrays = [inputs[value.name] for value in self.values]
         while len(self.ways) > 1:
             try:
-                return self._run(array, keep, *self.ways[0])
+                return self._run(arrays, keep, *self.ways[0])
             except DiagnosticError:
                 raise
             except Exception:
                 self.ways = self.ways[1:]
         with in_users_code("AKC0721", f"{self.name} cannot be run on probe inputs", _WAYS_OUT):
-            return self._run(array, keep, *self.ways[0])
+            return self._run(arrays, keep, *self.ways[0])
 
-    def _run(self, array: Array, keep: str, doubles: bool, whole: bool) -> Answers:
-        parts = [array] if whole else [array[i : i + 1] for i in range(len(array))]
+    def _run(self, arrays: list[Array], keep: str, doubles: bool, whole: bool) -> Answers:
+        parts = [arrays] if whole else [[a[i : i + 1] for a in arrays] for i in range(len(arrays[0]))]
         with quiet(doubles):
             answers = [self._call(part, keep, doubles) for part in parts]
         if len(answers) == 1:
@@ -71,7 +72,7 @@ class TorchSource:
         values = {path: _side_by_side([a.values[path] for a in answers]) for path in answers[0].values}
         return Answers(outputs=joined, values=values, how=answers[0].how)
 
-    def _call(self, array: Array, keep: str, doubles: bool) -> Answers:
+    def _call(self, arrays: list[Array], keep: str, doubles: bool) -> Answers:
         model = copied(self.model, self.spiking, doubles)
         one_step = self._is_one_step(doubles)
         values: dict[str, list[Array]] = {}
@@ -79,22 +80,24 @@ class TorchSource:
         hooks = [_keeper(part, values.setdefault(path, [])) for path, part in kept.items()] if keep else []
         with own_instances(model):
             if one_step:
-                outputs = self._steps(model, array, doubles)
+                outputs = self._steps(model, arrays[0], doubles)
             else:
-                outputs = leaves(model(*self._arguments(array, doubles)))
+                outputs = leaves(model(*self._arguments(arrays, doubles)))
         for hook in hooks:
             hook.remove()
         return Answers(outputs=[_array(o) for o in outputs], values=values, how="float64" if doubles else "float32")
 
     # -- inputs -----------------------------------------------------------------------------------
 
-    def _arguments(self, array: Array, doubles: bool) -> list[Any]:
-        """[batch, ...] as the source takes it: its batch may be the second axis; states as in the example."""
-        tensor = _tensor(array, doubles)
-        shape, full = tuple(self.x.shape), self.value.type.full_shape
-        second = shape[1:] != full and len(shape) == len(full) + 1 and shape[:1] + shape[2:] == full
-        x = tensor.transpose(0, 1).contiguous() if second else tensor
-        return [x, *self._start(len(array), doubles)]
+    def _arguments(self, arrays: list[Array], doubles: bool) -> list[Any]:
+        """[batch, ...] as the source takes them: the batch may be the second axis; states as in the example."""
+        found = []
+        for array, x, value in zip(arrays, self.xs, self.values):
+            tensor = _tensor(array, doubles)
+            shape, full = tuple(x.shape), value.type.full_shape
+            second = shape[1:] != full and len(shape) == len(full) + 1 and shape[:1] + shape[2:] == full
+            found.append(tensor.transpose(0, 1).contiguous() if second else tensor)
+        return [*found, *self._start(len(arrays[0]), doubles)]
 
     def _start(self, batch: int, doubles: bool) -> list[Any]:
         """The states of the example, for so many samples."""

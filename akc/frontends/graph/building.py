@@ -16,7 +16,7 @@ import numpy as np
 from attrs import define, evolve, field, frozen
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
-from akc.frontends.graph.graph import Array, Graph, Node, Tensor
+from akc.frontends.graph.graph import FLOATS, Array, Graph, Node, Tensor
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Net, Op, Value, fresh_name
 from akc.ir.names import text_name
@@ -216,6 +216,7 @@ def build_module(graph: Graph, emit: Mapping[str, Any], refused: Any) -> Module:
     outputs: tuple[str, ...] = ()
     try:
         for node in graph.nodes:
+            node = _with_floats(builder, node)
             emit.get(node.kind, refused)(builder, node)
             builder.note_ranges(node)
         outputs = tuple(builder.in_source_order(value) for value in graph.outputs)
@@ -229,6 +230,36 @@ def build_module(graph: Graph, emit: Mapping[str, Any], refused: Any) -> Module:
         output_types=tuple(builder.types[name] for name in outputs),
     )
     return Module(net=net, weights=builder.weights).with_statements(_live(builder.ops, outputs), builder.weights)
+
+
+MOVES = frozenset(
+    {
+        *("reshape", "transpose", "select", "slice", "split", "take", "concat", "expand", "tile", "pad", "max_pool"),
+        *("depth_to_space", "space_to_depth", "argmax", "cast", "opaque"),
+    }
+)
+"""Kinds that do the same to whole numbers as to floats."""
+
+
+def _with_floats(builder: Builder, node: Node) -> Node:
+    """A node of floats that reads whole numbers gets them as floats; arithmetic of whole numbers has no operation."""
+    whole = [v for v in node.inputs if v in builder.held and builder.types[builder.held[v].name].dtype != "f32"]
+    if not whole or node.kind in MOVES:
+        return node
+    if builder.graph.types[node.output].dtype not in FLOATS:
+        return evolve(node, kind="opaque", attributes={"op": "arithmetic of whole numbers"}, constants={})
+    names = {v: f"{v}:float" for v in whole}
+    for value, name in names.items():
+        if name not in builder.held:
+            held = builder.held[value]
+            builder.graph.types[name] = evolve(builder.graph.types[value], dtype="float32")
+            builder.hold(
+                name,
+                builder.op(nn.Cast, f"{held.name}_float", node.source, x=held.name),
+                held.axes,
+                builder.batch[value],
+            )
+    return evolve(node, inputs=tuple(names.get(v, v) for v in node.inputs))
 
 
 def _input(builder: Builder, name: str, batch_axis: int | None) -> Value:

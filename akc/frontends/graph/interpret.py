@@ -12,9 +12,18 @@ from typing import Any
 import numpy as np
 
 from akc.frontends.graph.graph import Array, Graph, Node
-from akc.sim.host_layers import erf
+from akc.ir.functions import FUNCTIONS, JOINS, Function, Join
 
 Rule = Callable[..., Any]
+
+
+def _function(row: Function) -> Rule:
+    usual = row.aten_alpha if isinstance(row.aten_alpha, float) else 1.0
+    return lambda node, x: np.asarray(row.kernel(x, node.attributes.get("alpha", usual)), np.float64)
+
+
+def _join(row: Join) -> Rule:
+    return lambda node, x, y: row.kernel(x, y)
 
 
 def _mean(node: Node, x: Array) -> Array:
@@ -33,22 +42,11 @@ def _instance_norm(node: Node, x: Array) -> Array:
 
 
 RULES: dict[str, Rule] = {
-    "add": lambda node, x, y: x + y,
-    "sub": lambda node, x, y: x - y,
-    "mul": lambda node, x, y: x * y,
-    "div": lambda node, x, y: x / y,
+    **{row.name: _function(row) for row in FUNCTIONS.values()},
+    **{row.name: _join(row) for row in JOINS.values()},
     "pow": lambda node, x, y: x**y,
     "neg": lambda node, x: -x,
-    "sqrt": lambda node, x: np.sqrt(x),
-    "rsqrt": lambda node, x: 1 / np.sqrt(x),
-    "reciprocal": lambda node, x: 1 / x,
-    "abs": lambda node, x: np.abs(x),
-    "exp": lambda node, x: np.exp(x),
-    "tanh": lambda node, x: np.tanh(x),
-    "erf": lambda node, x: erf(x).astype(np.float64),
     "sigmoid": lambda node, x: 1 / (1 + np.exp(-x)),
-    "softplus": lambda node, x: np.log1p(np.exp(x)),
-    "hard_sigmoid": lambda node, x: np.clip(node.attributes.get("alpha", 1 / 6) * x + 0.5, 0, 1),
     "clip": _clip,
     "relu": lambda node, x: np.maximum(x, 0),
     "mean": _mean,

@@ -18,7 +18,7 @@ from akc.frontends.graph.interpret import computed
 from akc.frontends.graph.patterns import Matcher, Pattern
 from akc.frontends.graph.recognise_spiking import recognise_spiking
 from akc.frontends.graph.recognise_unrolled import recognise_unrolled
-from akc.sim.host_layers import FUNCTIONS
+from akc.ir.functions import FUNCTIONS
 
 Make = Callable[[Graph, Node, str], Node | None]
 """The node in place of a group: the graph, the group's last node, the value that it reads."""
@@ -61,9 +61,9 @@ def _function(*names: str) -> Make:
         for end in (node, *_factors_behind(graph, node)):
             found = computed(graph, end.output, {x: places})
             for name in names:
-                wanted = FUNCTIONS[name](places, 1.0)
+                wanted = FUNCTIONS[name].kernel(places, 1.0)
                 if found is not None and found.shape == wanted.shape and np.allclose(found, wanted, CLOSE, CLOSE):
-                    return evolve(end, kind="apply", inputs=(x,), attributes={"function": name}, constants={})
+                    return evolve(end, kind=name, inputs=(x,), attributes={}, constants={})
         return None
 
     return make

@@ -9,8 +9,10 @@ from typing import Any
 
 from akc.base.diagnostics import DiagnosticError, error
 from akc.base.files import read_bytes
+from akc.frontends.onnx.qoperators import unfused
 
-OLDEST_OPSET = 11
+OLDEST_OPSET = 7
+"""Before it, operators said by attributes how their operands are repeated."""
 
 
 def load_model(source: Any) -> tuple[Any, str]:
@@ -18,7 +20,7 @@ def load_model(source: Any) -> tuple[Any, str]:
 
     Functions of the model are inlined, weights kept beside the file are read in. Raises DiagnosticError
     AKC0901 (no such file), AKC0301 (not ONNX, or cut short), AKC0302 (its weight file is missing),
-    AKC0303 (opset too old) or AKC0313 (onnx is not installed).
+    AKC0303 (opset older than 7, which onnx cannot convert) or AKC0313 (onnx is not installed).
     """
     onnx = import_onnx()
     folder, name, shown = None, "net", "the model"
@@ -29,9 +31,10 @@ def load_model(source: Any) -> tuple[Any, str]:
     if isinstance(source, bytes | bytearray):
         source = _parsed(onnx, bytes(source), shown)
     _read_external(onnx, source, folder, shown)
-    _check_opset(source, shown)
+    source = _new_enough(onnx, source, shown)
     if source.functions:
         source = onnx.inliner.inline_local_functions(source)
+    source = unfused(onnx, source)
     return source, source.graph.name if name == "net" and source.graph.name else name
 
 
@@ -128,14 +131,17 @@ def opset_of(model: Any) -> int:
     return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
 
 
-def _check_opset(model: Any, name: str) -> None:
+def _new_enough(onnx: Any, model: Any, name: str) -> Any:
+    """The model, brought to a newer opset by onnx's converter where it is older than what akc has rows for."""
     opset = opset_of(model)
-    if opset < OLDEST_OPSET:
+    if opset >= OLDEST_OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, 13)
+    except Exception as fault:  # the converter raises several kinds
         raise error(
             "AKC0303",
             f"{name}: the file uses opset {opset}; {OLDEST_OPSET} is the oldest that akc reads",
-            help=(
-                "export it again with a newer opset_version",
-                "or convert it: onnx.version_converter.convert_version(onnx.load(path), 13)",
-            ),
-        )
+            label=f"onnx.version_converter: {str(fault).strip().splitlines()[0] if str(fault).strip() else 'failed'}",
+            help="export it again with a newer opset_version",
+        ) from None

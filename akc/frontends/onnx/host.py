@@ -10,46 +10,31 @@ import numpy as np
 
 from akc.frontends.graph.graph import Array
 from akc.frontends.onnx.reader import Handler, Reader
+from akc.ir.functions import Function, by_operator
 
 # -- functions ---------------------------------------------------------------------------------------
 
 
-def function(name: str, alpha: float | None = None) -> Handler:
-    """A row for a function; alpha: the default of its parameter, None if it has none."""
-
-    def handle(r: Reader, node: Any) -> None:
-        attributes: dict[str, Any] = {} if alpha is None else {"alpha": float(r.attributes(node).get("alpha", alpha))}
-        r.emit(node, "apply", node.input[:1], function=name, **attributes)
-
-    return handle
-
-
-def usual(name: str, what: str, **wanted: float) -> Handler:
-    """A row for a function whose attributes must have their usual values."""
+def function(rows: tuple[Function, ...]) -> Handler:
+    """The handler of an operator that computes one of these functions, depending on its attributes."""
 
     def handle(r: Reader, node: Any) -> None:
         given = r.attributes(node)
-        if all(np.isclose(given.get(key, value), value) for key, value in wanted.items()):
-            r.emit(node, "apply", node.input[:1], function=name)
-        else:
-            r.opaque(node, what)
+        row = next((row for row in rows if all(_is(given, key, value) for key, value in row.onnx_fixed.items())), None)
+        if row is None:
+            r.opaque(node, rows[0].users)
+            return
+        alpha: dict[str, Any] = (
+            {} if row.alpha is None else {"alpha": float(str(np.float32(given.get("alpha", row.alpha))))}
+        )
+        r.emit(node, row.name, node.input[:1], **alpha)
+
+    def _is(given: dict[str, Any], key: str, wanted: Any) -> bool:
+        usual = rows[0].onnx_fixed.get(key, wanted)
+        found = given.get(key, usual)
+        return bool(np.isclose(found, wanted)) if isinstance(wanted, float) else found == wanted
 
     return handle
-
-
-def gelu(r: Reader, node: Any) -> None:
-    """With erf, or in the tanh form."""
-    tanh = r.attributes(node).get("approximate", "none") == "tanh"
-    r.emit(node, "apply", node.input[:1], function="gelu_tanh" if tanh else "gelu")
-
-
-def hard_sigmoid(r: Reader, node: Any) -> None:
-    """min(max(alpha x + 1/2, 0), 1)."""
-    a = r.attributes(node)
-    if a.get("beta", 0.5) != 0.5:
-        r.opaque(node, "HardSigmoid")
-    else:
-        r.emit(node, "hard_sigmoid", node.input[:1], function="hard_sigmoid", alpha=float(a.get("alpha", 0.2)))
 
 
 def leaky_relu(r: Reader, node: Any) -> None:
@@ -180,9 +165,9 @@ def resize(r: Reader, node: Any) -> None:
     """Resize to the nearest or linearly; the size after must be the size before times the scale, exactly."""
     a = r.attributes(node)
     before, after = r.shape(node.input[0]), r.graph.types[node.output[0]].shape
-    scales = r.constant(node, 1 if node.op_type == "Upsample" else 2)
+    older = node.op_type == "Upsample" or r.opset < 11
+    scales = r.numbers(node, 1 if older else 2, "scales")
     exact = scales is None or not scales.size or np.allclose(np.multiply(before, scales), after, rtol=0, atol=1e-4)
-    older = node.op_type == "Upsample"
     places = PLACES.get(a.get("coordinate_transformation_mode", "asymmetric" if older else "half_pixel"))
     rounding = ROUNDINGS.get(a.get("nearest_mode", "floor" if older else "round_prefer_floor"))
     mode = a.get("mode", "nearest")
@@ -195,16 +180,7 @@ def resize(r: Reader, node: Any) -> None:
 
 
 HOST_ROWS: tuple[tuple[Handler, str], ...] = (
-    (gelu, "Gelu"),
-    (usual("silu", "SiLU", alpha=1.0), "Swish"),
-    (function("hard_swish"), "HardSwish"),
-    (function("mish"), "Mish"),
-    (function("elu", 1.0), "Elu"),
-    (usual("selu", "SELU", alpha=1.67326319, gamma=1.05070102), "Selu"),
-    (function("celu", 1.0), "Celu"),
-    (function("softsign"), "Softsign"),
-    (function("threshold", 1.0), "ThresholdedRelu"),
-    (hard_sigmoid, "HardSigmoid"),
+    *((function(rows), name) for name, rows in by_operator("onnx").items()),
     (leaky_relu, "LeakyRelu"),
     (prelu, "PRelu"),
     (axis_norm("layer_norm", "LayerNorm"), "LayerNormalization"),

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph.graph import FLOATS, scalar
+from akc.frontends.graph.einsum import as_product
+from akc.frontends.graph.graph import FLOATS, Tensor, scalar
 from akc.frontends.onnx.reader import Handler, Reader
 
 # -- elementwise ----------------------------------------------------------------------------------
@@ -15,11 +16,13 @@ from akc.frontends.onnx.reader import Handler, Reader
 
 def clip(r: Reader, node: Any) -> None:
     """Clip with constant ends."""
-    ends = [scalar(r.constant(node, i)) for i in (1, 2)]
+    ends = [scalar(r.numbers(node, i, key)) for i, key in ((1, "min"), (2, "max"))]
     if any(end is None and r.given(node, i) for i, end in enumerate(ends, 1)):
         r.opaque(node, "clamp with computed ends")
         return
-    r.emit(node, "clip", node.input[:1], low=_finite(ends[0]), high=_finite(ends[1]))
+    scale, zero, _ = r.levels.get(node.input[0], (1.0, 0, ""))
+    low, high = (None if (n := _finite(end)) is None else (n - zero) * scale for end in ends)
+    r.emit(node, "clip", node.input[:1], low=low, high=high)
 
 
 def _finite(end: float | None) -> float | None:
@@ -59,9 +62,13 @@ def dropout(r: Reader, node: Any) -> None:
 
 
 def cast(r: Reader, node: Any) -> None:
-    """Float to float changes nothing here; the rest is recognised later."""
-    kinds = [r.graph.types[r.value(node.input[0])].dtype, r.graph.types[node.output[0]].dtype]
-    if all(kind in FLOATS for kind in kinds):
+    """Float to float changes nothing; levels of a value become its numbers in units of a level; bytes become floats."""
+    before, after = r.graph.types[r.value(node.input[0])].dtype, r.graph.types[node.output[0]].dtype
+    if node.input[0] in r.levels and after in FLOATS:
+        scale, zero, _ = r.levels[node.input[0]]
+        constants = {"scale": np.array(1 / scale), "shift": np.array(float(zero))}
+        r.emit(node, "affine", node.input[:1], constants)
+    elif before in FLOATS and after in FLOATS:
         r.alias(node)
     else:
         r.emit(node, "cast", node.input[:1])
@@ -92,29 +99,57 @@ def named(what: str) -> Handler:
 
 
 def quantize(r: Reader, node: Any) -> None:
-    """Rounding to integers; with the way back behind it, it only tells the range of a value."""
+    """Rounding to integers only tells the range of a value, which is clamped where the integers' lower end is its ReLU.
+
+    The result stands for the value itself, and is noted as its levels: DequantizeLinear is the way back.
+    """
     scale, zero_point = scalar(r.constant(node, 1)), scalar(r.constant(node, 2))
-    if scale is not None:
-        r.quantized[node.output[0]] = r.value(node.input[0]), scale, int(zero_point or 0)
-    r.opaque(node, "quantization in the file")
+    dtype, value = r.graph.types[node.output[0]].dtype, r.value(node.input[0])
+    outputs = {v.name for v in r.model.graph.output}
+    if scale is None or dtype not in LEVELS or node.output[0] in outputs or (zero_point is None and r.given(node, 2)):
+        r.opaque(node, "quantization in the file")
+        return
+    zero, limits = int(zero_point or 0), np.iinfo(dtype)
+    low, high = (float(f"{(int(end) - zero) * scale:.6g}") for end in (limits.min, limits.max))
+    if low == 0 and not _never_negative(r, value):
+        clamped = f"{node.output[0]}:clamped"
+        r.graph.types[clamped] = r.graph.types[value]
+        r.graph.ranges[clamped] = low, high
+        r.emit(node, "clip", (value,), outputs=(clamped,), low=0.0, high=high)
+        value = clamped
+    else:
+        r.graph.ranges[value] = low, high
+    r.aliases[node.output[0]] = value
+    r.levels[node.output[0]] = scale, zero, dtype
+
+
+LEVELS = ("int8", "uint8", "int16", "uint16")
+"""Element types that stand for a value's levels."""
+
+KEEPS_LEVELS = frozenset(
+    {
+        *("Clip", "MaxPool", "GlobalMaxPool", "Pad", "Concat", "Split", "Slice", "Gather", "Expand", "Tile"),
+        *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "DepthToSpace", "SpaceToDepth"),
+        *("Identity", "Dropout"),
+    }
+)
+"""Operators that move levels, or choose among them, and so do the same to the values."""
 
 
 def dequantize(r: Reader, node: Any) -> None:
-    """The way back: the value from before the rounding, clamped to the range that the integers can say."""
-    value, scale, zero_point = r.quantized.get(node.input[0], ("", 0.0, 0))
-    same = scale == scalar(r.constant(node, 1)) and zero_point == int(scalar(r.constant(node, 2)) or 0)
+    """The way back: the value that the levels stand for; bytes that come in are scaled."""
+    scale, zero_point = r.constant(node, 1), r.constant(node, 2)
+    number, zero = scalar(scale), int(scalar(zero_point) or 0)
     dtype = r.graph.types[r.value(node.input[0])].dtype
-    if not value or not same or dtype not in ("int8", "uint8", "int16", "uint16"):
-        r.opaque(node, "quantization in the file")
-        return
-    limits = np.iinfo(dtype)
-    low, high = (float(f"{(int(end) - zero_point) * scale:.6g}") for end in (limits.min, limits.max))
-    if low == 0 and not _never_negative(r, value):
-        r.graph.ranges[node.output[0]] = low, high
-        r.emit(node, "clip", (value,), low=0.0, high=high)
+    if r.levels.get(node.input[0], (None,))[:2] == (number, zero):
+        r.aliases[node.output[0]] = r.value(node.input[0])
+    elif node.input[0] not in r.levels and number is not None and dtype in ("uint8", "int8"):
+        floats = f"{node.output[0]}:cast"
+        r.graph.types[floats] = r.graph.types[node.output[0]]
+        r.emit(node, "cast", node.input[:1], outputs=(floats,))
+        r.emit(node, "affine", (floats,), {"scale": np.array(number), "shift": np.array(-zero * number)})
     else:
-        r.graph.ranges[value] = low, high
-        r.aliases[node.output[0]] = value
+        r.opaque(node, "quantization in the file")
 
 
 def _never_negative(r: Reader, value: str) -> bool:
@@ -138,8 +173,19 @@ def unknown(r: Reader, node: Any) -> None:
 
 
 def reshape(r: Reader, node: Any) -> None:
-    """Reshape, Flatten, Squeeze and Unsqueeze: the inferred shape says it all."""
+    """Reshape and Flatten: the inferred shape says it all."""
     r.emit(node, "reshape", node.input[:1])
+
+
+def ones(key: str) -> Handler:
+    """A row for Unsqueeze (added) and Squeeze (removed): axes of length 1 come or go."""
+
+    def handle(r: Reader, node: Any) -> None:
+        axes = r.attributes(node).get("axes", r.constant(node, 1))
+        named: dict[str, Any] = {key: () if axes is None else tuple(int(a) for a in axes)}
+        r.emit(node, "reshape", node.input[:1], **named)
+
+    return handle
 
 
 def transpose(r: Reader, node: Any) -> None:
@@ -148,16 +194,20 @@ def transpose(r: Reader, node: Any) -> None:
     r.emit(node, "transpose", order=tuple(r.attributes(node).get("perm", range(rank)[::-1])))
 
 
-def reduce_mean(r: Reader, node: Any) -> None:
-    """Mean over axes; all of them where none is named."""
-    a = r.attributes(node)
-    rank = len(r.shape(node.input[0]))
-    axes = a["axes"] if "axes" in a else r.constant(node, 1)
-    if axes is None and a.get("noop_with_empty_axes", 0):
-        r.alias(node)
-        return
-    axes = range(rank) if axes is None or not len(axes) else axes
-    r.emit(node, "mean", node.input[:1], axes=tuple(int(x) % rank for x in axes), keep=bool(a.get("keepdims", 1)))
+def reduce(kind: str) -> Handler:
+    """A row for a mean, sum ... over axes; all of them where none is named."""
+
+    def handle(r: Reader, node: Any) -> None:
+        a = r.attributes(node)
+        rank = len(r.shape(node.input[0]))
+        axes = a["axes"] if "axes" in a else r.constant(node, 1)
+        if axes is None and a.get("noop_with_empty_axes", 0):
+            r.alias(node)
+            return
+        axes = range(rank) if axes is None or not len(axes) else axes
+        r.emit(node, kind, node.input[:1], axes=tuple(int(x) % rank for x in axes), keep=bool(a.get("keepdims", 1)))
+
+    return handle
 
 
 def softmax(kind: str) -> Handler:
@@ -185,13 +235,16 @@ def argmax(r: Reader, node: Any) -> None:
 
 def pad(r: Reader, node: Any) -> None:
     """Pad with constant widths."""
-    widths, axes, rank = r.constant(node, 1), r.constant(node, 3), len(r.shape(node.input[0]))
+    widths, axes, rank = r.numbers(node, 1, "pads"), r.constant(node, 3), len(r.shape(node.input[0]))
     if widths is None:
         r.opaque(node, "Pad")
         return
     both = np.zeros((2, rank), int)
     both[:, list(range(rank)) if axes is None else [int(x) % rank for x in axes]] = widths.reshape(2, -1)
-    value = r.constant(node, 2)
+    value = scalar(r.numbers(node, 2, "value")) or 0.0
+    if node.input[0] in r.levels:
+        scale, zero, _ = r.levels[node.input[0]]
+        value = (value - zero) * scale
     if not both.any():
         r.alias(node)
         return
@@ -201,35 +254,47 @@ def pad(r: Reader, node: Any) -> None:
         node.input[:1],
         before=tuple(both[0].tolist()),
         after=tuple(both[1].tolist()),
-        value=scalar(value) or 0.0,
+        value=value,
         mode=r.attributes(node).get("mode", "constant"),
     )
 
 
 def gather(r: Reader, node: Any) -> None:
-    """One index along an axis is a selection; rows of a stored table are an embedding."""
+    """One stored index along an axis is a selection, several are cells by number; rows of a table are an embedding."""
     index, rank = r.constant(node, 1), len(r.shape(node.input[0]))
+    axis = r.attributes(node).get("axis", 0) % rank
     if r.constant(node, 0) is not None:
         r.opaque(node, "embedding")
     elif index is not None and index.size == 1:
-        r.emit(
-            node,
-            "select",
-            node.input[:1],
-            axis=r.attributes(node).get("axis", 0) % rank,
-            index=int(index.reshape(-1)[0]),
-        )
+        r.emit(node, "select", node.input[:1], axis=axis, index=int(index.reshape(-1)[0]))
+    elif index is not None and index.ndim == 1:
+        r.emit(node, "take", node.input[:1], axis=axis, index=tuple(int(i) for i in index))
     else:
         r.opaque(node, "gather")
 
 
+def gather_nd(r: Reader, node: Any) -> None:
+    """Stored numbers of one axis."""
+    index = r.constant(node, 1)
+    if index is None or index.ndim != 2 or index.shape[1] != 1 or r.attributes(node).get("batch_dims", 0):
+        r.opaque(node, "gather")
+    else:
+        r.emit(node, "take", node.input[:1], axis=0, index=tuple(int(i) for i in index[:, 0]))
+
+
 def slice_(r: Reader, node: Any) -> None:
     """A slice of one element is a selection, a slice of everything nothing."""
-    starts, _, axes, steps = (r.constant(node, i) for i in range(1, 5))
+    starts, ends, axes, steps = (
+        r.numbers(node, i, key) for i, key in enumerate(("starts", "ends", "axes", "steps"), 1)
+    )
     before, after = r.shape(node.input[0]), r.graph.types[node.output[0]].shape
     cut = [a for a, (n, m) in enumerate(zip(before, after)) if n != m]
     backwards = steps is not None and (steps < 0).any()
-    if not cut and not backwards:
+    if backwards and steps is not None and starts is not None and ends is not None and len(starts) == 1:
+        axis = 0 if axes is None else int(axes[0]) % len(before)
+        index = range(before[axis])[slice(_end(starts), _end(ends), int(steps.reshape(-1)[0]))]
+        r.emit(node, "take", node.input[:1], axis=axis, index=tuple(index))
+    elif not cut and not backwards:
         r.alias(node)
     elif len(cut) == 1 and after[cut[0]] == 1 and starts is not None:
         listed = list(range(len(starts))) if axes is None else [int(x) % len(before) for x in axes]
@@ -238,6 +303,12 @@ def slice_(r: Reader, node: Any) -> None:
         )
     else:
         r.emit(node, "slice", node.input[:1], axes=tuple(cut), **_picked(before, starts, axes, steps))
+
+
+def _end(numbers: Any) -> int | None:
+    """An end of a slice that counts backwards; far below 0 stands for all the way."""
+    number = int(numbers[0])
+    return None if number < -(2**30) else number
 
 
 def _picked(before: tuple[int, ...], starts: Any, axes: Any, steps: Any) -> dict[str, Any]:
@@ -253,8 +324,47 @@ def _picked(before: tuple[int, ...], starts: Any, axes: Any, steps: Any) -> dict
 
 
 def split(r: Reader, node: Any) -> None:
-    """One value cut into several."""
-    r.emit(node, "split", node.input[:1])
+    """One value cut into several along an axis."""
+    r.emit(node, "split", node.input[:1], axis=r.attributes(node).get("axis", 0))
+
+
+def tile(r: Reader, node: Any) -> None:
+    """All of each axis so many times."""
+    counts = r.constant(node, 1)
+    if counts is None:
+        r.opaque(node, "repetition")
+    else:
+        r.emit(node, "tile", node.input[:1], counts=tuple(int(n) for n in counts))
+
+
+def shuffle(kind: str) -> Handler:
+    """A row for DepthToSpace or SpaceToDepth."""
+
+    def handle(r: Reader, node: Any) -> None:
+        a = r.attributes(node)
+        first = kind == "space_to_depth" or a.get("mode", "DCR") == "DCR"
+        r.emit(node, kind, node.input[:1], block=a["blocksize"], block_first=first)
+
+    return handle
+
+
+def einsum(r: Reader, node: Any) -> None:
+    """A matrix product between transpositions; other sums have no operation."""
+    found = as_product(r.attributes(node)["equation"]) if len(node.input) == 2 else None
+    if found is None:
+        r.opaque(node, "matrix product")
+        return
+    dtype, operands = r.graph.types[node.output[0]].dtype, []
+    for value, order, part in zip(node.input, (found.first, found.second), "xy"):
+        moved, shape = f"{node.output[0]}:{part}", r.shape(value)
+        r.graph.types[moved] = Tensor(dtype, tuple(shape[a] for a in order))
+        r.emit(node, "transpose", (value,), outputs=(moved,), order=order)
+        operands.append(moved)
+    rows, columns = (r.graph.shape(name) for name in operands)
+    made = f"{node.output[0]}:product"
+    r.graph.types[made] = Tensor(dtype, (*rows[:-1], columns[-1]))
+    r.emit(node, "matmul", operands, outputs=(made,))
+    r.emit(node, "transpose", (made,), order=found.last)
 
 
 def expand(r: Reader, node: Any) -> None:

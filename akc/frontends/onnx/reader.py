@@ -8,6 +8,7 @@ from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from attrs import define, field
 
 from akc.base.diagnostics import Diagnostic
@@ -30,8 +31,10 @@ class Reader:
     aliases: dict[str, str] = field(factory=dict)
     opset: int = 0
     noted: dict[str, Any] = field(factory=dict)
-    quantized: dict[str, tuple[str, float, int]] = field(factory=dict)
-    """Value, scale and zero point behind each result of QuantizeLinear."""
+    levels: dict[str, tuple[float, int, str]] = field(factory=dict)
+    """Scale, zero point and element type of names that stand for levels of a value: what QuantizeLinear gives."""
+    examples: Any = ()
+    """Shapes of the inputs that the user gives, in order or by name."""
     fixed_batch: int | None = None
     """The batch that the file fixes, where it is more than one."""
     _views: dict[tuple[int, str], tuple[Array, Array]] = field(factory=dict)
@@ -52,6 +55,11 @@ class Reader:
         if index >= len(node.input) or not node.input[index]:
             return None
         return self.graph.constants.get(self.value(node.input[index]))
+
+    def numbers(self, node: Any, index: int, key: str) -> Array | None:
+        """Numbers that newer opsets give as an input and older ones as an attribute."""
+        given = self.attributes(node).get(key)
+        return self.constant(node, index) if given is None else np.asarray(given)
 
     def given(self, node: Any, index: int) -> bool:
         """Whether an optional input is there."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph.graph import Array, Tensor
+from akc.frontends.graph.graph import Array
+from akc.frontends.graph.recurrent import directions, stacked
 from akc.frontends.onnx.reader import Reader
 
 GATE_ORDERS = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -17,34 +18,38 @@ USUAL_ACTIVATIONS = {"LSTM": (["Sigmoid", "Tanh", "Tanh"],), "GRU": (["Sigmoid",
 
 
 def recurrent(r: Reader, node: Any) -> None:
-    """One layer in one direction, from a state of zeros; anything else is opaque."""
+    """One layer in one or both directions, from a state of zeros; anything else is opaque."""
     kind, a = node.op_type, r.attributes(node)
     strange = _strange(r, node, a)
     if strange:
         r.opaque(node, strange)
         return
-    constants = _weights(r, node, len(GATE_ORDERS[kind]))
-    steps, batch, hidden = r.shape(node.input[0])[0], r.shape(node.input[0])[1], constants["w_hh"].shape[1]
-    every, last = f"{node.output[0] or node.name}:steps", f"{node.output[0] or node.name}:last"
-    dtype = r.graph.types[r.value(node.input[0])].dtype
-    r.graph.types[every], r.graph.types[last] = Tensor(dtype, (steps, batch, hidden)), Tensor(dtype, (batch, hidden))
+
+    def emit(word: str, inputs: Any, constants: Any, outputs: Any, **attributes: Any) -> None:
+        r.emit(node, word, inputs, constants, outputs, **attributes)
+
+    backward = DIRECTIONS[a.get("direction", "forward")]
+    weights = [(turn, _weights(r, node, len(GATE_ORDERS[kind]), number)) for number, turn in enumerate(backward)]
     activation = {"nonlinearity": _activations(kind, a)[0].lower()} if kind == "RNN" else {}
-    r.emit(node, kind.lower(), node.input[:1], constants, (every, last), **activation)
-    for output, value in zip(node.output, (every, last)):
-        if output:
-            r.emit(node, "reshape", (value,), outputs=(output,))
+    name = node.output[0] or node.name or node.output[1]
+    states, last = directions(r.graph, emit, kind.lower(), r.value(node.input[0]), name, weights, **activation)
+    for output, values, axis in zip(node.output, (states, last), (1, 0)):
+        if output and r.is_read(output):
+            r.aliases[output] = stacked(r.graph, emit, values, axis, f"{output}:stacked")
+
+
+DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
+"""Whether time runs backwards, for each set of weights."""
 
 
 def _activations(kind: str, a: dict[str, Any]) -> list[str]:
     given = [w.decode() if isinstance(w, bytes) else w for w in a.get("activations", [])]
-    return given or USUAL_ACTIVATIONS[kind][0]
+    return given or USUAL_ACTIVATIONS[kind][0] * len(DIRECTIONS[a.get("direction", "forward")])
 
 
 def _strange(r: Reader, node: Any, a: dict[str, Any]) -> str:
     """What makes a recurrent node one that nn.lstm and its kin cannot say; "" for nothing."""
     kind = node.op_type
-    if a.get("direction", "forward") != "forward":
-        return f"{'bidirectional' if a['direction'] == 'bidirectional' else 'backward'} {kind}"
     if r.constant(node, 1) is None or r.constant(node, 2) is None or (r.given(node, 3) and r.constant(node, 3) is None):
         return f"{kind} with computed weights"
     starts = [i for i in (5, 6) if r.given(node, i)]
@@ -52,14 +57,15 @@ def _strange(r: Reader, node: Any, a: dict[str, Any]) -> str:
         return f"{kind} with a start state"
     if kind == "GRU" and not a.get("linear_before_reset", 0):
         return "GRU with the reset gate before the product"
-    unusual = _activations(kind, a) not in USUAL_ACTIVATIONS[kind]
+    count = len(DIRECTIONS[a.get("direction", "forward")])
+    unusual = _activations(kind, a) not in [usual * count for usual in USUAL_ACTIVATIONS[kind]]
     cell = len(node.output) > 2 and node.output[2] and kind == "LSTM" and r.is_read(node.output[2])
     peephole = kind == "LSTM" and r.given(node, 7)
     extras = r.given(node, 4) or a.get("layout", 0) or a.get("clip") or a.get("input_forget", 0)
     return f"{kind} of an unusual kind" if unusual or peephole or extras or cell else ""
 
 
-def _weights(r: Reader, node: Any, gates: int) -> dict[str, Array]:
+def _weights(r: Reader, node: Any, gates: int, number: int) -> dict[str, Array | None]:
     """Input, hidden and bias weights by role, gates in PyTorch's order."""
     order = GATE_ORDERS[node.op_type]
 
@@ -67,8 +73,9 @@ def _weights(r: Reader, node: Any, gates: int) -> dict[str, Array]:
         parts = array.reshape(gates, -1, *array.shape[1:])
         return parts[list(order)].reshape(array.shape)
 
-    found = {role: regated(r.constant(node, i)[0]) for role, i in (("w_ih", 1), ("w_hh", 2))}  # type: ignore[index]
+    stored = {role: r.constant(node, i) for role, i in (("w_ih", 1), ("w_hh", 2))}
+    found: dict[str, Array | None] = {role: regated(a[number]) for role, a in stored.items() if a is not None}
     bias = r.constant(node, 3)
     if bias is not None:
-        found |= {role: regated(half) for role, half in zip(("b_ih", "b_hh"), np.split(bias[0], 2))}
+        found |= {role: regated(half) for role, half in zip(("b_ih", "b_hh"), np.split(bias[number], 2))}
     return found

@@ -47,6 +47,11 @@ def _computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | Non
         return [np.broadcast_to(number, inputs[node.input[0]].tolist())]
     if node.op_type in ("Identity", "Dropout"):
         return [inputs[node.input[0]]]
+    if node.op_type == "Unsqueeze" and (axes := r.attributes(node).get("axes")):  # onnx 1.22 fails at this old form
+        return [np.expand_dims(inputs[node.input[0]], tuple(axes))]
+    if node.op_type == "DequantizeLinear" and not r.attributes(node).get("block_size", 0):
+        axis, arrays = r.attributes(node).get("axis", 1), list(inputs.values())
+        return [_dequantized(arrays[0], arrays[1], arrays[2] if arrays[2:] else None, axis)]
     try:
         evaluator = r.onnx.reference.ReferenceEvaluator(
             node, opsets={e.domain: e.version for e in r.model.opset_import}
@@ -54,6 +59,17 @@ def _computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | Non
         return list(evaluator.run(None, inputs))
     except Exception:  # an operator that the reference has no code for stays a node
         return None
+
+
+def _dequantized(levels: Array, scale: Array, zero: Array | None = None, axis: int = 1) -> Array:
+    """Stored integers as floats, with a scale and a zero point for all or for each index of an axis."""
+    spread = [1] * levels.ndim
+    if scale.size > 1:
+        spread[axis % levels.ndim] = scale.size
+    centred: Array = levels.astype(np.int64 if levels.dtype.kind in "iu" else np.float64)
+    if zero is not None:
+        centred = centred - zero.astype(centred.dtype).reshape(spread if zero.size > 1 else ())
+    return np.asarray(centred.astype(np.float32) * scale.astype(np.float32).reshape(spread if scale.size > 1 else ()))
 
 
 # -- shapes ---------------------------------------------------------------------------------------
@@ -74,7 +90,9 @@ def infer(r: Reader, node: Any) -> bool:
             return False
     noted = {name: t for name in node.output if name not in found and (t := _noted(r, name)) is not None}
     found |= noted or _as_operand(r, node, found)
-    missing = [name for name in node.output if name and name not in found]
+    missing = [
+        name for name in node.output if name and name not in found and (name == node.output[0] or r.is_read(name))
+    ]
     if missing:
         _fault_missing(r, node, missing[0], schema is not None)
     elif _keeps_elements(r, node, found):
@@ -83,7 +101,7 @@ def infer(r: Reader, node: Any) -> bool:
     return False
 
 
-KEEPS_SHAPE = ("GroupNormalization",)
+KEEPS_SHAPE = ("GroupNormalization", "Dropout", "BatchNormalization")
 """Operators whose result has the type of their operand, which onnx does not infer."""
 
 
@@ -136,6 +154,8 @@ def _inferred(r: Reader, node: Any, schema: Any) -> dict[str, Tensor]:
     for name in dict.fromkeys(n for n in node.input if n):
         array = r.graph.constants.get(r.value(name))
         tensor = Tensor(array.dtype.name, array.shape) if array is not None else r.graph.types[r.value(name)]
+        if name in r.levels:
+            tensor = evolve(tensor, dtype=r.levels[name][2])
         element = r.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
         known[name] = r.onnx.helper.make_tensor_type_proto(element, tensor.shape)
         if array is not None and array.size <= SMALL:

@@ -7,9 +7,9 @@ from akc.frontends.onnx import layers, ops
 from akc.frontends.onnx.host import HOST_ROWS
 from akc.frontends.onnx.reader import Handler
 from akc.frontends.onnx.recurrent import recurrent
+from akc.ir.functions import REDUCTIONS
 
-_WORDS = """Relu Sigmoid Add Sub Mul Div Neg Pow Sqrt Reciprocal Exp Log Erf Tanh Softplus Abs Greater Less Where
-    Not And Or Equal"""
+_WORDS = "Relu Sigmoid Add Sub Mul Div Neg Pow Greater Less Where Not And Or Equal"
 
 _ROWS: tuple[tuple[Handler, str], ...] = (
     (layers.gemm, "Gemm"),
@@ -24,19 +24,25 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     *((ops.word(name.lower()), name) for name in _WORDS.split()),
     (ops.word("greater_equal"), "GreaterOrEqual"),
     (ops.word("less_equal"), "LessOrEqual"),
-    (ops.word("reduce_sum"), "ReduceSum"),
-    (ops.word("matmul"), "Einsum"),
+    *((ops.reduce(f"reduce_{row.name}"), row.onnx) for row in REDUCTIONS.values()),
+    (ops.einsum, "Einsum"),
+    (ops.tile, "Tile"),
+    (ops.shuffle("depth_to_space"), "DepthToSpace"),
+    (ops.shuffle("space_to_depth"), "SpaceToDepth"),
     (ops.clip, "Clip"),
     (ops.extreme("low"), "Max"),
     (ops.extreme("high"), "Min"),
     (ops.softmax("softmax"), "Softmax"),
     (ops.softmax("log_softmax"), "LogSoftmax"),
     (ops.argmax, "ArgMax"),
-    (ops.reshape, "Reshape Flatten Squeeze Unsqueeze"),
+    (ops.reshape, "Reshape Flatten"),
+    (ops.ones("removed"), "Squeeze"),
+    (ops.ones("added"), "Unsqueeze"),
     (ops.transpose, "Transpose"),
-    (ops.reduce_mean, "ReduceMean"),
+    (ops.reduce("mean"), "ReduceMean"),
     (ops.pad, "Pad"),
     (ops.gather, "Gather"),
+    (ops.gather_nd, "GatherND"),
     (ops.slice_, "Slice"),
     (ops.split, "Split"),
     (ops.expand, "Expand"),
@@ -59,18 +65,11 @@ _OPAQUE = {
     "Lp pooling": "LpPool GlobalLpPool",
     "max unpooling": "MaxUnpool",
     "region pooling": "MaxRoiPool RoiAlign",
-    "pixel shuffle": "DepthToSpace",
-    "pixel unshuffle": "SpaceToDepth",
     "control flow": "Loop Scan If",
     "quantization in the file": "DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger MatMulInteger",
-    "gather": "GatherND GatherElements",
+    "gather": "GatherElements",
     "scatter": "ScatterND ScatterElements",
     "top k": "TopK",
-    "maximum over an axis": "ReduceMax",
-    "minimum over an axis": "ReduceMin",
-    "product over an axis": "ReduceProd",
-    "norm": "ReduceL1 ReduceL2",
-    "repetition": "Tile",
     "running sum": "CumSum",
     "Fourier transform": "DFT STFT",
 }

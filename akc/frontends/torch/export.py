@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from akc.base.diagnostics import error
@@ -26,18 +28,59 @@ __all__ = ["load_factory", "read_torch"]
 def read_torch(module: nn.Module, example: Any, name: str | None = None) -> Module:
     """The network of a PyTorch module, in evaluation mode.
 
-    example: a tensor, a tuple of one tensor, or the shape of one, with the batch axis: (1, 1, 28, 28).
-    Only one sample of it is used. name: of the net; the class name where it is not given.
-    Raises DiagnosticError AKC0306 (several inputs), AKC0307 (integer input), AKC0310 (it cannot be
-    traced; the place is in the user's code), AKC0312 (the example) or AKC0313 (torch is not installed).
+    example: a tensor (float, uint8 or int8), a tuple of one for each input, or shapes of them, with the batch axis:
+    (1, 1, 28, 28). Only one sample of it is used. name: of the net; the class name where it is not given.
+    Modules that torch.jit traced or scripted are converted first. Raises DiagnosticError AKC0307 (an input of other
+    integers), AKC0310 (it cannot be traced; the place is in the user's code), AKC0312 (the example), AKC0313 (torch is
+    not installed) or AKC0346 (a scripted module that cannot be converted).
     """
-    import_torch()
-    tensor, batch_axis = one_sample(module, example)
-    program = _exported(module, tensor)
-    graph = read_graph(program, name or type(module).__name__, batch_axis)
+    torch = import_torch()
+    samples = samples_of(module, example)
+    inputs = tuple(tensor for tensor, _ in samples)
+    scripted = isinstance(module, torch.jit.ScriptModule)
+    program = converted(module, inputs) if scripted else _exported(module, inputs)
+    own_name = getattr(module, "original_name", "net") if scripted else type(module).__name__
+    graph = read_graph(program, name or own_name, [axis for _, axis in samples])
     recognise(graph)
     simplify(graph, statistics=True)
     return build_module(graph, KINDS, emit_opaque)
+
+
+def converted(module: Any, inputs: tuple[Any, ...]) -> Any:
+    """The torch.export program of a module that torch.jit made, by PyTorch's own converter."""
+    import torch
+
+    kind = "trace" if type(module).__name__ == "TopLevelTracedModule" else "script"
+    training = module.training
+    module.eval()
+    try:
+        from torch._export.converter import TS2EPConverter
+
+        with warnings.catch_warnings(), torch.no_grad(), quiet_tracer():
+            warnings.simplefilter("ignore")
+            found = TS2EPConverter(module, inputs).convert()
+            return torch.export.export(found.module(), inputs, strict=False)
+    except Exception as fault:  # the converter raises whatever its parts do
+        reason = next((line.strip() for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
+        raise error(
+            "AKC0346",
+            f"the module went through torch.jit.{kind}, and what is left of it cannot be read",
+            label=f"{type(fault).__name__}: {reason}",
+            help=f"give the module that went into torch.jit.{kind}",
+        ) from None
+    finally:
+        module.train(training)
+
+
+@contextmanager
+def quiet_tracer() -> Iterator[None]:
+    """PyTorch's tracer and converter without their log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def import_torch() -> Any:
@@ -49,8 +92,22 @@ def import_torch() -> Any:
     return torch
 
 
+def samples_of(module: nn.Module, example: Any) -> list[tuple[Any, int]]:
+    """For each input a tensor with a batch of one, and which axis is the batch."""
+    several = isinstance(example, Sequence) and len(example) > 1 and not all(isinstance(n, int) for n in example)
+    found = [one_sample(module, each) for each in (example if several else (example,))]
+    lengths = [_tensor(each).shape[axis] for each, (_, axis) in zip(example, found)] if several else []
+    if len(set(lengths)) > 1:
+        raise error(
+            "AKC0306",
+            f"the batch axes of the examples differ in length: {', '.join(map(str, lengths))}",
+            help="put the batch first in each of them: --example 1,8 --example 1,4",
+        )
+    return found
+
+
 def one_sample(module: nn.Module, example: Any) -> tuple[Any, int]:
-    """A float tensor with a batch of one, and which axis is the batch.
+    """A tensor with a batch of one, and which axis is the batch.
 
     The batch is the first axis, or the second where a recurrent layer of the module reads time first.
     """
@@ -86,12 +143,6 @@ def _tensor(example: Any) -> Any:
         tensor = torch.zeros(*example)
     elif isinstance(example, Sequence) and len(example) == 1:
         return _tensor(example[0])
-    elif isinstance(example, Sequence) and len(example) > 1:
-        raise error(
-            "AKC0306",
-            f"the module is given {len(example)} inputs; the chip takes one",
-            help="join them in front of the network, or lower the part behind one input",
-        )
     elif hasattr(example, "__array__"):
         tensor = torch.as_tensor(example)
     else:
@@ -102,16 +153,19 @@ def _tensor(example: Any) -> Any:
         )
     if tensor.ndim == 0:
         raise error("AKC0312", "the example is a single number", help="its first axis is the batch: 1,1,28,28")
+    if tensor.dtype in (torch.uint8, torch.int8):
+        return tensor.detach().to("cpu")
     if not tensor.is_floating_point():
         raise error(
             "AKC0307",
-            f"the example holds {str(tensor.dtype).removeprefix('torch.')} numbers; networks for the chip read floats",
-            help="keep the conversion to float outside of the module",
+            f"the example holds {str(tensor.dtype).removeprefix('torch.')} numbers; networks for the chip read floats"
+            " or bytes",
+            help="give an example of float32, uint8 or int8, and convert in front of the module",
         )
     return tensor.detach().to("cpu", torch.float32)
 
 
-def _exported(module: nn.Module, tensor: Any) -> Any:
+def _exported(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
     """torch.export with the fused kernels of attention switched off, so that its parts are seen."""
     import torch
 
@@ -126,7 +180,7 @@ def _exported(module: nn.Module, tensor: Any) -> Any:
             in_users_code("AKC0310", "the module cannot be traced", _WAYS_OUT),
         ):
             warnings.simplefilter("ignore")
-            return torch.export.export(module, (tensor,), strict=False)
+            return torch.export.export(module, inputs, strict=False)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         module.train(training)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.frontends.graph.graph import Graph, Input, Tensor
@@ -12,9 +14,9 @@ from akc.frontends.torch.reader import TorchReader, dtype_of, is_part, states_of
 from akc.frontends.torch.table import HANDLERS, ONE_RESULT, OPAQUE_NAMES
 
 
-def read_graph(program: Any, name: str, batch_axis: int) -> Graph:
+def read_graph(program: Any, name: str, batch_axes: Sequence[int]) -> Graph:
     """The common form of an exported program; raises DiagnosticError with every fault found."""
-    reader = TorchReader(program, Graph(name), batch_axis)
+    reader = TorchReader(program, Graph(name), list(batch_axes))
     states = states_of(program)
     for node in program.graph_module.graph.nodes:
         if node.op == "placeholder":
@@ -35,10 +37,14 @@ def _placeholder(r: TorchReader, node: Any, states: Mapping[str, tuple[str, Any]
     if node.name in states:
         r.owners[node.name] = states[node.name][0]
         r.store(node.name, states[node.name][1])
-    elif node.users:
-        value = node.meta["val"]
-        r.graph.inputs.append(Input(node.name, r.batch_axis))
+        return
+    axis, value = r.batch_axes.pop(0), node.meta["val"]
+    if node.users:
+        r.graph.inputs.append(Input(node.name, axis))
         r.graph.types[node.name] = Tensor(dtype_of(value), tuple(value.shape))
+        if not value.is_floating_point():
+            limits = np.iinfo(dtype_of(value))
+            r.graph.ranges[node.name] = float(limits.min), float(limits.max)
 
 
 def handle(r: TorchReader, node: Any) -> None:

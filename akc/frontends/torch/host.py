@@ -10,48 +10,31 @@ import numpy as np
 
 from akc.frontends.torch.layers import for_all
 from akc.frontends.torch.reader import Handler, TorchReader
+from akc.ir.functions import Function, by_operator
 
 # -- functions ---------------------------------------------------------------------------------------
 
 
-def function(name: str, default: float | None = None) -> Handler:
-    """A row for a function; default: of its parameter, None if it has none."""
+def function(rows: tuple[Function, ...]) -> Handler:
+    """The handler of an operator that computes one of these functions, depending on its arguments."""
 
-    def handle(r: TorchReader, node: Any, x: Any, alpha: float | None = None, *rest: Any) -> None:
-        if any(number != 1 for number in rest):
-            r.opaque(node, name.upper())
+    def handle(r: TorchReader, node: Any, x: Any, *_: Any, **__: Any) -> None:
+        given = bound(node)
+        row = next((row for row in rows if all(given.get(key) == value for key, value in row.aten_fixed.items())), None)
+        if row is None:
+            r.opaque(node, rows[0].users)
             return
-        given = default if alpha is None else alpha
-        attributes: dict[str, Any] = {} if default is None else {"alpha": float(given or 0)}
-        r.emit(node, "apply", [r.name(x)], function=name, **attributes)
+        number: Any = row.aten_alpha if isinstance(row.aten_alpha, float) else given.get(row.aten_alpha)
+        alpha: dict[str, Any] = {} if row.alpha is None else {"alpha": float(number)}
+        r.emit(node, row.name, [r.name(x)], **alpha)
 
     return handle
 
 
-def gelu(r: TorchReader, node: Any, x: Any, approximate: str = "none") -> None:
-    """With erf, or in the tanh form."""
-    r.emit(node, "apply", [r.name(x)], function="gelu_tanh" if approximate == "tanh" else "gelu")
-
-
-def hard_sigmoid(r: TorchReader, node: Any, x: Any) -> None:
-    """min(max(x / 6 + 1/2, 0), 1)."""
-    r.emit(node, "hard_sigmoid", [r.name(x)], function="hard_sigmoid", alpha=1 / 6)
-
-
-def threshold(r: TorchReader, node: Any, x: Any, limit: float, value: float) -> None:
-    """0 up to a limit."""
-    if value != 0:
-        r.opaque(node, "thresholded ReLU")
-    else:
-        r.emit(node, "apply", [r.name(x)], function="threshold", alpha=float(limit))
-
-
-def softplus(r: TorchReader, node: Any, x: Any, beta: float = 1, limit: float = 20) -> None:
-    """log(1 + exp(x)); beyond the limit it is x, which float32 does not tell apart."""
-    if beta != 1 or limit < 15:
-        r.opaque(node, "Softplus")
-    else:
-        r.emit(node, "softplus", [r.name(x)])
+def bound(node: Any) -> dict[str, Any]:
+    """The arguments of a call by name, defaults included."""
+    names = [(a.name, a.default_value) for a in node.target._schema.arguments]
+    return {**dict(names), **dict(zip((name for name, _ in names), node.args)), **node.kwargs}
 
 
 def leaky_relu(r: TorchReader, node: Any, x: Any, slope: float = 0.01) -> None:
@@ -74,7 +57,7 @@ def glu(r: TorchReader, node: Any, x: Any, axis: int = -1) -> None:
     half = list(shape)
     half[axis] //= 2
     first, second, gate = (r.made(f"{node.name}:{part}", node, tuple(half)) for part in ("x", "y", "gate"))
-    r.emit(node, "split", [r.name(x)], outputs=(first, second))
+    r.emit(node, "split", [r.name(x)], outputs=(first, second), axis=axis)
     r.emit(node, "sigmoid", [second], outputs=(gate,))
     r.emit(node, "mul", [first, gate])
 
@@ -211,7 +194,7 @@ def stack(r: TorchReader, node: Any, values: Sequence[Any], axis: int = 0) -> No
     parts = []
     for index, value in enumerate(values):
         name = r.made(f"{node.name}:{index}", node, (*shape[:axis], 1, *shape[axis + 1 :]))
-        r.emit(node, "reshape", [r.name(value)], outputs=(name,))
+        r.emit(node, "reshape", [r.name(value)], outputs=(name,), added=(axis,))
         parts.append(name)
     r.emit(node, "concat", parts, axis=axis)
 
@@ -238,18 +221,7 @@ def attention(
 
 
 HOST_ROWS: tuple[tuple[Handler, str], ...] = (
-    (gelu, "gelu"),
-    (function("silu"), "silu"),
-    (function("hard_swish"), "hardswish"),
-    (function("mish"), "mish"),
-    (function("elu", 1.0), "elu"),
-    (function("selu"), "selu"),
-    (function("celu", 1.0), "celu"),
-    (function("softsign"), "softsign"),
-    (function("log_sigmoid"), "log_sigmoid"),
-    (threshold, "threshold"),
-    (softplus, "softplus"),
-    (hard_sigmoid, "hardsigmoid"),
+    *((function(rows), name) for name, rows in by_operator("aten").items()),
     (leaky_relu, "leaky_relu"),
     (prelu, "prelu prelu_kernel"),
     (glu, "glu"),

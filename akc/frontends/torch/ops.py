@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from akc.frontends.graph.einsum import as_product
 from akc.frontends.torch.layers import for_all
 from akc.frontends.torch.reader import Handler, TorchReader
 
@@ -111,6 +112,18 @@ def reshape(r: TorchReader, node: Any, x: Any, *_: Any) -> None:
     r.emit(node, "reshape", [r.name(x)])
 
 
+def unsqueeze(r: TorchReader, node: Any, x: Any, axis: int) -> None:
+    """A new axis of length 1."""
+    r.emit(node, "reshape", [r.name(x)], added=(axis,))
+
+
+def squeeze(r: TorchReader, node: Any, x: Any, axes: Any = None) -> None:
+    """Axes of length 1 go: those that are named, else all."""
+    shape = r.shape(x)
+    named = range(len(shape)) if axes is None else for_all(axes, 1)
+    r.emit(node, "reshape", [r.name(x)], removed=tuple(a for a in named if shape[a] == 1) if axes is not None else ())
+
+
 def permute(r: TorchReader, node: Any, x: Any, order: Sequence[int]) -> None:
     """Axes in another order."""
     r.emit(node, "transpose", [r.name(x)], order=tuple(a % len(order) for a in order))
@@ -197,7 +210,7 @@ def slice_(
 
 
 def expand(r: TorchReader, node: Any, x: Any, shape: Any, **_: Any) -> None:
-    """Nothing where the shape stays, new axes of length 1 are a reshape; else a repetition."""
+    """Nothing where the shape stays, new axes of length 1 are a reshape; else axes of length 1 become longer."""
     before, after = r.shape(x), r.graph.types[node.name].shape
     if before == after:
         same(r, node, x)
@@ -205,6 +218,162 @@ def expand(r: TorchReader, node: Any, x: Any, shape: Any, **_: Any) -> None:
         reshape(r, node, x)
     else:
         r.emit(node, "expand", [r.name(x)])
+
+
+def repeat(r: TorchReader, node: Any, x: Any, counts: Sequence[int]) -> None:
+    """All of each axis so many times; new axes come first."""
+    rank = max(len(r.shape(x)), len(counts))
+    r.emit(node, "tile", [r.name(x)], counts=(*(1,) * (rank - len(counts)), *counts))
+
+
+def split(r: TorchReader, node: Any, x: Any, *sizes: Any, **given: Any) -> None:
+    """split, split_with_sizes and chunk: parts along an axis; the traced shapes say how long they are."""
+    axis = given.get("dim", sizes[1] if len(sizes) > 1 else 0)
+    r.emit(node, "split", [r.name(x)], axis=axis % len(r.shape(x)))
+
+
+def unbind(r: TorchReader, node: Any, x: Any, axis: int = 0) -> None:
+    """Each index of an axis by itself."""
+    for index, output in enumerate(r.parts[node.name]):
+        r.emit(node, "select", [r.name(x)], outputs=(output,), axis=axis % len(r.shape(x)), index=index)
+
+
+def reduce(kind: str) -> Handler:
+    """A row for a number from all cells along axes; all axes where none is named."""
+
+    def handle(r: TorchReader, node: Any, x: Any, axes: Any = None, keep: bool = False, **_: Any) -> None:
+        rank = len(r.shape(x))
+        listed = range(rank) if axes is None or axes == [] else for_all(axes, 1)
+        r.emit(
+            node,
+            f"reduce_{kind}",
+            [r.name(x)],
+            outputs=r.parts.get(node.name, (node.name,))[:1],
+            axes=tuple(a % rank for a in listed),
+            keep=keep,
+        )
+
+    return handle
+
+
+def largest(kind: str) -> Handler:
+    """A row for max and min: of all cells, along one axis (with indices that nothing may read), or of two values."""
+
+    def handle(r: TorchReader, node: Any, x: Any, axis: Any = None, keep: bool = False, **_: Any) -> None:
+        if hasattr(axis, "name"):
+            r.emit(node, f"{kind}imum", [r.name(x), r.name(axis)])
+        else:
+            reduce(kind)(r, node, x, axis, keep)
+
+    return handle
+
+
+def norm(r: TorchReader, node: Any, x: Any, order: float = 2, axes: Any = None, keep: bool = False, **_: Any) -> None:
+    """The sum of sizes, or the root of the sum of squares."""
+    if order in (1, 2):
+        reduce(f"l{int(order)}")(r, node, x, axes, keep)
+    else:
+        r.opaque(node, "norm")
+
+
+def flip(r: TorchReader, node: Any, x: Any, axes: Sequence[int]) -> None:
+    """Axes in reverse order."""
+    _taken(r, node, x, {a % len(r.shape(x)): np.arange(r.shape(x)[a])[::-1] for a in axes})
+
+
+def roll(r: TorchReader, node: Any, x: Any, shifts: Any, axes: Any = ()) -> None:
+    """Axes that begin further on."""
+    places = dict(zip(for_all(axes, 1) if axes != () else (), for_all(shifts, 1)))
+    if places:
+        _taken(r, node, x, {a % len(r.shape(x)): np.roll(np.arange(r.shape(x)[a]), n) for a, n in places.items()})
+    else:
+        r.opaque(node, "gather")
+
+
+def _taken(r: TorchReader, node: Any, x: Any, wanted: dict[int, Any]) -> None:
+    """Cells by number along several axes, one after the other."""
+    value, left = r.name(x), len(wanted)
+    for axis, index in wanted.items():
+        left -= 1
+        shape = list(r.graph.shape(value))
+        shape[axis] = len(index)
+        output = r.made(f"{node.name}:{left}", node, tuple(shape)) if left else node.name
+        r.emit(node, "take", [value], outputs=(output,), axis=axis, index=tuple(int(i) for i in index))
+        value = output
+
+
+def index(r: TorchReader, node: Any, x: Any, indices: Sequence[Any]) -> None:
+    """x[..., [2, 0, 1]] with stored numbers along one axis."""
+    used = [a for a, given in enumerate(indices) if given is not None]
+    array = r.array(indices[used[0]]) if len(used) == 1 else None
+    if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or r.array(x) is not None:
+        r.opaque(node, "gather")
+    else:
+        r.emit(node, "take", [r.name(x)], axis=used[0], index=tuple(array.tolist()))
+
+
+def index_select(r: TorchReader, node: Any, x: Any, axis: int, wanted: Any) -> None:
+    """Stored indices along an axis."""
+    index(r, node, x, [None] * (axis % len(r.shape(x))) + [wanted])
+
+
+def shuffle(kind: str, block_first: bool = False) -> Handler:
+    """A row for pixel_shuffle or pixel_unshuffle."""
+    return lambda r, node, x, block: r.emit(node, kind, [r.name(x)], block=block, block_first=block_first)
+
+
+def channel_shuffle(r: TorchReader, node: Any, x: Any, groups: int) -> None:
+    """The channels of all groups in turn."""
+    _taken(r, node, x, {1: np.arange(r.shape(x)[1]).reshape(groups, -1).T.reshape(-1)})
+
+
+def einsum(r: TorchReader, node: Any, equation: str, values: Sequence[Any], **_: Any) -> None:
+    """A matrix product between transpositions; other sums have no operation."""
+    found = as_product(equation) if len(values) == 2 else None
+    if found is None:
+        r.opaque(node, "matrix product")
+        return
+    operands = []
+    for value, order, part in zip(values, (found.first, found.second), "xy"):
+        shape = r.shape(value)
+        moved = r.made(f"{node.name}:{part}", node, tuple(shape[a] for a in order))
+        r.emit(node, "transpose", [r.name(value)], outputs=(moved,), order=order)
+        operands.append(moved)
+    rows, columns = r.graph.shape(operands[0]), r.graph.shape(operands[1])
+    made = r.made(f"{node.name}:product", node, (*rows[:-1], columns[-1]))
+    r.emit(node, "matmul", operands, outputs=(made,))
+    r.emit(node, "transpose", [made], order=found.last)
+
+
+def spread(root: bool) -> Handler:
+    """A row for var or std: the mean of squares around the mean, or its root."""
+
+    def handle(
+        r: TorchReader, node: Any, x: Any, axes: Any = None, unbiased: bool = True, keep: bool = False, **given: Any
+    ) -> None:
+        shape = r.shape(x)
+        over = range(len(shape)) if axes is None or isinstance(axes, bool) else for_all(axes, 1)
+        correction = given.get("correction", 1 if unbiased else 0)
+        count = int(np.prod([shape[a] for a in over]))
+        keep = given.get("keepdim", keep)
+        one = tuple(1 if a in {o % len(shape) for o in over} else n for a, n in enumerate(shape))
+        middle, apart, squares = (
+            r.made(f"{node.name}:{part}", node, kind)
+            for part, kind in (("mean", one), ("apart", shape), ("squares", shape))
+        )
+        result = r.graph.types[node.name].shape
+        mean, scaled = (r.made(f"{node.name}:{part}", node, result) for part in ("mean_square", "scaled"))
+        axes_kept = tuple(a % len(shape) for a in over)
+        r.emit(node, "mean", [r.name(x)], outputs=(middle,), axes=axes_kept, keep=True)
+        r.emit(node, "sub", [r.name(x), middle], outputs=(apart,))
+        r.emit(node, "mul", [apart, apart], outputs=(squares,))
+        r.emit(node, "mean", [squares], outputs=(mean,), axes=axes_kept, keep=keep)
+        factor = r.operand(count / max(count - (1 if correction is None else correction), 1), node)
+        r.emit(node, "mul", [mean, factor], outputs=(scaled if root else node.name,))
+        if root:
+            r.emit(node, "sqrt", [scaled])
+
+    return handle
 
 
 def concat(r: TorchReader, node: Any, values: Sequence[Any], axis: int = 0) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from akc.frontends.graph.graph import Tensor
+from akc.frontends.graph.recurrent import directions, joined, stacked
 from akc.frontends.torch.reader import Handler, TorchReader
 
 ROLES = ("w_ih", "w_hh", "b_ih", "b_hh")
@@ -28,34 +29,32 @@ def recurrent(kind: str, nonlinearity: str | None = None) -> Handler:
         bidirectional: bool,
         batch_first: bool = False,
     ) -> None:
-        strange = _strange(r, node, kind, state, weights, has_biases, layers, bidirectional)
+        strange = _strange(r, node, kind, state, weights, has_biases, layers * (1 + bidirectional))
         if strange:
             r.opaque(node, strange)
             return
-        value = r.name(x)
-        steps, batch = (r.shape(x)[1], r.shape(x)[0]) if batch_first else r.shape(x)[:2]
-        if batch_first:
-            value = _swapped(r, node, value, f"{node.name}:time_first")
-        count = len(weights) // layers
-        last = ""
+
+        def emit(word: str, inputs: Any, constants: Any, outputs: Any, **attributes: Any) -> None:
+            r.emit(node, word, inputs, constants, outputs, **attributes)
+
+        value = _swapped(r, node, r.name(x), f"{node.name}:time_first") if batch_first else r.name(x)
+        count, ways = len(weights) // (layers * (1 + bidirectional)), (False, True)[: 1 + bidirectional]
+        attributes = {"nonlinearity": nonlinearity} if nonlinearity else {}
+        last: list[str] = []
         for layer in range(layers):
-            arrays = [r.array(w) for w in weights[layer * count : (layer + 1) * count]]
-            hidden = arrays[1].shape[1]  # type: ignore[union-attr]
-            every, last = f"{node.name}:steps{layer}", f"{node.name}:last{layer}"
-            r.graph.types[every], r.graph.types[last] = (
-                Tensor("float32", (steps, batch, hidden)),
-                Tensor("float32", (batch, hidden)),
-            )
-            attributes = {"nonlinearity": nonlinearity} if nonlinearity else {}
-            r.emit(node, kind, [value], dict(zip(ROLES, arrays)), (every, last), **attributes)
-            value = every
+            sets = [weights[i * count : (i + 1) * count] for i in range(layer * len(ways), (layer + 1) * len(ways))]
+            named = [(turn, dict(zip(ROLES, map(r.array, arrays)))) for turn, arrays in zip(ways, sets)]
+            mark = f"{node.name}:layer{layer}"
+            states, ends = directions(r.graph, emit, kind, value, mark, named, **attributes)
+            value = joined(r.graph, emit, states, 2, f"{mark}:states")
+            last += ends
         outputs = r.parts[node.name]
         if batch_first:
             _swapped(r, node, value, outputs[0])
         else:
             r.aliases[outputs[0]] = value
-        if layers == 1:
-            r.emit(node, "reshape", [last], outputs=(outputs[1],))
+        if any(user.args[1] == 1 and user.users for user in node.users):
+            r.aliases[outputs[1]] = stacked(r.graph, emit, last, 0, f"{node.name}:last")
 
     return handle
 
@@ -75,19 +74,16 @@ def _strange(
     state: Any,
     weights: Sequence[Any],
     has_biases: bool,
-    layers: int,
-    bidirectional: bool,
+    sets: int,
 ) -> str:
     """What makes a recurrent layer one that nn.lstm and its kin cannot say; "" for nothing."""
     name = kind.upper()
-    if bidirectional:
-        return f"bidirectional {name}"
     if any(r.array(w) is None for w in weights):
         return f"{name} with computed weights"
     states = state if isinstance(state, list | tuple) else [state]
     if any((array := r.array(s)) is None or array.any() for s in states):
         return f"{name} with a start state"
-    if len(weights) != layers * (4 if has_biases else 2) or len(r.shape(node.args[0])) != 3:
+    if len(weights) != sets * (4 if has_biases else 2) or len(r.shape(node.args[0])) != 3:
         return f"{name} of an unusual kind"
-    unsupported = [user for user in node.users if user.args[1] == 2 or (user.args[1] == 1 and layers > 1)]
-    return f"{name} whose state is read" if any(user.users for user in unsupported) else ""
+    cells = [user for user in node.users if user.args[1] == 2]
+    return f"{name} whose state is read" if any(user.users for user in cells) else ""

@@ -10,19 +10,19 @@ from akc.frontends.torch import layers, ops
 from akc.frontends.torch.host import HOST_ROWS, extreme
 from akc.frontends.torch.reader import Handler
 from akc.frontends.torch.recurrent import recurrent
+from akc.ir.functions import REDUCTIONS
 
-ONE_RESULT = tuple(
-    f"{kind}{n}d{rest}"
-    for kind in ("max_pool", "adaptive_max_pool")
-    for n in (1, 2, 3)
-    for rest in ("", "_with_indices")
+ONE_RESULT = (
+    *(f"{kind}{n}d" for kind in ("max_pool", "adaptive_max_pool") for n in (1, 2, 3)),
+    *(f"{kind}{n}d_with_indices" for kind in ("max_pool", "adaptive_max_pool") for n in (1, 2, 3)),
+    "max",
+    "min",
 )
 """Operators whose indices nothing in the language gives."""
 
 _SAME = """contiguous clone alias detach lift_fresh_copy lift_fresh identity positive data detach_copy native_dropout"""
-_SHAPES = """view reshape flatten unflatten squeeze unsqueeze unsafe_view view_copy reshape_as view_as squeeze_copy
-    unsqueeze_copy atleast_2d atleast_3d"""
-_WORDS = "relu sigmoid neg pow sqrt rsqrt reciprocal exp log erf tanh abs mul where var"
+_SHAPES = """view reshape flatten unflatten unsafe_view view_copy reshape_as view_as atleast_2d atleast_3d"""
+_WORDS = "relu sigmoid neg pow mul where"
 _AXES = (1, 2, 3)
 
 _ROWS: tuple[tuple[Handler, str], ...] = (
@@ -45,8 +45,23 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     (ops.word("less"), "lt"),
     (ops.word("greater_equal"), "ge"),
     (ops.word("less_equal"), "le"),
-    (ops.word("reduce_sum"), "sum"),
-    (ops.word("split"), "split split_with_sizes chunk unbind"),
+    *((ops.reduce(row.name), row.aten) for row in REDUCTIONS.values() if row.aten),
+    (ops.largest("max"), "max"),
+    (ops.largest("min"), "min"),
+    (ops.norm, "linalg_vector_norm norm"),
+    (ops.spread(root=False), "var"),
+    (ops.spread(root=True), "std"),
+    (ops.split, "split split_with_sizes chunk tensor_split"),
+    (ops.unbind, "unbind"),
+    (ops.repeat, "repeat tile"),
+    (ops.flip, "flip"),
+    (ops.roll, "roll"),
+    (ops.index, "index"),
+    (ops.index_select, "index_select"),
+    (ops.shuffle("depth_to_space"), "pixel_shuffle"),
+    (ops.shuffle("space_to_depth"), "pixel_unshuffle"),
+    (ops.channel_shuffle, "channel_shuffle"),
+    (ops.einsum, "einsum"),
     (ops.binary("add"), "add"),
     (ops.word("mul"), "multiply"),
     (ops.binary("sub"), "sub subtract"),
@@ -63,6 +78,8 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     (ops.same, _SAME),
     (ops.cast, "to to_copy type_as float"),
     (ops.reshape, _SHAPES),
+    (ops.unsqueeze, "unsqueeze unsqueeze_copy"),
+    (ops.squeeze, "squeeze squeeze_copy"),
     (ops.permute, "permute permute_copy"),
     (ops.transpose, "transpose swapaxes t numpy_T"),
     (ops.mean, "mean"),
@@ -87,21 +104,13 @@ _OPAQUE = {
     "RReLU": "rrelu rrelu_with_noise",
     "transposed convolution": "conv_transpose3d",
     "upsampling": "upsample_nearest3d upsample_bicubic2d upsample_trilinear3d",
-    "pixel shuffle": "pixel_shuffle",
-    "pixel unshuffle": "pixel_unshuffle",
-    "channel shuffle": "channel_shuffle",
     "Lp pooling": "lp_pool2d",
-    "gather": "index gather index_select",
+    "gather": "gather",
     "top k": "topk",
     "running sum": "cumsum",
-    "maximum over an axis": "max amax",
-    "minimum over an axis": "min amin",
-    "repetition": "repeat tile",
-    "matrix product": "einsum",
     "Fourier transform": "fft_rfft fft_fft stft",
     "control flow": "cond while_loop scan",
     "bilinear layer": "bilinear",
-    "norm": "linalg_vector_norm norm",
 }
 
 OPAQUE_NAMES: dict[str, str] = {name: what for what, names in _OPAQUE.items() for name in names.split()}

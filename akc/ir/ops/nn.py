@@ -306,6 +306,23 @@ class Argmax(Op):
 
 
 @frozen(kw_only=True)
+class Cast(Op):
+    """Whole numbers as floats: what a network does with the bytes that it is given.
+
+    %y = nn.cast(%x) : f32[3, 224, 224] from "to_float"
+    """
+
+    mnemonic = "nn.cast"
+    border = True
+    x: str = operand("whole numbers")
+
+    def infer(self, types: Types) -> TensorType:
+        """f32, of the same shape."""
+        x = types.value(self.x)
+        return TensorType("f32", x.shape, x.steps)
+
+
+@frozen(kw_only=True)
 class Reshape(Op):
     """The same numbers, row-major, in another shape; flattening is a reshape to one axis.
 

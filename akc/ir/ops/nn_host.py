@@ -19,6 +19,7 @@ from akc.ir.fields import (
     operand_list,
     weight_ref,
 )
+from akc.ir.functions import FUNCTIONS, JOINS, REDUCTIONS
 from akc.ir.module import Op
 from akc.ir.signature import TypeFault, Types, need_rank
 from akc.ir.types import TensorType
@@ -76,7 +77,7 @@ class Add(_Join):
     """
 
     mnemonic = "nn.add"
-    layer_name = "residual add"
+    layer_name = JOINS["add"].users
 
 
 @frozen(kw_only=True)
@@ -87,7 +88,7 @@ class Sub(_Join):
     """
 
     mnemonic = "nn.sub"
-    layer_name = "elementwise difference"
+    layer_name = JOINS["sub"].users
 
 
 @frozen(kw_only=True)
@@ -98,7 +99,7 @@ class Mul(_Join):
     """
 
     mnemonic = "nn.mul"
-    layer_name = "elementwise product"
+    layer_name = JOINS["mul"].users
 
 
 @frozen(kw_only=True)
@@ -109,7 +110,7 @@ class Div(_Join):
     """
 
     mnemonic = "nn.div"
-    layer_name = "elementwise quotient"
+    layer_name = JOINS["div"].users
 
 
 @frozen(kw_only=True)
@@ -120,7 +121,7 @@ class Maximum(_Join):
     """
 
     mnemonic = "nn.maximum"
-    layer_name = "elementwise maximum"
+    layer_name = JOINS["maximum"].users
 
 
 @frozen(kw_only=True)
@@ -131,7 +132,7 @@ class Minimum(_Join):
     """
 
     mnemonic = "nn.minimum"
-    layer_name = "elementwise minimum"
+    layer_name = JOINS["minimum"].users
 
 
 @frozen(kw_only=True)
@@ -142,9 +143,13 @@ class Concat(HostLayer):
     """
 
     mnemonic = "nn.concat"
-    layer_name = "concat"
     inputs: tuple[str, ...] = operand_list("what is joined, two values or more")
     axis: int = integer("axis, from 0 or negative from the end", -1)
+
+    @property
+    def layer_name(self) -> str:  # type: ignore[override]
+        """One value again and again is a repetition."""
+        return "concat" if len(set(self.inputs)) != 1 else "repetition"
 
     def infer(self, types: Types) -> TensorType:
         """The axis is as long as those of all operands together."""
@@ -159,6 +164,24 @@ class Concat(HostLayer):
                     f"%{name} is {part}, %{self.inputs[0]} is {first}: only axis {axis} may differ", "inputs"
                 )
         return first.with_shape(*first.shape[:axis], sum(p.shape[axis] for p in parts), *first.shape[axis + 1 :])
+
+
+@frozen(kw_only=True)
+class Constant(HostLayer):
+    """A stored value, the same one for every sample of x, whose numbers it does not read.
+
+    %y = nn.constant(%x, value=#token) : f32[1, 64] from "class_token"
+    """
+
+    mnemonic = "nn.constant"
+    layer_name = "stored value"
+    border = True
+    x: str = operand("says how many samples there are")
+    value: str = weight_ref("the numbers", "f32")
+
+    def infer(self, types: Types) -> TensorType:
+        """The shape of the stored value."""
+        return TensorType("f32", types.weight(self.value).shape, types.value(self.x).steps)
 
 
 @frozen(kw_only=True)
@@ -185,36 +208,14 @@ class MatMul(HostLayer):
 
 # -- functions of one value --------------------------------------------------------------------------
 
-FUNCTIONS = {
-    "tanh": "Tanh",
-    "gelu": "GELU",
-    "gelu_tanh": "GELU",
-    "silu": "SiLU",
-    "hard_swish": "HardSwish",
-    "hard_sigmoid": "HardSigmoid",
-    "mish": "Mish",
-    "elu": "ELU",
-    "selu": "SELU",
-    "celu": "CELU",
-    "softplus": "Softplus",
-    "softsign": "Softsign",
-    "log_sigmoid": "LogSigmoid",
-    "threshold": "thresholded ReLU",
-    "erf": "Erf",
-    "exp": "Exp",
-    "log": "Log",
-    "sqrt": "Sqrt",
-    "abs": "absolute value",
-}
-"""The functions of nn.apply, and what their users call them."""
-
 
 @frozen(kw_only=True)
 class Apply(HostLayer):
     """A function of each element, as PyTorch defines them; gelu has erf in it, gelu_tanh the tanh form.
 
-    elu is alpha (exp(x) - 1) below 0, celu alpha (exp(x / alpha) - 1), threshold is 0 up to alpha,
-    hard_sigmoid min(max(alpha x + 1/2, 0), 1); the others have no parameter.
+    elu is alpha (exp(x) - 1) below 0, celu alpha (exp(x / alpha) - 1), threshold is 0 up to alpha, power x to the
+    power of alpha, at_least the larger of x and alpha, at_most the smaller, hard_sigmoid min(max(alpha x + 1/2, 0), 1);
+    the others have no parameter.
 
     %y = nn.apply(%x, function=silu) : f32[8, 8, 16] from "features.0.2"
     """
@@ -222,16 +223,43 @@ class Apply(HostLayer):
     mnemonic = "nn.apply"
     x: str = operand("input")
     function: str = keyword("which one", *FUNCTIONS)
-    alpha: float = number("parameter of elu, celu, threshold and hard_sigmoid", 1.0)
+    alpha: float = number(
+        "parameter of " + ", ".join(row.name for row in FUNCTIONS.values() if row.alpha is not None), 1.0
+    )
 
     @property
     def layer_name(self) -> str:  # type: ignore[override]
         """What users call the function."""
-        return FUNCTIONS[self.function]
+        return FUNCTIONS[self.function].users
 
     def infer(self, types: Types) -> TensorType:
         """Unchanged."""
         return types.value(self.x)
+
+
+@frozen(kw_only=True)
+class Reduce(HostLayer):
+    """One number from all cells along some axes, which disappear; l1 and l2 are norms.
+
+    %y = nn.reduce(%x, function=max, axes=[0]) : f32[64] from "max_over_time"
+    """
+
+    mnemonic = "nn.reduce"
+    x: str = operand("input")
+    function: str = keyword("which number", *REDUCTIONS)
+    axes: tuple[int, ...] = integers("axes that disappear, from 0", low=0)
+
+    @property
+    def layer_name(self) -> str:  # type: ignore[override]
+        """What users call the reduction."""
+        return REDUCTIONS[self.function].users
+
+    def infer(self, types: Types) -> TensorType:
+        """The axes are removed."""
+        x = types.value(self.x)
+        if any(a >= len(x.shape) for a in self.axes):
+            raise TypeFault(f"%{self.x} is {x}, it has no axis {max(self.axes)}", "axes")
+        return x.with_shape(*(n for a, n in enumerate(x.shape) if a not in self.axes))
 
 
 @frozen(kw_only=True)
@@ -470,8 +498,52 @@ class Slice(HostLayer):
         return x.with_shape(*(-(-(b - a) // s) for a, b, s in zip(self.start, self.stop, steps)))
 
 
+BORDERS = {mode: f"{mode} padding" for mode in ("reflect", "edge", "wrap")}
+"""Borders made of a value's own cells, by numpy's names for them, and what users call them."""
+
+
+@frozen(kw_only=True)
+class Take(HostLayer):
+    """Cells of an axis by number, in any order and any number of times.
+
+    Borders of a value's own cells (made_by says which), rolls and gathers with stored indices are this.
+
+    %y = nn.take(%x, axis=0, index=[2, 0, 1]) : f32[3, 16] from "roll"
+    """
+
+    mnemonic = "nn.take"
+    x: str = operand("input")
+    axis: int = integer("the axis, from 0", low=0)
+    index: tuple[int, ...] = integers("which cells", None, low=0)
+    made_by: str = keyword("what the indices come from", "gather", *BORDERS, default="gather")
+
+    @property
+    def layer_name(self) -> str:  # type: ignore[override]
+        """What users call it."""
+        return BORDERS.get(self.made_by, "gather")
+
+    def infer(self, types: Types) -> TensorType:
+        """The axis is as long as there are indices."""
+        x = types.value(self.x)
+        if self.axis >= len(x.shape) or any(i >= x.shape[self.axis] for i in self.index):
+            raise TypeFault(f"%{self.x} is {x}, axis {self.axis} has no cells {list(self.index)}", "index")
+        return x.with_shape(*(len(self.index) if a == self.axis else n for a, n in enumerate(x.shape)))
+
+
 NAMES = frozenset(
-    {"PReLU", "LeakyReLU", "attention", "squeeze-excite", "GLU", "split", *FUNCTIONS.values()}
+    {
+        "PReLU",
+        "LeakyReLU",
+        "attention",
+        "squeeze-excite",
+        "GLU",
+        "split",
+        "gather",
+        "concat",
+        "repetition",
+        *BORDERS.values(),
+    }
+    | {row.users for table in (FUNCTIONS, REDUCTIONS) for row in table.values()}
     | {kind.layer_name for kind in list(vars().values()) if isinstance(getattr(kind, "layer_name", None), str)}
 ) - {""}
 """What users call these layers, and groups of them."""

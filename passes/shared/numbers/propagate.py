@@ -39,7 +39,7 @@ def moments(module: Module, ranges: Ranges) -> dict[str, Moments]:
         mean, variance = np.full(channels, (low + high) / 2), np.full(channels, (high - low) ** 2 / 12)
         known[value.name] = Moments(mean, variance, low, high)
     for op in module.net.ops:
-        if op.type.dtype != "f32" or not op.operands or op.operands[0] not in known:
+        if op.type.dtype not in ("f32", "u8", "i8") or not op.operands or op.operands[0] not in known:
             continue
         operands = tuple(known[name] for name in op.operands if name in known)
         found = through_host(op, operands, module) if len(operands) == len(op.operands) else None

@@ -184,4 +184,4 @@ def _behind(op: Op, scaling: Scaling) -> Scaling | None:
 def is_leading(editor: Editor, op: Op) -> bool:
     """Whether nothing but layout stands between the net's input and this op."""
     before = editor.producer(op.operands[0])
-    return before is None or (isinstance(before, nn.Reshape | nn.Permute) and is_leading(editor, before))
+    return before is None or (isinstance(before, nn.Reshape | nn.Permute | nn.Cast) and is_leading(editor, before))

@@ -14,7 +14,7 @@ MOST_ROWS = 16
 """Beyond four halvings a network is left for legalize to refuse."""
 
 
-MOVES = (nn.Reshape, nn.Permute, nn.Flip, nn.Repeat)
+MOVES = (nn.Reshape, nn.Permute, nn.Flip, nn.Repeat, nn.Cast)
 """What gives the numbers that it gets, in other places."""
 
 

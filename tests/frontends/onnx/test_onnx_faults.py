@@ -46,11 +46,11 @@ def without_shape(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def two_inputs() -> onnx.ModelProto:
-    """a + b."""
-    inputs = [helper.make_tensor_value_info(name, FLOAT, [1, 4]) for name in "ab"]
-    node = helper.make_node("Add", ["a", "b"], ["y"])
-    return helper.make_model(helper.make_graph([node], "g", inputs, [helper.make_tensor_value_info("y", FLOAT, None)]))
+def converter_fails() -> onnx.ModelProto:
+    """An operator of another domain in a file too old for its other operators."""
+    model = vendor_operator()
+    model.opset_import[0].version = 5
+    return model
 
 
 def constant_output() -> onnx.ModelProto:
@@ -76,13 +76,12 @@ FAULTY: dict[str, Callable[[], onnx.ModelProto | bytes]] = {
     "zip": lambda: b"PK\x03\x04" + bytes(60),
     "lfs": lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
     "text": lambda: b"hello, this is no model at all",
-    "old_opset": lambda: dense_model(opset=9),
+    "old_opset": converter_fails,
     "dynamic_axis": lambda: dense_model(["batch", "features"]),
     "nameless_axes": lambda: dense_model([None, None]),
     "no_shape": lambda: without_shape(dense_model()),
     "integers": lambda: dense_model(element=TensorProto.INT64),
     "weights_not_stored": lambda: dense_model(stored=False),
-    "two_inputs": two_inputs,
     "constant_output": constant_output,
     "vendor_operator": vendor_operator,
     "fixed_batch": lambda: dense_model([2, 8], reshape=[4, 4]),

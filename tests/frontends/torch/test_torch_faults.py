@@ -74,13 +74,6 @@ def test_missing_factory_file(tmp_path: Path) -> None:
         load_factory(f"{tmp_path}/nothing.py:make")
 
 
-class Two(nn.Module):
-    """A module with two inputs."""
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        return a + b
-
-
 class Constant(nn.Module):
     """A module that ignores its input."""
 
@@ -102,7 +95,6 @@ class Tokens(nn.Module):
 FAULTY: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "no_example": (lambda: nn.Linear(4, 3), ()),
     "single_number": (lambda: nn.Linear(4, 3), torch.tensor(1.0)),
-    "two_inputs": (Two, (torch.zeros(1, 4), torch.zeros(1, 4))),
     "integers": (Tokens, torch.zeros(1, 4, dtype=torch.int64)),
     "constant": (Constant, (1, 4)),
     "batch_of_sequences": (lambda: nn.Sequential(nn.LSTM(4, 3)), (7, 5, 4)),

@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from akc.frontends.graph.axes import map_axes, two, with_last_axis
+from akc.frontends.graph.axes import CHANNELS_LAST, map_axes, two, with_last_axis
 from akc.frontends.graph.building import Axes, Builder
-from akc.frontends.graph.emit.joins import joined_batch
-from akc.frontends.graph.graph import Array, Node
+from akc.frontends.graph.emit.joins import joined_batch, known, with_stored
+from akc.frontends.graph.emit.layout import emit_mean, emit_over_axes
+from akc.frontends.graph.graph import Array, Node, scalar
 from akc.ir.fields import WeightName
+from akc.ir.functions import FUNCTIONS, REDUCTIONS
 from akc.ir.module import Op
-from akc.ir.ops import nn_host
+from akc.ir.ops import nn, nn_host
 
 Emit = Callable[[Builder, Node], None]
 
@@ -22,24 +25,30 @@ Emit = Callable[[Builder, Node], None]
 # -- functions ---------------------------------------------------------------------------------------
 
 
-def function(name: str) -> Emit:
-    """A row for a function without a parameter."""
-
-    def emit(b: Builder, node: Node) -> None:
-        _emit_apply(b, node, name, 1.0)
-
-    return emit
-
-
 def emit_function(b: Builder, node: Node) -> None:
-    """A function named by the node."""
-    _emit_apply(b, node, node["function"], node.attributes.get("alpha", 1.0))
+    """A row of akc.ir.functions.FUNCTIONS, by the name of the node's kind."""
+    _apply(b, node, node.kind, float(node.attributes.get("alpha", 1.0)))
 
 
-def _emit_apply(b: Builder, node: Node, function: str, alpha: float) -> None:
+def _apply(b: Builder, node: Node, function: str, alpha: float) -> None:
     held = b.held[node.inputs[0]]
     name = b.op(nn_host.Apply, node.name, node.source, x=held.name, function=function, alpha=alpha)
     b.hold(node.output, name, held.axes, b.batch[node.inputs[0]])
+
+
+def emit_power(b: Builder, node: Node) -> None:
+    """x to the power of one number."""
+    exponent = scalar(b.graph.constants.get(node.inputs[1]))
+    if exponent is None or node.inputs[0] in b.graph.constants:
+        b.opaque(node, "power")
+    else:
+        _apply(b, node, "power", exponent)
+
+
+def emit_one_end(b: Builder, node: Node) -> None:
+    """A clamp with one end."""
+    end = "at_least" if node["low"] is not None else "at_most"
+    _apply(b, node, end, node["low"] if node["low"] is not None else node["high"])
 
 
 def emit_leaky_relu(b: Builder, node: Node) -> None:
@@ -210,17 +219,23 @@ def _cuts(b: Builder, x: str, output: str, start: Sequence[int], step: Sequence[
 
 
 def emit_split(b: Builder, node: Node) -> None:
-    """Parts one behind the other along the axis on which they are shorter."""
-    x = node.inputs[0]
-    before, places = b.shape(x), [0] * len(b.shape(x))
+    """Parts one behind the other along an axis; those that are the whole value are the value itself."""
+    x, axis = node.inputs[0], node["axis"] % len(b.shape(node.inputs[0]))
+    begin = [0] * len(b.shape(x))
     for output in node.outputs:
         after = b.shape(output)
-        cut = [a for a, (n, m) in enumerate(zip(before, after)) if n != m] if len(after) == len(before) else []
-        read = output in b.users or output in b.graph.outputs
-        if len(cut) != 1 or (read and not _cuts(b, x, output, places, [1] * len(before), node)):
+        if after == b.shape(x):
+            b.held[output], b.batch[output] = b.held[x], b.batch[x]
+        elif not _is_read(b, output):
+            pass
+        elif not _cuts(b, x, output, begin, [1] * len(begin), node):
             b.opaque(node, "split")
             return
-        places[cut[0]] += after[cut[0]]
+        begin[axis] += after[axis]
+
+
+def _is_read(b: Builder, value: str) -> bool:
+    return value in b.users or value in b.graph.outputs
 
 
 def emit_select(b: Builder, node: Node) -> None:
@@ -243,11 +258,92 @@ def emit_select(b: Builder, node: Node) -> None:
     b.hold(node.output, cut, axes, None if batch is None else batch - (batch > axis))
 
 
+# -- other lengths -----------------------------------------------------------------------------------
+
+
+def emit_reduce(b: Builder, node: Node) -> None:
+    """A row of akc.ir.functions.REDUCTIONS; a maximum or a sum over all of a map is a pool."""
+    x, name = node.inputs[0], node.kind.removeprefix("reduce_")
+    shape = b.shape(x)
+    axes = tuple(sorted({a % len(shape) for a in node["axes"]}))
+    whole = b.batch[x] == 0 and len(shape) in (3, 4) and axes == tuple(range(2, len(shape)))
+    if name == "sum" and whole:
+        emit_mean(b, node, axes)
+        held, cells = b.held[node.output], prod(shape[a] for a in axes)
+        total = b.op(nn.Affine, node.name, node.source, x=held.name, scale=float(cells))
+        b.hold(node.output, total, held.axes, b.batch[node.output])
+    elif b.batch[x] in axes:
+        b.opaque(node, f"{REDUCTIONS[name].users} and over the batch")
+    elif name == "max" and whole and min(shape[2:]) > 0:
+        _emit_global_max(b, node, axes)
+    else:
+        emit_over_axes(b, node, axes, node["keep"], nn_host.Reduce, function=name)
+
+
+def _emit_global_max(b: Builder, node: Node, axes: tuple[int, ...]) -> None:
+    x, shape = node.inputs[0], b.shape(node.inputs[0])
+    held = CHANNELS_LAST[len(shape)]
+    sizes = two(shape[2:], 1)
+    name = b.op(nn.MaxPool, node.name, node.source, x=b.arranged(x, held, node.source), size=sizes, stride=(1, 1))
+    left = [None if a in axes else a for a in held]
+    b.hold(node.output, name, left, 0)
+
+
+def emit_expand(b: Builder, node: Node) -> None:
+    """Axes of length 1 that become longer, new ones in front included."""
+    before, after = b.shape(node.inputs[0]), b.shape(node.output)
+    more = len(after) - len(before)
+    counts = tuple(m // n for n, m in zip((1,) * more + before, after))
+    _repeat(b, node, counts)
+
+
+def emit_tile(b: Builder, node: Node) -> None:
+    """All of an axis again and again."""
+    _repeat(b, node, node["counts"])
+
+
+def _repeat(b: Builder, node: Node, counts: Sequence[int]) -> None:
+    x, more = node.inputs[0], len(counts) - len(b.shape(node.inputs[0]))
+    batch = b.batch[x]
+    if batch is None or counts[batch + more] != 1:
+        b.opaque(node, "repetition")
+        return
+    axes = tuple(a for a in range(len(counts)) if a != batch + more)
+    padded = (1,) * more + b.shape(x)
+    name = b.reshaped(b.in_source_order(x, node.source), tuple(padded[a] for a in axes), node.source)
+    for position, axis in enumerate(axes):
+        if counts[axis] == 1:
+            continue
+        if padded[axis] == 1:
+            name = b.op(nn.Repeat, node.name, node.source, x=name, axis=position, count=counts[axis])
+        else:
+            name = b.op(nn_host.Concat, node.name, node.source, inputs=(name,) * counts[axis], axis=position)
+    b.hold(node.output, name, axes, batch + more)
+
+
+def emit_take(b: Builder, node: Node) -> None:
+    """Cells of an axis by number."""
+    x, axis = node.inputs[0], node["axis"]
+    if axis == b.batch[x]:
+        b.opaque(node, "gather")
+        return
+    axes = b.held[x].axes if axis in b.held[x].axes else b.source_axes(x)
+    at, cells = axes.index(axis), b.shape(x)[axis]
+    index = tuple(int(i) % cells for i in node["index"])
+    operand = b.arranged(x, axes, node.source)
+    if index == tuple(range(cells))[::-1]:
+        name = b.op(nn.Flip, node.name, node.source, x=operand, axes=(at,))
+    else:
+        name = b.op(nn_host.Take, node.name, node.source, x=operand, axis=at, index=index)
+    b.hold(node.output, name, axes, b.batch[x])
+
+
 # -- products ----------------------------------------------------------------------------------------
 
 
 def emit_matmul(b: Builder, node: Node) -> None:
-    """A product of two computed values over their last two axes."""
+    """A product of two values over their last two axes."""
+    node = with_stored(b, node)
     batch, ranks = joined_batch(b, node), {len(b.shape(v)) for v in node.inputs if v in b.held}
     rank = len(b.shape(node.output))
     if batch is None or ranks != {rank} or batch >= rank - 2:
@@ -255,13 +351,12 @@ def emit_matmul(b: Builder, node: Node) -> None:
         return
     x, y = (b.in_source_order(value, node.source) for value in node.inputs)
     name = b.op(nn_host.MatMul, node.name, node.source, x=x, y=y)
-    b.hold(node.output, name, tuple(a for a in range(rank) if a != batch), batch)
+    b.hold(node.output, name, tuple(a for a in range(rank) if a != batch), known(batch))
 
 
 EMIT: dict[str, Emit] = {
-    "apply": emit_function,
-    "hard_sigmoid": emit_function,
-    **{name: function(name) for name in ("tanh", "erf", "exp", "log", "sqrt", "abs", "softplus")},
+    **dict.fromkeys(FUNCTIONS, emit_function),
+    "pow": emit_power,
     "leaky_relu": emit_leaky_relu,
     "layer_norm": axes_norm(nn_host.LayerNorm, "LayerNorm"),
     "rms_norm": axes_norm(nn_host.RmsNorm, "RMSNorm"),
@@ -274,5 +369,9 @@ EMIT: dict[str, Emit] = {
     "split": emit_split,
     "select": emit_select,
     "matmul": emit_matmul,
+    "expand": emit_expand,
+    "tile": emit_tile,
+    "take": emit_take,
+    **{f"reduce_{name}": emit_reduce for name in REDUCTIONS},
 }
 """Rows of akc.frontends.graph.emit.kinds.KINDS."""

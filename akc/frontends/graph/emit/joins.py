@@ -5,17 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
+
 from akc.frontends.graph.building import Axes, Builder
-from akc.frontends.graph.graph import Node
+from akc.frontends.graph.graph import Node, Tensor
+from akc.ir.module import Op
 from akc.ir.ops import nn_host
 
 Emit = Callable[[Builder, Node], None]
 
 
-def join(kind: type[nn_host.HostLayer], name: str) -> Emit:
+def join(kind: type[Op], name: str) -> Emit:
     """A row for an elementwise operation on two values. name: of what cannot be said."""
 
     def emit(b: Builder, node: Node) -> None:
+        node = with_stored(b, node)
         batch = joined_batch(b, node)
         if batch is None:
             b.opaque(node, name)
@@ -23,18 +27,62 @@ def join(kind: type[nn_host.HostLayer], name: str) -> Emit:
         rank = len(b.shape(node.output))
         axes = joined_axes(b, node, batch)
         x, y = (b.arranged(v, _shifted(axes, rank - len(b.shape(v))), node.source) for v in node.inputs)
-        b.hold(node.output, b.op(kind, node.name, node.source, x=x, y=y), axes, batch)
+        b.hold(node.output, b.op(kind, node.name, node.source, x=x, y=y), axes, known(batch))
 
     return emit
 
 
+NO_BATCH = -1
+
+
+def known(batch: int) -> int | None:
+    """The batch axis of a result, as the builder notes it."""
+    return None if batch == NO_BATCH else batch
+
+
+def with_stored(b: Builder, node: Node) -> Node:
+    """The node with nn.constant in place of operands that are constants; as it is where they vary with the sample."""
+    rank = len(b.shape(node.output))
+    batches = [b.batch[v] for v in node.inputs if v in b.held]
+    known = [batch + rank - len(b.shape(v)) for v, batch in zip(_held(b, node), batches) if batch is not None]
+    names = {v: _stored(b, node, v, rank, known[0]) for v in node.inputs if v not in b.held and known}
+    return evolve(node, inputs=tuple(names.get(v, v) for v in node.inputs))
+
+
+def _held(b: Builder, node: Node) -> list[str]:
+    return [v for v in node.inputs if v in b.held]
+
+
+def _stored(b: Builder, node: Node, value: str, rank: int, batch: int) -> str:
+    """The name under which a constant is held as a value of the text, with as many axes as the result."""
+    array, name = b.graph.constants.get(value), f"{value}:stored{rank}"
+    if array is None or array.ndim > rank or name in b.held:
+        return name if name in b.held else value
+    full = array.reshape((1,) * (rank - array.ndim) + array.shape)
+    if full.shape[batch] != 1:
+        return value
+    owner = value if ":" not in value and not value.startswith("_") else node.name
+    weight = b.weight(owner, "value", full, lambda a: a.reshape(*a.shape[:batch], *a.shape[batch + 1 :]))
+    x = b.held[b.graph.inputs[0].name].name
+    b.graph.types[name] = Tensor("float32", full.shape)
+    constant = b.op(nn_host.Constant, owner, node.source, x=x, value=weight)
+    b.ops.insert(0, b.ops.pop())
+    b.hold(name, constant, [a for a in range(rank) if a != batch], batch)
+    return name
+
+
 def joined_batch(b: Builder, node: Node) -> int | None:
-    """The batch axis of a join, counted in its result; None where operands are constants or disagree on it."""
+    """The batch axis of a join, counted in its result; None where operands are constants or disagree on it.
+
+    NO_BATCH where no operand has one: reshapes merged it into another axis, and split it off again later.
+    """
     if len(node.inputs) < 2 or not all(value in b.held for value in node.inputs):
         return None
     rank = len(b.shape(node.output))
     found = {b.batch[v] + rank - len(b.shape(v)) for v in node.inputs if b.batch[v] is not None}  # type: ignore[operator]
-    batch = found.pop() if len(found) == 1 else None
+    batch = found.pop() if len(found) == 1 else None if found else NO_BATCH
+    if batch == NO_BATCH:
+        return batch
     if batch is None or any(_length(b.shape(v), batch, rank) != 1 for v in (*node.inputs, node.output)):
         return None
     return batch
@@ -66,6 +114,7 @@ def _shifted(axes: Axes, more: int) -> Axes:
 
 def emit_concat(b: Builder, node: Node) -> None:
     """Values side by side."""
+    node = with_stored(b, node)
     batch = joined_batch(b, node)
     axis = node["axis"] % len(b.shape(node.output))
     if batch is None or axis == batch:
@@ -81,4 +130,4 @@ def emit_concat(b: Builder, node: Node) -> None:
         inputs=parts,
         axis=-1 if position == len(axes) - 1 else position,
     )
-    b.hold(node.output, name, axes, batch)
+    b.hold(node.output, name, axes, known(batch))

@@ -10,13 +10,14 @@ import numpy as np
 
 from akc.frontends.graph.axes import CHANNELS_LAST, map_axes, two, with_last_axis
 from akc.frontends.graph.building import Axes, Builder
-from akc.frontends.graph.emit.host import EMIT
+from akc.frontends.graph.emit.host import EMIT, emit_one_end
 from akc.frontends.graph.emit.joins import emit_concat, join
 from akc.frontends.graph.emit.layout import emit_mean, emit_reshape, emit_transpose
 from akc.frontends.graph.emit.recurrent import emit_recurrent
-from akc.frontends.graph.graph import Array, Node
+from akc.frontends.graph.graph import FLOATS, Array, Node
+from akc.ir.functions import JOINS
 from akc.ir.module import Op
-from akc.ir.ops import nn, nn_host
+from akc.ir.ops import OPS, nn, nn_host
 from akc.ir.ops.nn import window_outputs
 
 CONV_LAYOUTS: dict[int, Callable[[Array], Array]] = {
@@ -122,9 +123,12 @@ def _emit_pool(b: Builder, node: Node, kind: type[Op], fields: dict[str, Any]) -
 
 
 def emit_pad(b: Builder, node: Node) -> None:
-    """A constant border around the spatial axes."""
+    """A constant border around the spatial axes, or one made of the value's own cells around any."""
     before, after = node["before"], node["after"]
     axes = CHANNELS_LAST.get(len(before))
+    if node["mode"] in BORDERS and min((*before, *after)) >= 0 and b.batch[node.inputs[0]] is not None:
+        _emit_border(b, node, BORDERS[node["mode"]])
+        return
     if axes is None or any((*before[:2], *after[:2])) or min((*before, *after)) < 0 or node["mode"] != "constant":
         b.opaque(node, "Pad" if node["mode"] == "constant" else f"{node['mode']} padding")
         return
@@ -136,6 +140,66 @@ def emit_pad(b: Builder, node: Node) -> None:
         axes,
         b.batch[node.inputs[0]],
     )
+
+
+BORDERS = {
+    "reflect": "reflect",
+    "edge": "edge",
+    "replicate": "edge",
+    "wrap": "wrap",
+    "circular": "wrap",
+}
+"""numpy's names for borders made of a value's own cells, by the sources' names."""
+
+
+def _emit_border(b: Builder, node: Node, mode: Any) -> None:
+    """Cells of each padded axis again, in numpy's order."""
+    x = node.inputs[0]
+    axes, shape = b.source_axes(x), b.shape(x)
+    if len(shape) in CHANNELS_LAST and b.batch[x] == 0:
+        axes = tuple(a for a in CHANNELS_LAST[len(shape)] if a is not None)
+    name = b.arranged(x, axes, node.source)
+    for position, axis in enumerate(axes):
+        sides = (node["before"][axis], node["after"][axis])
+        if any(sides):
+            index = tuple(int(i) for i in np.pad(np.arange(shape[axis]), sides, mode))
+            name = b.op(nn_host.Take, node.name, node.source, x=name, axis=position, index=index, made_by=mode)
+    b.hold(node.output, name, axes, b.batch[x])
+
+
+# -- channels and cells change places -------------------------------------------------------------
+
+
+def emit_depth_to_space(b: Builder, node: Node) -> None:
+    """Channels become cells, block x block for each; block_first: whether the channels of a block lie apart."""
+    x, block = node.inputs[0], node["block"]
+    if len(b.shape(x)) != 4 or b.batch[x] != 0:
+        b.opaque(node, "pixel shuffle")
+        return
+    _, channels, d0, d1 = b.shape(x)
+    left = channels // block**2
+    parts = (block, block, left) if node["block_first"] else (left, block, block)
+    order = (0, 2, 1, 3, 4) if node["block_first"] else (0, 3, 1, 4, 2)
+    _rearranged(b, node, (d0, d1, *parts), order, (d0 * block, d1 * block, left))
+
+
+def emit_space_to_depth(b: Builder, node: Node) -> None:
+    """Cells become channels: the way back."""
+    x, block = node.inputs[0], node["block"]
+    if len(b.shape(x)) != 4 or b.batch[x] != 0:
+        b.opaque(node, "pixel unshuffle")
+        return
+    _, channels, d0, d1 = b.shape(x)
+    order = (0, 2, 1, 3, 4) if node["block_first"] else (0, 2, 4, 1, 3)
+    parts = (d0 // block, block, d1 // block, block, channels)
+    _rearranged(b, node, parts, order, (d0 // block, d1 // block, channels * block**2))
+
+
+def _rearranged(b: Builder, node: Node, parts: tuple[int, ...], order: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    axes = CHANNELS_LAST[4]
+    split = b.reshaped(b.arranged(node.inputs[0], axes, node.source), parts, node.source)
+    moved = b.op(nn.Permute, f"{split}_permuted", node.source, x=split, order=order)
+    b.hold(node.output, b.reshaped(moved, shape, node.source, node.name), axes, 0)
 
 
 # -- per-channel and elementwise operations -------------------------------------------------------
@@ -201,8 +265,10 @@ def emit_clip(b: Builder, node: Node) -> None:
     low, high = node["low"], node["high"]
     if low == 0 and high is None:
         elementwise(nn.Relu)(b, node)
+    elif low is None and high is None:
+        b.held[node.output], b.batch[node.output] = b.held[node.inputs[0]], b.batch[node.inputs[0]]
     elif low is None or high is None:
-        b.opaque(node, "clamp on one side")
+        emit_one_end(b, node)
     else:
         elementwise(nn.Clip, "low", "high")(b, node)
 
@@ -254,40 +320,30 @@ def emit_argmax(b: Builder, node: Node) -> None:
     b.hold(node.output, name, left, batch)
 
 
+def emit_cast(b: Builder, node: Node) -> None:
+    """Bytes as floats; other changes of the element type have no operation."""
+    if b.types[b.held[node.inputs[0]].name].dtype != "f32" and b.graph.types[node.output].dtype in FLOATS:
+        elementwise(nn.Cast)(b, node)
+    else:
+        b.opaque(node, "Cast")
+
+
 def emit_opaque(b: Builder, node: Node) -> None:
     """A recognised group, or an operation without a row, under its name."""
     b.opaque(node, node.attributes.get("op") or PLAIN_NAMES.get(node.kind, node.kind))
 
 
 PLAIN_NAMES = {
-    "add": "residual add",
-    "sub": "elementwise difference",
-    "mul": "elementwise product",
-    "div": "elementwise quotient",
     "matmul": "matrix product",
     "select": "slice",
-    "tanh": "Tanh",
-    "erf": "Erf",
-    "exp": "Exp",
-    "log": "Log",
-    "sqrt": "Sqrt",
-    "rsqrt": "Sqrt",
-    "pow": "power",
-    "abs": "absolute value",
-    "reciprocal": "elementwise quotient",
-    "softplus": "Softplus",
-    "hard_sigmoid": "HardSigmoid",
     "instance_norm": "InstanceNorm",
-    "expand": "repetition",
     "var": "variance over an axis",
-    "reduce_sum": "sum over an axis",
     "greater": "comparison",
     "less": "comparison",
     "greater_equal": "comparison",
     "less_equal": "comparison",
     "equal": "comparison",
     "where": "selection by a condition",
-    "cast": "Cast",
     "not": "logic",
     "and": "logic",
     "or": "logic",
@@ -302,6 +358,8 @@ KINDS: dict[str, Emit] = {
     "average_pool": emit_average_pool,
     "mean": emit_mean,
     "pad": emit_pad,
+    "depth_to_space": emit_depth_to_space,
+    "space_to_depth": emit_space_to_depth,
     "batch_norm": emit_batch_norm,
     "affine": emit_affine,
     "relu": elementwise(nn.Relu),
@@ -310,12 +368,7 @@ KINDS: dict[str, Emit] = {
     "softmax": along_axis(nn.Softmax),
     "log_softmax": along_axis(nn.LogSoftmax),
     "argmax": emit_argmax,
-    "add": join(nn_host.Add, "residual add"),
-    "sub": join(nn_host.Sub, "elementwise difference"),
-    "mul": join(nn_host.Mul, "elementwise product"),
-    "div": join(nn_host.Div, "elementwise quotient"),
-    "maximum": join(nn_host.Maximum, "elementwise maximum"),
-    "minimum": join(nn_host.Minimum, "elementwise minimum"),
+    **{row.name: join(OPS[f"nn.{row.name}"], row.users) for row in JOINS.values()},
     "concat": emit_concat,
     "reshape": emit_reshape,
     "transpose": emit_transpose,
@@ -323,5 +376,6 @@ KINDS: dict[str, Emit] = {
     "gru": emit_recurrent,
     "rnn": emit_recurrent,
     **EMIT,
+    "cast": emit_cast,
     "opaque": emit_opaque,
 }
