@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,11 @@ from akc.frontends.torch.table import HANDLERS, ONE_RESULT, OPAQUE_NAMES
 
 def read_graph(program: Any, name: str, batch_axes: Sequence[int]) -> Graph:
     """The common form of an exported program; raises DiagnosticError with every fault found."""
-    reader = TorchReader(program, Graph(name), list(batch_axes))
+    reader, axes = TorchReader(program, Graph(name), batch_axes[0]), iter(batch_axes)
     states = states_of(program)
     for node in program.graph_module.graph.nodes:
         if node.op == "placeholder":
-            _placeholder(reader, node, states)
+            _placeholder(reader, node, states, axes)
         elif node.op == "get_attr":
             reader.store(node.name, getattr(program.graph_module, node.target))
         elif node.op == "call_function" and not reader.folded(node):
@@ -33,12 +33,12 @@ def read_graph(program: Any, name: str, batch_axes: Sequence[int]) -> Graph:
     return reader.graph
 
 
-def _placeholder(r: TorchReader, node: Any, states: Mapping[str, tuple[str, Any]]) -> None:
+def _placeholder(r: TorchReader, node: Any, states: Mapping[str, tuple[str, Any]], axes: Iterator[int]) -> None:
     if node.name in states:
         r.owners[node.name] = states[node.name][0]
         r.store(node.name, states[node.name][1])
         return
-    axis, value = r.batch_axes.pop(0), node.meta["val"]
+    axis, value = next(axes), node.meta["val"]
     if node.users:
         r.graph.inputs.append(Input(node.name, axis))
         r.graph.types[node.name] = Tensor(dtype_of(value), tuple(value.shape))

@@ -23,8 +23,7 @@ class TorchReader:
 
     program: Any
     graph: Graph
-    batch_axes: list[int]
-    """The batch axis of each input that is still to be read."""
+    batch_axis: int
     tensors: dict[str, Any] = field(factory=dict)
     """Constants by name: parameters, buffers and what is computed from them alone."""
     owners: dict[str, str] = field(factory=dict)
