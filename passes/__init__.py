@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Passes, one file each; `PASSES` is the table of them, the strings below it are the default pipelines."""
+"""Passes, one file each; `PASSES` is the table of them, the strings below it are the default pipelines.
+
+Another package adds its own by entry points of the group `akc.passes`: a name, and `package.module:Class`.
+"""
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from akc.base.diagnostics import error
 from akc.passes.fitting.expand_dilation import ExpandDilation
 from akc.passes.fitting.expand_groups import ExpandGroups
 from akc.passes.fitting.fit_windows import FitWindows
@@ -34,6 +39,7 @@ from akc.passes.quantising.equalize import Equalize
 from akc.passes.quantising.learn import Learn
 from akc.passes.quantising.lower_int4 import LowerInt4
 from akc.passes.quantising.train_readout import TrainReadout
+from akc.passes.shared.contract import lacks
 from akc.passes.spiking.drop_lstm import DropLstm
 from akc.passes.spiking.fit_rate import FitRate
 from akc.passes.spiking.hybrid import Hybrid
@@ -83,7 +89,32 @@ PASSES: dict[str, type[Any]] = {
         Place,
     )
 }
-"""Every pass by its name in a pipeline, in the order of the default pipelines."""
+"""akc's own passes by their names in a pipeline, in the order of the default pipelines."""
+
+GROUP = "akc.passes"
+
+
+def known_passes() -> dict[str, type[Any]]:
+    """Every pass by its name: akc's own, then those of other packages; raises DiagnosticError AKC0433."""
+    others = {point.name: point for point in entry_points(group=GROUP)}
+    return PASSES | {name: _loaded(others[name]) for name in sorted(others) if name not in PASSES}
+
+
+def _loaded(point: EntryPoint) -> type[Any]:
+    """The class behind an entry point."""
+    try:
+        found = point.load()
+        wrong = lacks(found) or ("" if found.name == point.name else f"it calls itself {found.name}")
+    except Exception as fault:
+        wrong = f"{type(fault).__name__}: {fault}"
+    if wrong:
+        raise error(
+            "AKC0433",
+            f"the pass {point.name} of {point.value} cannot be taken: {wrong}",
+            help="docs/writing-a-pass.md says what a pass is; or take the package away that adds it",
+        )
+    return found  # type: ignore[no-any-return]
+
 
 LEGALISE = (
     "drop-lstm,fold-layout,fold-batchnorm,fold-input,carry-shift,fold-average,halve-pools,expand-groups,"

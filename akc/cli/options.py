@@ -90,10 +90,10 @@ FILE = click.Path(readable=False, allow_dash=True)
 
 def complete_pass(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Names of passes, for the last one of a pipeline."""
-    from akc.passes import PASSES
+    from akc.passes import known_passes
 
     *before, last = incomplete.split(",")
-    return [",".join([*before, name]) for name in PASSES if name.startswith(last)]
+    return [",".join([*before, name]) for name in known_passes() if name.startswith(last)]
 
 
 def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

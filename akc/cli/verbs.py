@@ -100,17 +100,18 @@ def fmt(file: str, output: str | None, only_check: bool) -> None:
 
 def passes(name: str | None) -> None:
     """The table of passes, or one with its options."""
-    from akc.passes import BUILD, LOWER, PASSES
+    from akc.passes import BUILD, LOWER, known_passes
 
+    known = known_passes()
     if name is None:
-        width = max(len(n) for n in PASSES)
-        for key, one in PASSES.items():
+        width = max(len(n) for n in known)
+        for key, one in known.items():
             print(f"{key:{width}}  {one.preserves:13}  {summary(one)}")
         print(f"\nakc lower runs  {LOWER}\nakc build adds  {BUILD.removeprefix(LOWER).lstrip(',')}")
         return
-    if name not in PASSES:
-        raise error("AKC0402", f"there is no pass {name}", help=_closest(name, PASSES) or "`akc passes` lists them")
-    print(describe_pass(PASSES[name]))
+    if name not in known:
+        raise error("AKC0402", f"there is no pass {name}", help=_closest(name, known) or "`akc passes` lists them")
+    print(describe_pass(known[name]))
 
 
 def explain(code: str | None) -> None:

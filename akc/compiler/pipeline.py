@@ -26,7 +26,7 @@ from akc.ir.module import MODULE, Module
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.ir.verifier import verify
-from akc.passes.shared.contract import Pass, PassContext, Reads, Samples
+from akc.passes.shared.contract import Pass, PassContext, Reads, Samples, lacks
 from akc.targets import Target, load_target
 
 Check = Callable[[Module, Pass, Module], None]
@@ -86,9 +86,9 @@ class Context:
 def parse_pipeline(text: str, known: Mapping[str, type[Any]] | None = None) -> list[Pass]:
     """The passes of a pipeline string; raises DiagnosticError with every unknown name and bad value."""
     if known is None:
-        from akc.passes import PASSES
+        from akc.passes import known_passes
 
-        known = PASSES
+        known = known_passes()
     source = Source("<pipeline>", text)
     tree = parse_tree("pipeline", source, "AKC0401")
     faults: list[Diagnostic] = []
@@ -192,6 +192,7 @@ def run_pipeline(module: Module, pipeline: str | list[Pass], context: Context) -
     Raises DiagnosticError for faults of the input, PassCrash for bugs.
     """
     passes = parse_pipeline(pipeline) if isinstance(pipeline, str) else pipeline
+    _refuse_strangers(passes)
     if context.dump_dir is not None:
         write_text(make_folder(context.dump_dir) / "00-input.akir", print_module(module))
     done: list[str] = []
@@ -199,6 +200,19 @@ def run_pipeline(module: Module, pipeline: str | list[Pass], context: Context) -
         module = _run_pass(one, module, context, done, number)
         done.append(one.name)
     return module
+
+
+def _refuse_strangers(passes: list[Pass]) -> None:
+    """Raise DiagnosticError AKC0433 with every object that is no pass."""
+    help = "docs/writing-a-pass.md says what a pass is"
+    found = [(one, lacks(one)) for one in passes]
+    faults = [
+        Diagnostic(code="AKC0433", message=f"{type(one).__name__} is no pass: {wrong}", help=help)
+        for one, wrong in found
+        if wrong
+    ]
+    if faults:
+        raise DiagnosticError(faults)
 
 
 def _run_pass(one: Pass, module: Module, context: Context, done: list[str], number: int) -> Module:

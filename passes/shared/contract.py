@@ -8,10 +8,10 @@ What one pass has to tell another stands in the text.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
-from attrs import field, frozen
+from attrs import field, frozen, has
 
 from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Module
@@ -70,3 +70,19 @@ class Pass(Protocol):
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The rewritten module; the very same object if there was nothing to do."""
+
+
+def lacks(one: Any) -> str:
+    """What keeps a class, or an object, from being a pass; "" for a pass."""
+    missing = [name for name in ("name", "requires", "ensures", "preserves", "reads", "run") if not hasattr(one, name)]
+    if missing:
+        return f"it has no {', '.join(missing)}"
+    if one.preserves not in PRESERVES:
+        return f"it preserves {one.preserves!r}; {' or '.join(PRESERVES)} is needed"
+    if one.preserves == "approximation" and not getattr(one, "measure", ""):
+        return "it is an approximation and has no measure"
+    known = get_args(Reads)
+    other = [name for name in one.reads if name not in known]
+    if other:
+        return f"it reads {', '.join(other)}; there are {', '.join(known)}"
+    return "" if has(one if isinstance(one, type) else type(one)) else "it is no attrs class"

@@ -97,6 +97,11 @@ CODES: dict[str, Code] = {
         "`source { ... }` holds the network that the net of a text stands for, in front of `fit-rate`, which fits the"
         " one to the other on the same samples: so both take the same inputs.",
     ),
+    "AKC0433": Code(
+        "a pass is no pass",
+        "A pass is a frozen attrs class that says its name, the levels that it requires and ensures, what it preserves"
+        " and what it reads; another package registers one by an entry point of the group akc.passes under its name.",
+    ),
     "AKC0450": Code(
         "branches are left to the host",
         "The chip has no sum and no concatenation of two maps. The pass merge-branches writes branches that meet again"
