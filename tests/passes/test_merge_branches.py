@@ -16,6 +16,7 @@ from akc.ir.module import Module
 from akc.ir.ops.nn_host import Add, Concat, Sub
 from akc.ir.verifier import verify
 from akc.passes import LOWER, PASSES
+from akc.targets.akd1000 import TARGET
 from tests.passes.branching import BRANCHES, LEFT, Branching, bottleneck, fire, inverted, residual, stem
 from tests.passes.building import assert_same, context, images, sampled
 
@@ -129,3 +130,25 @@ def test_lowered_without_the_host(name: str) -> None:
     device = open_device("emulator")
     device.program(program)
     np.testing.assert_array_equal(np.asarray(device.predict(x)), np.asarray(program.run(x)))
+
+
+@pytest.mark.parametrize(("name", "carried"), [("residual", [4]), ("residual-long", [4, 4]), ("fire", [])])
+def test_the_report_names_the_price(name: str, carried: list[int]) -> None:
+    """Filters that hand a channel on are counted in the placed text, whatever the passes behind made of them."""
+    source = BRANCHES[name]().module()
+    placed = build(run_pipeline(source, LOWER, sampled(source))).module
+    (sequence,) = TARGET.report_facts(placed)["sequences"]
+    assert [n for layer in sequence["layers"] if (n := layer["handed_on"])] == carried
+    assert ("Filters that hand one channel on" in TARGET.report(placed)) == bool(carried)
+
+
+def test_the_report_counts_crossings_and_work() -> None:
+    """On the chip as a row of layers, less crosses than with the sum on the host."""
+    source = residual(stem(), 5).module()
+    ways = {}
+    for to in ("chip", "host"):
+        pipeline = LOWER.replace("merge-branches", f"merge-branches{{to={to}}}")
+        asked = Context(samples={"image": images(source, 16)}, host="allow")
+        ways[to] = TARGET.report_facts(build(run_pipeline(source, pipeline, asked), host="allow").module)["totals"]
+    assert ways["chip"]["crossings"] == 2 < ways["host"]["crossings"]
+    assert ways["chip"]["multiply_adds"] > ways["host"]["multiply_adds"]

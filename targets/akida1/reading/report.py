@@ -28,7 +28,7 @@ def report(module: Module, chip: Chip, programs: Iterable[SequenceProgram] = ())
 
 def report_text(facts: Facts, chip: Chip) -> str:
     """The text for `report_facts`."""
-    parts = [_overview(facts), _components(facts), _external(facts)]
+    parts = [_overview(facts), _work(facts), _components(facts), _external(facts), _handed_on(facts)]
     parts += [part for sequence in facts["sequences"] for part in _sequence(sequence, chip)]
     parts += [_roundings(facts), _host_ops(facts), _borders(facts)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -64,6 +64,23 @@ def _overview(facts: Facts) -> str:
     keys = ("sequences", "layers", "host_layers", "nps", "program_bytes", "external_bytes")
     title = f"@{facts['network']}({inputs}) -> {outputs} on {facts['target']}"
     return table(title, head, [[totals[key] for key in keys]])
+
+
+def _work(facts: Facts) -> str:
+    """What crosses between host and chip, and where the work is done."""
+    totals = facts["totals"]
+    chip, host = totals["multiply_adds"], totals["host_multiply_adds"]
+    share = f"{100 * chip / (chip + host):.1f}%" if chip + host else "-"
+    head = ("values between host and chip", "multiply-adds on the chip", "on the host", "share of the chip")
+    return table("Work for one input", head, [(totals["crossings"], chip, host, share)])
+
+
+def _handed_on(facts: Facts) -> str:
+    """Layers with filters that compute nothing: the price of branches in one row, or of a layer put in."""
+    layers = [layer for sequence in facts["sequences"] for layer in sequence["layers"] if layer["handed_on"]]
+    rows = [(f"%{x['name']}", x["filters"], x["handed_on"], len(x["places"])) for x in layers]
+    title = "Filters that hand one channel on, such as for a branch"
+    return table(title, ("layer", "filters", "handed on", "NPs"), rows) if rows else ""
 
 
 def _components(facts: Facts) -> str:

@@ -30,6 +30,7 @@ from akc.targets.akida1.np_memory import (
 )
 from akc.targets.akida1.placing.partition import value_bytes
 from akc.targets.akida1.placing.placement import filter_pieces
+from akc.targets.akida1.reading.work import handed_on, host_multiply_adds, multiply_adds
 from akc.targets.akida1.shares import Share
 from akc.targets.akida1.tiles import TILE_D0, TILE_D1
 
@@ -46,6 +47,9 @@ def report_facts(module: Module, chip: Chip, programs: Iterable[SequenceProgram]
     layers = [layer for sequence in sequences for layer in sequence["layers"]]
     places = [place for layer in layers for place in layer["places"]]
     sizes = [s["program_bytes"] for s in sequences if s["program_bytes"] is not None]
+    borders = [
+        border for block in module.net.sequences if not on_host(block) for border in _borders(module, block, chip)
+    ]
     net = module.net
     return {
         "target": chip.name,
@@ -59,15 +63,22 @@ def report_facts(module: Module, chip: Chip, programs: Iterable[SequenceProgram]
             "nps": max((s["nps"] for s in sequences), default=0),
             "external_bytes": sum(layer["external_bytes"] for layer in layers),
             "program_bytes": sum(sizes) if sizes else None,
+            "crossings": len(borders),
+            "multiply_adds": _multiply_adds(sequences, "chip"),
+            "host_multiply_adds": _multiply_adds(sequences, "host")
+            + sum(host_multiply_adds(op, module) for op in net.statements if isinstance(op, Op)),
         },
         "components": dict(sorted(Counter(place["kind"].upper() for place in places).items())),
         "sequences": sequences,
         "roundings": [_rounding(module, op) for op in net.ops if isinstance(op, Quantize)],
         "host_ops": [_host_op(op) for op in net.statements if isinstance(op, Op) and not op.border],
-        "borders": [
-            border for block in net.sequences if not on_host(block) for border in _borders(module, block, chip)
-        ],
+        "borders": borders,
     }
+
+
+def _multiply_adds(sequences: Iterable[Facts], where: str) -> int:
+    """Of all layers of the sequences on the chip or on the host."""
+    return sum(layer["multiply_adds"] for s in sequences if s["on"] == where for layer in s["layers"])
 
 
 def _host_op(op: Op) -> Facts:
@@ -78,7 +89,7 @@ def _host_op(op: Op) -> Facts:
 def _sequence(module: Module, block: Block, chip: Chip, program: SequenceProgram | None) -> Facts:
     layers = layers_of(module, block, chip)
     host = on_host(block)
-    facts = [_layer(layer, () if host else layer.op.at, program) for layer in layers]
+    facts = [_layer(layer, module, () if host else layer.op.at, program) for layer in layers]
     return {
         "name": block.name,
         "on": "host" if host else "chip",
@@ -88,7 +99,7 @@ def _sequence(module: Module, block: Block, chip: Chip, program: SequenceProgram
     }
 
 
-def _layer(layer: LayerFacts, at: Sequence[Location], program: SequenceProgram | None) -> Facts:
+def _layer(layer: LayerFacts, module: Module, at: Sequence[Location], program: SequenceProgram | None) -> Facts:
     places = [_place(layer, place) for place in at]
     outside = external_bytes(layer) if any(place.kind == "fnp2" for place in at) else 0
     records = _record_bytes(layer, program)
@@ -100,6 +111,8 @@ def _layer(layer: LayerFacts, at: Sequence[Location], program: SequenceProgram |
         "output": list(layer.op.type.shape),
         "kernel": list(layer.kernel) if layer.kind != "dense" else None,
         "filters": layer.filters,
+        "handed_on": handed_on(layer, module),
+        "multiply_adds": multiply_adds(layer),
         "weight_bits": layer.weight_bits,
         "learns": getattr(layer.op, "learning", None) is not None,
         "input_bytes": max((p["input_bytes"] for p in places), default=0),

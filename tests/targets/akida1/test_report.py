@@ -31,6 +31,11 @@ GOLDEN = """\
 sequences  layers  on host  NPs at once  program bytes  external bytes
         1       5        0            5        249,456         243,200
 
+Work for one input
+------------------
+values between host and chip  multiply-adds on the chip  on the host  share of the chip
+                           2                  1,187,600            0  100.0%
+
 Components
 ----------
 kind  used
@@ -172,6 +177,7 @@ def test_host_layers_have_a_table_and_no_place() -> None:
     ]
     assert TARGET.report_facts(placed)["totals"] == {
         "sequences": 2, "layers": 3, "host_layers": 1, "nps": 4, "external_bytes": 0, "program_bytes": None,
+        "crossings": 4, "multiply_adds": 9_984, "host_multiply_adds": 82_944,
     }  # fmt: skip
     assert [b["value"] for b in TARGET.report_facts(placed)["borders"]] == ["x", "n1", "n2", "n3"]
 
