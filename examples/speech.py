@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spoken words from a speech synthesiser, as cochlea spikes and as log-mel pictures.
 
-The program espeak-ng (Debian package espeak-ng) speaks each word in several voices, pitches and speeds; the
+espeak-ng (the wheel espeakng-loader brings it) speaks each word in several voices, pitches and speeds; the
 sounds stand in for the recordings SHD (Cramer et al. 2020), N-TIDIGITS (Anumula et al. 2018) and Speech
 Commands (Warden 2018), which are not copied. Each set is split by voice: the test voices are never heard in
 training. Everything is drawn from seeds and cached.
@@ -9,13 +9,17 @@ training. Everything is drawn from seeds and cached.
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from examples.data import Bytes, DataError, Floats, cached, need_command
+from examples.data import Bytes, DataError, Floats, cached
 
 SOUND_RATE = 22_050
 ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -49,26 +53,49 @@ class Spoken(NamedTuple):
 Listener = Callable[[Floats, np.random.Generator], Bytes]
 
 
-def speak(word: str, language: str, voice: str, pitch: int, speed: int) -> Floats:
-    """The sound of one word, f32 in -1..1 at 22,050 samples a second; pitch 0..99, speed in words a minute.
+class Speaker:
+    """A speech synthesiser that has not spoken yet: the same words in the same order sound the same.
 
-    Raises: DataError when espeak-ng is missing or fails.
+    Raises: DataError when the package espeakng-loader is missing or does not work.
     """
-    program = need_command("espeak-ng", "espeak-ng")
-    options = ["-v", f"{language}+{voice}", "-p", str(pitch), "-s", str(speed), "--stdout", word]
-    done = subprocess.run([program, *options], capture_output=True)
-    if done.returncode or len(done.stdout) < 46:
-        raise DataError(f"espeak-ng could not speak '{word}': {done.stderr.decode(errors='replace').strip()}")
-    # a WAVE header of 44 bytes, then 16-bit samples; the sizes in the header are not filled in for a pipe
-    samples = np.frombuffer(done.stdout[44 : len(done.stdout) // 2 * 2], "<i2")
-    return samples.astype(np.float32) / np.float32(32768)
+
+    def __init__(self) -> None:
+        if importlib.util.find_spec("espeakng_loader") is None:
+            raise DataError("speaking needs the package espeakng-loader; get it with: pip install 'akc[examples]'")
+        command = [sys.executable, str(Path(__file__).with_name("speaker.py"))]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def speak(self, word: str, language: str, voice: str, pitch: int, speed: int) -> Floats:
+        """The sound of one word, f32 in -1..1 at 22,050 samples a second; pitch 0..99, speed in words a minute."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps([word, f"{language}+{voice}", pitch, speed]).encode() + b"\n")
+        self._process.stdin.flush()
+        size = int(self._process.stdout.readline() or 0)
+        if not size:
+            raise DataError(f"espeak-ng could not speak '{word}' as {language}+{voice}")
+        return np.frombuffer(self._process.stdout.read(size), "<i2").astype(np.float32) / np.float32(32768)
+
+    def __enter__(self) -> Speaker:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+def speak(word: str, language: str, voice: str, pitch: int, speed: int) -> Floats:
+    """The sound of one word from a fresh `Speaker`."""
+    with Speaker() as speaker:
+        return speaker.speak(word, language, voice, pitch, speed)
 
 
 def shd_like() -> Spoken:
     """Ten digits in English and German, 20 classes: spikes u8 [n, 140 steps of 5 ms, 140 channels]."""
     words = [Utterance(word, "en", k, 6) for k, word in enumerate(ENGLISH)]
     words += [Utterance(word, "de", 10 + k, 6) for k, word in enumerate(GERMAN)]
-    return _spoken("spoken_shd", words, lambda sound, _: cochlea_spikes(sound, 140, 140))
+    return _spoken("spoken_shd_152", words, lambda sound, _: cochlea_spikes(sound, 140, 140))
 
 
 def tidigits_like() -> Spoken:
@@ -80,7 +107,7 @@ def tidigits_like() -> Spoken:
         counts: Bytes = spikes.reshape(64, 5, 64).sum(axis=1, dtype=np.uint8)
         return counts
 
-    return _spoken("spoken_tidigits", words, listen)
+    return _spoken("spoken_tidigits_152", words, listen)
 
 
 def keywords() -> Spoken:
@@ -88,7 +115,7 @@ def keywords() -> Spoken:
     words = [Utterance(word, "en", k, 24) for k, word in enumerate(COMMANDS)]
     words += [Utterance(word, "en", len(COMMANDS), 4) for word in FILLERS]
     words += [Utterance("", "en", len(COMMANDS) + 1, 24)]
-    return _spoken("keywords", words, log_mel)
+    return _spoken("keywords_152", words, log_mel)
 
 
 def cochlea_spikes(sound: Floats, steps: int, channels: int, step: float = 0.005) -> Bytes:
@@ -138,20 +165,21 @@ def _record(
     """Every word in every voice, in shuffled order."""
     generator = np.random.default_rng(seed)
     heard, labels = [], []
-    for utterance in words:
-        for voice in voices:
-            for _ in range(utterance.repeats * factor):
-                heard.append(listen(_perform(utterance, voice, generator), generator))
-                labels.append(utterance.label)
+    with Speaker() as speaker:
+        for utterance in words:
+            for voice in voices:
+                for _ in range(utterance.repeats * factor):
+                    heard.append(listen(_perform(speaker, utterance, voice, generator), generator))
+                    labels.append(utterance.label)
     order = generator.permutation(len(labels))
     return np.stack(heard)[order], np.array(labels, np.uint8)[order]
 
 
-def _perform(utterance: Utterance, voice: str, generator: np.random.Generator) -> Floats:
+def _perform(speaker: Speaker, utterance: Utterance, voice: str, generator: np.random.Generator) -> Floats:
     pitch, speed = int(generator.integers(25, 76)), int(generator.integers(130, 211))
     if not utterance.word:
         return np.zeros(0, np.float32)
-    return speak(utterance.word, utterance.language, voice, pitch, speed)
+    return speaker.speak(utterance.word, utterance.language, voice, pitch, speed)
 
 
 def _bins(width: float) -> Floats:

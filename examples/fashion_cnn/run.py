@@ -20,12 +20,12 @@ from examples.onnx_scores import onnx_scores
 FOLDER = Path(__file__).parent
 NETWORKS = {"lenet": "LeNet-5 with max pools", "vgg": "VGG-like", "ds_cnn": "DS-CNN"}
 MEAN, DEVIATION = 0.2860, 0.3530
-CALIBRATION = 1_000
+CALIBRATION = 1_000  # of the training pictures, all of which are in the sample
 
 
 def case(name: str, count: int = 10_000) -> roads.Case:
     """One of the trained networks and the first `count` test pictures."""
-    pictures = data.fashion_mnist()
+    pictures = data.fashion_sample() if count <= data.SAMPLE else data.fashion_mnist()
     inputs = data.normalise(pictures.test[:count], MEAN, DEVIATION)
     onnx_file = FOLDER / f"fashion_{name}.onnx"
     return roads.Case(

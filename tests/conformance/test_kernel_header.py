@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from akc.targets.akida1.driver import vfio
+from tests.conformance.needs import need_compiler
 from tests.targets.akida1.driver import fake_kernel
 
 pytestmark = pytest.mark.conformance
@@ -62,7 +63,7 @@ def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
     """What the compiled program prints, by name."""
     folder: Path = tmp_path_factory.mktemp("header")
     (folder / "print.cpp").write_text(program())
-    subprocess.run(["g++", "-o", folder / "print", folder / "print.cpp"], check=True)
+    subprocess.run([need_compiler(), "-o", folder / "print", folder / "print.cpp"], check=True)
     printed = subprocess.run([folder / "print"], check=True, capture_output=True, text=True).stdout
     return {name: [int(n) for n in numbers] for name, *numbers in map(str.split, printed.splitlines())}
 

