@@ -14,7 +14,7 @@ from attrs import frozen
 
 from akc.ir.module import Module, Op
 from akc.ir.ops.akida import Layer
-from akc.ir.ops.nn import Opaque, _Recurrent
+from akc.ir.ops.nn import Opaque
 from akc.ir.types import TensorType
 
 LEVELS = ("imported", "mappable", "quantised", "placed")
@@ -38,7 +38,7 @@ RULES = (
     Rule(
         "mappable",
         "is no operation of a mappable network",
-        lambda op, module, beside_chip: not isinstance(op, Opaque | _Recurrent),
+        lambda op, module, beside_chip: not isinstance(op, Opaque),
         "fold-batchnorm,fold-layout,legalize",
     ),
     Rule(

@@ -56,7 +56,7 @@ def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnos
         module = with_named_groups(module)
     chain = split(module)
     for op in module.net.ops:
-        if isinstance(op, nn.Opaque | nn._Recurrent):
+        if isinstance(op, nn.Opaque) or (isinstance(op, nn._Recurrent) and not host_allowed):
             yield _unknown(op, op.name not in without)
     if host_allowed:
         return
@@ -81,7 +81,8 @@ def _unknown(op: nn.Opaque | nn._Recurrent, for_host: bool) -> Diagnostic:
         span=op.span(),
         origin=op.origin,
         help=(
-            "-p drop-lstm{by=mean} in front of the other passes leaves it out and warns",
+            "--host=allow: the host computes it, the chip the layers around it",
+            "or -O 'drop-lstm{by=mean}' leaves it out and warns",
             "or train again without it, such as with convolutions over time",
         ),
     )

@@ -120,6 +120,29 @@ def _conv_transpose(op: nn_host.ConvTranspose, operands: tuple[Moments, ...], mo
     return Moments(mean, deviation**2, *_reach(mean, deviation))
 
 
+def _constant(op: nn_host.Constant, operands: tuple[Moments, ...], module: Module) -> Moments:
+    """The stored numbers themselves."""
+    flat = module.array(op.value).astype(np.float64).reshape(-1, op.type.shape[-1] if op.type.shape else 1)
+    return Moments(flat.mean(axis=0), flat.var(axis=0), float(flat.min()), float(flat.max()))
+
+
+def _reduced(op: nn_host.Reduce, operands: tuple[Moments, ...], module: Module) -> Moments:
+    """What the reduction makes of random values that have these moments."""
+    (x,) = operands
+    shape = module.net.types[op.x].shape
+    last = shape[-1] if shape else 1
+    x = x if len(x.mean) == last else spread_over(x, last)
+    drawn = x.mean + np.random.default_rng(0).normal(size=(SERIES, *shape)) * np.sqrt(x.variance)
+    made = evaluate_op(op, [np.clip(drawn, x.low, x.high).astype(np.float32)], module)
+    flat = made.reshape(SERIES, -1).astype(np.float64)
+    low, high = float(flat.min()), float(flat.max())
+    if op.type.shape[-1:] == (flat.shape[1],):
+        return Moments(flat.mean(axis=0), flat.var(axis=0), low, high)
+    return spread_over(
+        Moments(flat.mean(axis=0), flat.var(axis=0), low, high), op.type.shape[-1] if op.type.shape else 1
+    )
+
+
 def _slice(op: nn_host.Slice, operands: tuple[Moments, ...], module: Module) -> Moments:
     (x,) = operands
     step = op.step[-1] if op.step else 1
@@ -129,7 +152,22 @@ def _slice(op: nn_host.Slice, operands: tuple[Moments, ...], module: Module) -> 
     return Moments(x.mean[part], x.variance[part], x.low, x.high)
 
 
+def _recurrent(op: nn._Recurrent, operands: tuple[Moments, ...], module: Module) -> Moments:
+    """What the layer makes of random series that have these moments."""
+    (x,) = operands
+    shape = module.net.types[op.x].shape
+    drawn = x.mean + np.random.default_rng(0).normal(size=(SERIES, *shape)) * np.sqrt(x.variance)
+    made = evaluate_op(op, [np.clip(drawn, x.low, x.high).astype(np.float32)], module)
+    flat = made.reshape(-1, made.shape[-1]).astype(np.float64)
+    return Moments(flat.mean(axis=0), flat.var(axis=0), float(flat.min()), float(flat.max()))
+
+
+SERIES = 64
+"""How many random series a recurrent layer is tried with."""
+
+
 RULES: dict[type[Op], Rule] = {
+    nn._Recurrent: _recurrent,
     nn_host.Add: _sum,
     nn_host.Sub: _sum,
     nn_host.Mul: _product,
@@ -139,6 +177,8 @@ RULES: dict[type[Op], Rule] = {
     nn_host.Concat: _concat,
     nn_host.MatMul: _matmul,
     nn_host.Apply: _function,
+    nn_host.Constant: _constant,
+    nn_host.Reduce: _reduced,
     nn_host.LeakyRelu: _function,
     nn_host.LocalResponseNorm: _function,
     nn.Sigmoid: _function,
