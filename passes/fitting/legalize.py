@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from attrs import frozen
@@ -10,7 +11,7 @@ from attrs import frozen
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Module, Op
-from akc.ir.opaque import opaque_kind
+from akc.ir.opaque import UNKNOWN, opaque_kind
 from akc.ir.ops import host, nn, snn
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.chains import Chain, Segment, split
@@ -55,7 +56,12 @@ def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnos
     if not host_allowed:
         module = with_named_groups(module)
     chain = split(module)
+    unknown = [op for op in module.net.ops if isinstance(op, nn.Opaque) and opaque_kind(op.op) is UNKNOWN]
+    if len(unknown) > 1:
+        yield _many_unknown(unknown)
     for op in module.net.ops:
+        if len(unknown) > 1 and any(op is one for one in unknown):
+            continue
         if isinstance(op, nn.Opaque) or (isinstance(op, nn._Recurrent) and not host_allowed):
             yield _unknown(op, op.name not in without)
     if host_allowed:
@@ -85,6 +91,19 @@ def _unknown(op: nn.Opaque | nn._Recurrent, for_host: bool) -> Diagnostic:
             "or -O 'drop-lstm{by=mean}' leaves it out and warns",
             "or train again without it, such as with convolutions over time",
         ),
+    )
+
+
+def _many_unknown(ops: list[nn.Opaque]) -> Diagnostic:
+    """One error for all operations that akc knows nothing of: a framework that it does not read."""
+    counts = Counter(op.op for op in ops)
+    names = ", ".join(f"{name} ({count} times)" if count > 1 else name for name, count in counts.items())
+    return Diagnostic(
+        code="AKC0420",
+        message=f"{len(ops)} operations are none that akc knows: {names}",
+        span=ops[0].span(),
+        origin=ops[0].origin,
+        help=(UNKNOWN.way_out, "docs/frontends lists the frameworks and layers that are read"),
     )
 
 
@@ -149,7 +168,7 @@ STRAY = (
         (nn.MaxPool, nn.AveragePool, nn.Mean),
         "AKC0423",
         lambda op: "a pool without a convolution in front of it",
-        "-p fold-average,fold-global-average,insert-identity finds a layer for it where there is one",
+        "put a convolution directly in front of it",
     ),
     Stray(
         (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Argmax),
@@ -162,5 +181,5 @@ LAYOUT = Stray(
     Op,
     "AKC0427",
     lambda op: "layout between two layers that neither can absorb",
-    "-p fold-layout; else keep the order of axes between the layers",
+    "keep the order of axes between the layers, and flatten once, in front of the dense layers",
 )

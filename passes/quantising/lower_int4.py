@@ -220,8 +220,7 @@ class _Lowering:
                 span=conv.span(),
                 origin=conv.origin,
                 help=(
-                    "-p offset-input in front of the other passes puts zeros there",
-                    "or give the network inputs that are 0 or more",
+                    "give the network inputs that are 0 or more",
                     "or use one or three channels and a kernel of 3 to 7, so that the image layer takes them",
                 ),
             )

@@ -55,8 +55,8 @@ def _remembers(op: snn.Neuron) -> Diagnostic:
         origin=op.origin,
         span=op.span(),
         help=(
-            "run the network by rates: -p rate,... or --spikes rate",
-            "or keep the neurons on the host: -p hybrid,... with --host=allow",
+            "run the network by rates: --spikes=rate",
+            "or keep the neurons on the host: --spikes=hybrid --host=allow",
         ),
     )
 

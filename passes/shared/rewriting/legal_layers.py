@@ -139,24 +139,25 @@ def _vector(place: Place) -> str | None:
 
 RULES = (
     GroupRule(code="AKC0427", broken=_vector, help="flatten in front of it"),
-    GroupRule(code="AKC0422", broken=_groups, help="-p expand-groups,separate-depthwise"),
-    GroupRule(code="AKC0422", broken=_dilation, help="-p expand-dilation, while (k - 1) * dilation + 1 is 7 or less"),
+    GroupRule(
+        code="AKC0422", broken=_groups, help="use groups=1, or as many groups as channels with a 1x1 convolution behind"
+    ),
+    GroupRule(code="AKC0422", broken=_dilation, help="keep (kernel - 1) * dilation + 1 at 7 or less"),
     GroupRule(
         code="AKC0422",
         broken=_kernel,
-        help="-p fit-windows puts kernels up to 7 into the next square; larger ones must be split into several layers",
+        help="use kernels of at most 7; two layers of 7x7, one behind the other, see as far as one of 13x13",
     ),
     GroupRule(
         code="AKC0422",
         broken=_stride,
         help="use the same stride on both axes: 1, or 2 with a kernel of at most 3, or 2 or 4 with one of at most 7 "
-        "and a ReLU behind it (-p split-stride); a first convolution may have others (-p space-to-depth)",
+        "and a ReLU behind it; a first convolution may have others",
     ),
     GroupRule(
         code="AKC0422",
         broken=_border,
-        help="-p mirror,fit-windows finds a way where there is one; else pad kernel // 2 on every side, and use "
-        "odd sizes in front of stride 2",
+        help="pad kernel // 2 on every side, and use odd sizes in front of stride 2",
     ),
     GroupRule(
         code="AKC0423",
@@ -168,7 +169,7 @@ RULES = (
         code="AKC0423",
         broken=_pool_follower,
         blamed=lambda g: g.pool,
-        help="-p insert-identity puts a 1x1 convolution behind it",
+        help="put a 1x1 convolution with a ReLU behind it",
     ),
     GroupRule(
         code="AKC0423",
