@@ -20,6 +20,7 @@ from akc.ir.weights import Weight
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.numbers.bytes_as_they_are import MOVES, bytes_as_they_are
 from akc.passes.shared.numbers.evaluate import Array, Stream, evaluate_alone, sample_inputs, values
+from akc.passes.shared.numbers.named_layers import check_named, is_named, names_in
 from akc.passes.shared.numbers.quantisation import input_levels, quantized, shifted_levels
 from akc.passes.shared.numbers.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
 from akc.passes.shared.rewriting.chains import Chain, Group, Segment
@@ -47,6 +48,9 @@ class LowerInt4:
 
     weights: int = field(default=4, validator=BITS)
     """Bits of a weight: 1 (0 and 1), 2 (-1 to 1) or 4 (-7 to 7). The image layer always has 8."""
+
+    two_bits: str = ""
+    """Layers whose weights have 2 bits, whatever the others have: their names with a plus between, as conv7+conv8."""
 
     activations: int = field(default=4, validator=BITS)
     """Bits of a level."""
@@ -82,6 +86,7 @@ class LowerInt4:
         _check_ranges(legal_chain(module), module)
         module = with_split_signs(module) if context.host == "allow" else module
         chain = legal_chain(module)
+        check_named(names_in(self.two_bits), chain)
         return bytes_as_they_are(_Lowering(self, module, chain, context).run())
 
 
@@ -163,6 +168,7 @@ class _Lowering:
         timed = any(value.type.steps is not None for value in module.net.values.values())
         self.actual = None if inputs is None or timed else dict(inputs)
         """What the quantised network makes of the samples, for values that something still reads."""
+        self.two_bits = names_in(options.two_bits)
         feedback = options.rounding != "nearest" and samples is not None
         self.choices = Choices(
             options.weights, options.activations, options.per == "layer", options.scale == "mse", feedback
@@ -315,7 +321,7 @@ class _Lowering:
             x=x,
             inner_target=self.floats(group.core.name) if group.pointwise is not None else None,
             target=self.floats(group.filters_op.name),
-            choices=self.choices,
+            choices=evolve(self.choices, weights=2) if is_named(group, self.two_bits) else self.choices,
             image=image,
             decoded=decoded,
         )

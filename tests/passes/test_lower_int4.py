@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+import akc
 from akc.base.diagnostics import DiagnosticError
 from akc.compiler.pipeline import Context, parse_pipeline, run_pipeline
 from akc.ir.module import Module, Value
@@ -367,3 +369,34 @@ def test_a_convolution_without_padding_at_the_end() -> None:
     (cut,) = (op for op in lowered.net.ops if isinstance(op, nn_host.Slice))
     assert (cut.type.shape, lowered.net.types[cut.x].shape) == ((5, 4, 2), (9, 8, 2))
     assert np.corrcoef(outputs(module, x).ravel(), outputs(lowered, x).ravel())[0, 1] > 0.95
+
+
+def _wide() -> Module:
+    """A 3x3 convolution over 512 channels, as in VGG-11, between others."""
+    net = Building(6, 6, 4).conv(512, 1).relu().conv(8, 3, pad=(1, 1, 1, 1)).relu()
+    return net.conv(3, 3, pad=(1, 1, 1, 1)).relu().module()
+
+
+def test_a_filter_that_needs_two_bits() -> None:
+    """The way out that the refusal names works: 2 bits in that layer alone."""
+    with pytest.raises(DiagnosticError) as refused:
+        akc.lower(_wide(), input_range=(0, 1))
+    (fault,) = refused.value.diagnostics
+    assert fault.code == "AKC0506"
+    name = re.search(r"%(\S+):", fault.message).group(1)  # type: ignore[union-attr]
+    option = re.search(r"'lower-int4\{(\w+)=NAME\}'", fault.help[0]).group(1)  # type: ignore[union-attr]
+    lowered = akc.lower(_wide(), input_range=(0, 1), options={"lower-int4": {option: name}})
+    assert [lowered.weights[op.weights].type.dtype for op in lowered.net.ops if isinstance(op, akida.Layer)] == [
+        "i4",
+        "i2",
+        "i4",
+    ]
+    akc.build(lowered)
+
+
+def test_two_bits_for_a_layer_that_is_not_there() -> None:
+    """Every wrong name at once, each with one that is near."""
+    with pytest.raises(DiagnosticError) as refused:
+        akc.lower(_wide(), input_range=(0, 1), options={"lower-int4": {"two_bits": "relu33+zzz"}})
+    assert [d.code for d in refused.value.diagnostics] == ["AKC0451", "AKC0451"]
+    assert "did you mean relu3?" in str(refused.value) and "its layers are %relu1, %relu3" in str(refused.value)

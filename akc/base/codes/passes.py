@@ -108,5 +108,9 @@ CODES: dict[str, Code] = {
         " as one row of layers, where each layer stays within the chip's limits, the branches have their strides at the"
         " same depths, and side by side the same activations. Here one of these is not so.",
     ),
+    "AKC0451": Code(
+        "an option names a layer that is not there",
+        "Layers are called as in the text: by the result of one of their operations.",
+    ),
 }
 """Codes AKC0400 to AKC0499."""

@@ -299,7 +299,10 @@ LIMITS: tuple[Limit, ...] = (
         test=tests.one_filter,
         key="weights",
         limit=f"{WEIGHT_BYTES:,} bytes and {WEIGHT_LINES} lines",
-        help="fewer channels, a smaller kernel or fewer weight bits",
+        help=(
+            "2 bits for the weights of this layer alone: -O 'lower-int4{two_bits=NAME}', its name as it stands here",
+            "fewer channels or a smaller kernel",
+        ),
     ),
     Limit(
         code="AKC0506",
