@@ -132,5 +132,9 @@ CODES: dict[str, Code] = {
         " are the host's in any case. Both need --host=allow; with a pin, all layers of the sequence must be pinned"
         " so.",
     ),
+    "AKC0530": Code(
+        "the chip has no layer of this kind",
+        "Not every chip has an image front end; where there is none, pictures go in as levels of up to 4 bits.",
+    ),
 }
 """Codes AKC0500 to AKC0599."""

@@ -35,6 +35,15 @@ def pools_in_words(chip: Chip) -> str:
 LIMITS: tuple[Limit, ...] = (
     # -- the image layer --------------------------------------------------------------------------
     Limit(
+        code="AKC0530",
+        what="an image layer",
+        ops=("image",),
+        limit="none: it has no image front end",
+        test=lambda f, m: "there",
+        holds=lambda chip: not chip.image_layer,
+        help="lower without the pass insert-image-layer, or take another target",
+    ),
+    Limit(
         code="AKC0511",
         what="the place in the sequence",
         ops=("image",),

@@ -130,6 +130,8 @@ def _run(numbers: Sequence[int]) -> str:
 def fnp2s_in_words(chip: Chip) -> str:
     """`fnp2(4, 1, 0) to fnp2(4, 1, 3) take`."""
     places = [f"fnp2{p}" for p in chip.fnps("fnp2")]
+    if not places:
+        return "no NP takes"
     return f"{places[0]} takes" if len(places) == 1 else f"{places[0]} to {places[-1]} take"
 
 

@@ -24,7 +24,7 @@ PLACING: dict[str, Module] = {
     "AKC0529": pinned(network((1, 1, 4), "u4", DENSE), n1=[at("host()")]),
 } | {code: pinned(TWO, **pins) for code, _, pins in reversed(BAD_PINS)}
 LIMITS = {code: module for code, _, module in reversed(BROKEN) if code not in ("AKC0511",)}
-OWN = sorted(code for code in CODES if code.startswith("AKC05") and code != "AKC0511")
+OWN = sorted(code for code in CODES if code.startswith("AKC05") and code not in ("AKC0511", "AKC0530"))
 
 
 def faults_of(code: str) -> list[Diagnostic]:
