@@ -244,7 +244,7 @@ class Target(Protocol):
 GROUP = "akc.targets"
 """The entry points by which other packages add a target: its name, and `package.module:object`."""
 
-TARGETS = {"akd1000": "akc.targets.akd1000:TARGET"}
+TARGETS = {"akd1000": "akc.targets.akd1000:TARGET", "akd1500": "akc.targets.akd1500:TARGET"}
 """akc's own targets, as entry points are written."""
 
 

@@ -50,6 +50,7 @@ def _limits() -> str:
     rows = [
         (", ".join(KIND_NAMES[kind] for kind in row.ops), row.what, row.words(AKD1000), row.stage, row.code)
         for row in (*LIMITS, *PLACEMENT_LIMITS)
+        if any(row.concerns(kind, AKD1000) for kind in row.ops)
     ]
     return table(("layers", "what", "the chip takes", "stage", "code"), rows)
 

@@ -73,5 +73,6 @@ def _block(block: RegisterBlock) -> str:
     rows = (
         (block.where(row), row.bits, row.name, row.meaning, f"`{row.value:#x}`" if row.value else "", row.status)
         for row in sorted(block.fields, key=lambda row: (row.word, row.low))
+        if not row.later
     )
     return table(("word", "bits", "field", "meaning", "if nothing is said", "status"), rows)

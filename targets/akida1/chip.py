@@ -57,7 +57,9 @@ class Chip:
     akc.targets.akida1.placing.placers; filters: of a CNP, at most; dense_inputs: of a dense layer, at most;
     pools: sizes of max pooling on the mesh; even_groups: a convolution of one channel and more than 16 filters
     must have an even number of groups of 8 filters on each NP; descriptors: configuration tracks and one more,
-    at most; mark: what the description of a bus holds behind which the identification register reads 0.
+    at most, over all passes; dense: values go in and come out as whole maps, not as events; passes: a program may
+    have several passes, which take turns on the mesh; mark: what the description of a bus holds behind which the
+    identification register reads 0.
     """
 
     name: str
@@ -73,6 +75,8 @@ class Chip:
     pools: tuple[int, ...] = (1, 2)
     even_groups: bool = True
     descriptors: int = 255
+    dense: bool = False
+    passes: bool = False
     mark: str = ""
 
     @property

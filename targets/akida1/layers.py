@@ -79,6 +79,14 @@ class LayerFacts:
         """Whether it is a max pool of the mesh, which only a convolution can follow."""
         return self.splittable and self.max_pooled
 
+    def pool_before(self, axis: int) -> int:
+        """Cells that the first max pooling window reads in front of the map along an axis; 0 for windows of 2."""
+        if not self.max_pooled or self.padding != "same":
+            return 0
+        convolved, step = self.outputs(axis), self.pool_stride[axis]
+        over = (-(-convolved // step) - 1) * step + self.pool_size[axis] - convolved
+        return max(over, 0) // 2
+
     def outputs(self, axis: int) -> int:
         """Outputs of the convolution along an axis, before pooling."""
         size, stride = self.size[axis], self.stride[axis]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MODES = {
     "vendor": "as the vendor's tools do by default (MapMode.AllNps)",
     "vendor-minimal": "as their other mode does (MapMode.Minimal)",
+    "vendor-hwpr": "as their MapMode.HwPr does: more NPs, if need be in more passes",
     "compact": "fewest NPs at the same largest load per NP",
 }
 CUTS = {

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from attrs import frozen
 
@@ -36,10 +37,15 @@ class Tiling:
         return ((a, b) for a in self.d0 for b in self.d1)
 
 
-def cut(start: int, stop: int, pieces: int, multiple: int = 1) -> tuple[Interval, ...]:
-    """[start, stop) in equal pieces rounded up to a multiple; the last one takes what is left."""
-    step = cdiv(cdiv(stop - start, pieces), multiple) * multiple
-    return tuple((at, min(at + step, stop)) for at in range(start, stop, step))
+def cut(start: int, stop: int, pieces: int, multiple: int = 1, before: int = 0) -> tuple[Interval, ...]:
+    """[start, stop) in equal pieces rounded up to a multiple; the first `before` shorter, the last the rest."""
+    step = _step(start, stop, pieces, multiple)
+    edges = [start, *(range(start + step - before, stop, step) if pieces > 1 else ()), stop]
+    return tuple(pairwise(edges))
+
+
+def _step(start: int, stop: int, pieces: int, multiple: int) -> int:
+    return cdiv(cdiv(stop - start, pieces), multiple) * multiple
 
 
 def tiling(layer: LayerFacts, region: tuple[Interval, Interval] | None = None) -> Tiling | None:
@@ -61,7 +67,10 @@ def tiling(layer: LayerFacts, region: tuple[Interval, Interval] | None = None) -
 def _cut_map(layer: LayerFacts, d0: Interval, d1: Interval, pieces_d0: int, pieces_d1: int) -> Tiling | None:
     """The cut into this many pieces; None where rounding up leaves fewer."""
     multiple = layer.pool_stride if layer.max_pooled else (1, 1)
-    found = Tiling(cut(*d0, pieces_d0, multiple[0]), cut(*d1, pieces_d1, multiple[1]))
+    if _step(*d0, pieces_d0, multiple[0]) > TILE_D0 or _step(*d1, pieces_d1, multiple[1]) > TILE_D1:
+        return None
+    before = [layer.pool_before(axis) if part[0] == 0 else 0 for axis, part in enumerate((d0, d1))]
+    found = Tiling(cut(*d0, pieces_d0, multiple[0], before[0]), cut(*d1, pieces_d1, multiple[1], before[1]))
     return found if (len(found.d0), len(found.d1)) == (pieces_d0, pieces_d1) else None
 
 

@@ -26,7 +26,9 @@ def _read(image: ImageFrontEnd, block: RegisterBlock) -> Registers:
     unnamed = block.unnamed(words)
     if unnamed:
         raise BadGeometry(f"{WHERE} has bits set that no register row knows: {unnamed}")
-    return block.decode(words)
+    values = block.decode(words)
+    check(WHERE, ((row.name, values[row.name], 0) for row in block.fields if row.later))
+    return values
 
 
 def read_mode(image: ImageFrontEnd) -> Registers:

@@ -72,6 +72,7 @@ def read_registers(processor: Processor, block: RegisterBlock) -> Registers:
     values = block.decode(words)
     constants = [row for row in block.fields if row.status == "constant" and row.name.startswith("constant")]
     check(where, ((f"register word {row.word}", values[row.name], row.value) for row in constants))
+    check(where, ((row.name, values[row.name], 0) for row in block.fields if row.later))
     return values
 
 

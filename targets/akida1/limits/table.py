@@ -213,6 +213,17 @@ LIMITS: tuple[Limit, ...] = (
         help="make the layer narrower",
     ),
     Limit(
+        code="AKC0507",
+        what="channels times d1 of the network's output",
+        ops=CONVS,
+        limit="less than 1,048,576",
+        key="weights",
+        stage="sequence",
+        test=tests.output_row,
+        holds=lambda chip: chip.dense,
+        help="fewer filters, or a smaller map; transpose if d0 is the shorter side",
+    ),
+    Limit(
         code="AKC0508",
         what="the longer side of the map",
         ops=CONVS,

@@ -148,6 +148,18 @@ def average_map(f: LayerFacts, module: Module) -> object:
     return unless(f.pool != "average" or whole <= INPUT_BYTES, f"a map of {whole:,} bytes")
 
 
+OUTPUT_ROW_BITS = 20
+MOST_DENSE_CHANNELS = 2047
+"""Filters or units of a layer whose output may leave as a whole map."""
+
+
+def output_row(f: LayerFacts, module: Module) -> object:
+    """A whole map as output whose rows are longer than the register that counts them."""
+    d0, d1, channels = f.op.type.shape
+    dense = f.after is None and f.op.activation and channels <= MOST_DENSE_CHANNELS and d0 * d1 > 1
+    return above(d1 * channels, (1 << OUTPUT_ROW_BITS) - 1) if dense else None
+
+
 # -- memory and inputs --------------------------------------------------------------------------------
 
 

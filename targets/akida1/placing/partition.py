@@ -23,12 +23,14 @@ from akc.targets.akida1.limits.judge import layer_faults
 from akc.targets.akida1.placing.pins import pin_faults
 from akc.targets.akida1.placing.placement import (
     Attempt,
+    Filling,
     NoPlace,
     Placement,
     Placer,
     Room,
     bisect_limit,
     count_nps,
+    pass_starts,
     place_all_nps,
     place_layer,
     place_minimal,
@@ -162,7 +164,8 @@ def _vendor_attempt(chain: Chain, limit: int) -> Attempt[Cut]:
     """The cut with one limit."""
     cut = _merged(_pack(chain, _mappable(chain, limit), limit))
     placements = [piece.placement for piece in cut if piece.placement is not None]
-    score = (sum(len(p) for p in placements), -len(placements), sum(count_nps(p) for p in placements))
+    passes = sum(len(pass_starts(p)) for p in placements)
+    score = (sum(len(p) for p in placements), -len(placements), -passes, sum(count_nps(p) for p in placements))
     return Attempt(score, cut)
 
 
@@ -209,12 +212,12 @@ def _pack(chain: Chain, mappable: Sequence[bool], limit: int) -> Iterator[Piece]
 
 def _fill(chain: Chain, mappable: Sequence[bool], limit: int, start: int) -> list[tuple[Location, ...]]:
     """Places of the layers from `start` on, until the mesh is full or a layer is for the host."""
-    room, places = Room(chain.chip), []  # type: ignore[var-annotated]
+    filling, places = Filling(chain.chip), []  # type: ignore[var-annotated]
     for index in range(start, len(chain.layers)):
         if not mappable[index]:
             break
         try:
-            places.append(place_layer(chain.layers[index], limit, room))
+            places.append(filling.add(chain.layers[index], limit))
         except NoPlace:
             break
     return places

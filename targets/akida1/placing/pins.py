@@ -96,7 +96,7 @@ def _place_faults(
             f"the NP {processor} is no {place.kind}",
             f"it can be {' or '.join(processor.kinds)}",
         )
-    elif processor.place in owners:
+    elif processor.place in owners and not layer.chip.passes:
         other = owners[processor.place].op
         yield _fault(
             "AKC0524",
@@ -197,8 +197,9 @@ def _unfit_dense(layer: LayerFacts, place: Location, share: Share) -> Iterator[t
 
 
 def _bad_edges(layer: LayerFacts, share: Share) -> Iterator[tuple[str, str]]:
-    for key, (start, stop), whole, pool, stride in zip(
-        ("d0", "d1"), share.axes[1:], layer.size, layer.pool_stride, layer.stride, strict=True
+    befores = (layer.pool_before(0), layer.pool_before(1))
+    for key, (start, stop), whole, pool, stride, before in zip(
+        ("d0", "d1"), share.axes[1:], layer.size, layer.pool_stride, layer.stride, befores, strict=True
     ):
         if stop - start < stride and stop != whole:
             yield f"{key}={start}:{stop} is shorter than the stride", f"use ranges of at least {stride}"
@@ -207,8 +208,10 @@ def _bad_edges(layer: LayerFacts, share: Share) -> Iterator[tuple[str, str]]:
                 f"{key} starts at {start}, its halo of {layer.halo} would reach over the edge",
                 f"start at {layer.halo}",
             )
-        if layer.max_pooled and (start % pool or (stop % pool and stop != whole)):
-            yield f"{key}={start}:{stop} cuts a pooling window", f"use multiples of {pool}"
+        cuts = [edge for edge in (start, stop) if 0 < edge < whole and (edge + before) % pool]
+        if layer.max_pooled and cuts:
+            way = f"use multiples of {pool}" + (f", less {before}" if before else "")
+            yield f"{key}={start}:{stop} cuts a pooling window", way
     if not may_be_tiled(layer) and not _default_tile(layer, share):
         yield f"this layer's {layer.pool} pooling needs the map as placing cuts it", "leave d0= and d1= out"
 

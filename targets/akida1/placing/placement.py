@@ -45,10 +45,14 @@ class NoPlace(Exception):
 
 @define
 class Room:
-    """The NPs of a mesh that are used; the others are given out in order."""
+    """The NPs of a mesh that are used; the others are given out in order.
+
+    used: those that cannot be given out; spent: FNP2s of earlier passes, whose weights stay where they are.
+    """
 
     chip: Chip
     used: set[Place] = field(factory=set)
+    spent: set[Place] = field(factory=set)
 
     def free(self, order: Iterable[Processor]) -> list[Processor]:
         """The free ones of `order`."""
@@ -67,10 +71,55 @@ class Room:
         size = weight_bytes(layer, layer.filters)
         for kind in ("fnp3", "fnp2") if size <= FNP3_BYTES else ("fnp2",):
             for processor in self.free(self.chip.fnps(kind)):
+                if kind == "fnp2" and processor.place in self.spent:
+                    continue
                 self.used.add(processor.place)
                 return kind, processor
         wanted = "an FNP3 or FNP2" if size <= FNP3_BYTES else "an FNP2"
         raise NoPlace(NO_FNP, layer, f"{wanted} for {size:,} bytes of weights where none is free")
+
+
+@define
+class Filling:
+    """Layers that get their places one by one, on a chip with several passes in as many as it takes.
+
+    A layer that finds no room starts the next pass, in which all NPs are free again, for itself but those of the
+    layer in front of it, which still work, and for dense layers but FNP2s that computed one before.
+    """
+
+    chip: Chip
+    pinned: set[Place] = field(factory=set)
+    room: Room = field(init=False)
+    passes: int = 1
+    own: set[Place] = field(factory=set)
+    """Places of the layers of this pass."""
+    last: set[Place] = field(factory=set)
+    fnp2s: set[Place] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self.room = Room(self.chip, set(self.pinned))
+
+    def add(self, layer: LayerFacts, limit: int) -> tuple[Location, ...]:
+        """The places of the next layer; raises NoPlace."""
+        pins = pinned_places([layer])
+        try:
+            if pins & self.own:
+                raise NoPlace(NO_ROOM, layer, "an NP that another layer has")
+            places = place_layer(layer, limit, self.room)
+        except NoPlace as fault:
+            if not self.chip.passes or not self.own or fault.row is ONE_CHANNEL:
+                raise
+            places = place_layer(layer, limit, self._next_pass())
+            self.room.used -= self.last - self.pinned
+            self.passes, self.own = self.passes + 1, set()
+        self.last = {(at.column, at.row, at.id) for at in places if at.kind not in PLACELESS}
+        self.fnp2s |= {(at.column, at.row, at.id) for at in places if at.kind == "fnp2"}
+        self.own |= self.last
+        return places
+
+    def _next_pass(self) -> Room:
+        self.room = Room(self.chip, self.pinned | self.last, set(self.fnp2s))
+        return self.room
 
 
 def filter_pieces(
@@ -140,16 +189,27 @@ Placement = tuple[tuple[Location, ...], ...]
 """The places of each layer of a sequence."""
 
 
-def place_chain(layers: Sequence[LayerFacts], limit_of: LimitOf, room: Room | None = None) -> Placement:
+def place_chain(layers: Sequence[LayerFacts], limit_of: LimitOf) -> Placement:
     """Places of all layers with a limit of filters for each; pinned NPs are kept free. Raises NoPlace."""
-    room = room or Room(layers[0].chip)
-    room.used |= pinned_places(layers)
-    return tuple(place_layer(layer, limit_of(layer), room) for layer in layers)
+    filling = Filling(layers[0].chip, pinned_places(layers))
+    return tuple(filling.add(layer, limit_of(layer)) for layer in layers)
 
 
 def pinned_places(layers: Iterable[LayerFacts]) -> set[Place]:
     """The NPs that pins name."""
     return {(at.column, at.row, at.id) for layer in layers for at in layer.op.at if at.kind not in PLACELESS}
+
+
+def pass_starts(placement: Sequence[Iterable[Location]]) -> tuple[int, ...]:
+    """The layers with which passes begin, the first one too: a pass ends where a layer takes an NP that it uses."""
+    starts, used = [0], set[Place]()
+    for index, places in enumerate(placement):
+        own = {(at.column, at.row, at.id) for at in places if at.kind not in PLACELESS}
+        if own & used:
+            starts.append(index)
+            used = set()
+        used |= own
+    return tuple(starts)
 
 
 def count_nps(placement: Placement) -> int:
@@ -165,38 +225,42 @@ def place_minimal(layers: Sequence[LayerFacts]) -> Placement:
     return place_chain(layers, lambda layer: layer.chip.filters)
 
 
-def place_all_nps(layers: Sequence[LayerFacts]) -> Placement:
-    """The vendor's MapMode.AllNps: one limit of filters for all layers, found by bisection. Raises NoPlace."""
+def place_all_nps(layers: Sequence[LayerFacts], any_passes: bool = False) -> Placement:
+    """The vendor's MapMode.AllNps: one limit of filters for all layers, found by bisection. Raises NoPlace.
+
+    any_passes: a limit may take more passes than a larger one, as in its MapMode.HwPr.
+    """
     most = layers[0].chip.filters
-    best = bisect_limit(lambda limit: _attempt(layers, limit), most, any(layer.splittable for layer in layers))
+    splittable = any(layer.splittable for layer in layers)
+    best = bisect_limit(lambda limit: _attempt(layers, limit, any_passes), most, splittable)
     return place_minimal(layers) if isinstance(best.result, NoPlace) else best.result
 
 
 @frozen
 class Attempt(Generic[Result]):
-    """The outcome of mapping with one limit; the vendor compares `score`: layers on the chip, -sequences, NPs."""
+    """The outcome of mapping with one limit; `score`: layers on the chip, -sequences, -passes, NPs."""
 
-    score: tuple[int, int, int]
+    score: tuple[int, int, int, int]
     result: Result | NoPlace
 
     def better_than(self, other: Attempt[Result]) -> bool:
-        """More layers, or as many in no more sequences with no fewer NPs; failures are all alike."""
+        """More layers, or as many in no more sequences and passes with no fewer NPs; failures are all alike."""
         if isinstance(other.result, NoPlace):
             return True
         if isinstance(self.result, NoPlace):
             return False
-        (layers, sequences, nps), (other_layers, other_sequences, other_nps) = self.score, other.score
-        if layers != other_layers:
-            return layers > other_layers
-        return sequences >= other_sequences and nps >= other_nps
+        if self.score[0] != other.score[0]:
+            return self.score[0] > other.score[0]
+        return all(own >= their for own, their in zip(self.score[1:], other.score[1:], strict=True))
 
 
-def _attempt(layers: Sequence[LayerFacts], limit: int) -> Attempt[Placement]:
+def _attempt(layers: Sequence[LayerFacts], limit: int, any_passes: bool) -> Attempt[Placement]:
     try:
         placement = place_chain(layers, lambda layer: limit)
     except NoPlace as fault:
-        return Attempt((0, 0, 0), fault)
-    return Attempt((len(layers), -1, count_nps(placement)), placement)
+        return Attempt((0, 0, 0, 0), fault)
+    passes = 0 if any_passes else len(pass_starts(placement))
+    return Attempt((len(layers), -1, -passes, count_nps(placement)), placement)
 
 
 def bisect_limit(attempt: Callable[[int], Attempt[Result]], most: int, splittable: bool) -> Attempt[Result]:

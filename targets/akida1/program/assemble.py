@@ -4,7 +4,7 @@ writes them under the same placement (docs/akd1000/program.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,6 +16,7 @@ from akc.ir.ops.akida import Layer, on_host
 from akc.targets import ByteRange, SequenceProgram
 from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.layers import KINDS, LayerFacts, layers_of
+from akc.targets.akida1.limits.tests import MOST_DENSE_CHANNELS
 from akc.targets.akida1.program import hrc
 from akc.targets.akida1.program.container import (
     CNP_SPARSE,
@@ -25,6 +26,7 @@ from akc.targets.akida1.program.container import (
     Container,
     Header,
     LearningRecords,
+    Place,
     Record,
     RecordSpans,
 )
@@ -32,15 +34,23 @@ from akc.targets.akida1.program.engines import ENGINE_VERSION, check_engine
 from akc.targets.akida1.program.layer_code import (
     CODERS,
     LayerCode,
-    Route,
     image_window,
     steps_of,
     thresholds_of,
 )
 from akc.targets.akida1.program.learning import is_learning, learning_blocks, learning_records
 from akc.targets.akida1.program.number_forms import Integers
+from akc.targets.akida1.program.passes import (
+    Fields,
+    Layers,
+    extra_blocks,
+    later_fields,
+    loop_fields,
+    pass_codes,
+    split_passes,
+)
 from akc.targets.akida1.program.readiness import faults_of
-from akc.targets.akida1.program.registers import EPG, EPG_WORDS
+from akc.targets.akida1.program.registers import EPG, EPG_WORDS, SEVERAL_PASSES
 from akc.targets.akida1.program.routing import columns, routes
 from akc.targets.akida1.program.tracks import HEADER_WORDS, Block, Part, pack, track_words
 from akc.targets.akida1.program.writer import Written, write
@@ -78,45 +88,112 @@ def assemble(module: Module, chip: Chip, engine_version: str = ENGINE_VERSION) -
 
 @frozen(eq=False)
 class _Coded:
-    """A layer of a sequence and what became of it; `tracks` holds its blocks as they are cut."""
+    """A record of a program: blocks as they are cut into tracks, and the layer that they are of, if they are."""
 
-    layer: LayerFacts
-    code: LayerCode
     tracks: tuple[tuple[Block, ...], ...]
+    layer: LayerFacts | None = None
+    code: LayerCode | None = None
 
     @property
     def record(self) -> Record:
         """The record of the container."""
-        return Record(tuple(track_words(blocks) for blocks in self.tracks), self.code.external)
+        external = None if self.code is None else self.code.external
+        return Record(tuple(track_words(blocks) for blocks in self.tracks), external)
+
+
+@frozen
+class _Plan:
+    """The layers of a sequence: the image layer, if there is one, and the mesh layers of each pass."""
+
+    module: Module
+    layers: tuple[LayerFacts, ...]
+    image: LayerFacts | None
+    passes: list[Layers]
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one pass."""
+        return len(self.passes) > 1
+
+    @property
+    def last(self) -> LayerFacts:
+        """The last layer of all."""
+        return self.layers[-1]
+
+    @property
+    def dense_output(self) -> bool:
+        """Whether the output leaves the chip as a whole map."""
+        if not self.last.chip.dense or self.last.kind == "image" or self.last.filters > MOST_DENSE_CHANNELS:
+            return False
+        return self.last.kind == "dense" or self.last.op.activation
+
+
+def _plan(module: Module, layers: tuple[LayerFacts, ...]) -> _Plan:
+    image = layers[0] if layers[0].kind == "image" else None
+    mesh = layers[1:] if image else layers
+    return _Plan(module, layers, image, split_passes(mesh) if mesh else [])
 
 
 def _assemble(module: Module, layers: tuple[LayerFacts, ...], name: str, version: str) -> SequenceProgram:
-    image = layers[0] if layers[0].kind == "image" else None
-    mesh = layers[1:] if image else layers
-    mode = hrc.mode_blocks(image.channels if image else None, not mesh)
-    found = routes(mesh, image is not None)
-    coded = [_code(module, layer, route) for layer, route in zip(mesh, found, strict=True) if not is_learning(layer)]
-    if image:
-        coded.insert(0, _code(module, image, {}))
-    blocks = None
-    if mesh and is_learning(mesh[-1]):
-        with _blaming(mesh[-1].op):
-            blocks = learning_blocks(module, mesh[-1], found[-1])
-    external = blocks is not None and mesh[-1].op.at[0].kind == "fnp2"
-    learning = None if blocks is None else learning_records(blocks, external)
-    records = (Record((track_words(mode),)), *(c.record for c in coded))
-    header = _header(module, layers, records, learning, version)
-    written = write(Container(header=header, passes=(records,), learning=learning))
-    ranges = [*_layer_ranges(coded, written), *_info_ranges(layers[-1], written)]
-    if blocks is not None and written.learning is not None:
-        ranges += _learning_ranges(layers[-1], blocks, written.learning)
+    plan = _plan(module, layers)
+    groups, learning = _code_passes(plan)
+    passes = tuple(tuple(c.record for c in group) for group in groups)
+    records = None
+    if learning is not None:
+        records = learning_records(learning, plan.last.op.at[0].kind == "fnp2")
+    header = _header(plan, passes, records, version)
+    written = write(Container(header=header, passes=passes, learning=records))
+    ranges = [*_layer_ranges([c for group in groups for c in group], written), *_info_ranges(plan.last, written)]
+    if learning is not None and written.learning is not None:
+        ranges += _learning_ranges(plan.last, learning, written.learning)
     return SequenceProgram(sequence=name, info=written.info, data=written.data, map=tuple(ranges))
 
 
-def _code(module: Module, layer: LayerFacts, route: Route) -> _Coded:
+def _code_passes(plan: _Plan) -> tuple[list[list[_Coded]], tuple[Block, Block, Block] | None]:
+    """The records of each pass, and the blocks of a learning layer, which stand beside them."""
+    groups = [[_Coded(pack(_mode(plan)))]]
+    if plan.image:
+        groups[0].append(_code(plan, plan.image, {}, {}))
+    learning = None
+    found = routes(plan.passes, plan.image is not None)
+    codes = [pass_codes(mesh, route, plan.several) for mesh, route in zip(plan.passes, found, strict=True)]
+    for number, mesh in enumerate(plan.passes):
+        extras = later_fields(mesh, number == 0)
+        group = groups[0] if number == 0 else []
+        loops: dict[Place, Fields] = {}
+        if number + 1 < len(plan.passes):
+            follower = plan.passes[number + 1][0]
+            loops = loop_fields(codes[number], len(mesh), follower, codes[number + 1])
+            extras = {place: {**extras.get(place, {}), **loops.get(place, {})} for place in {*extras, *loops}}
+        for layer, route in zip(mesh, found[number], strict=True):
+            if is_learning(layer):
+                with _blaming(layer.op):
+                    learning = learning_blocks(plan.module, layer, route, extras)
+            else:
+                group.append(_code(plan, layer, route, extras))
+        if loops:
+            blocks = list(extra_blocks(codes[number], len(mesh), follower, codes[number + 1], loops))
+            group.append(_Coded(pack(blocks) if blocks else ()))
+        if number:
+            groups.append(group)
+    return groups, learning
+
+
+def _mode(plan: _Plan) -> list[Block]:
+    first, last = plan.layers[0], plan.last
+    image = plan.image is not None
+    if not first.chip.dense:
+        return hrc.mode_blocks(first.channels if image else None, not plan.passes)
+    d0, d1, channels = last.op.type.shape
+    output = (d0, d1, channels) if plan.dense_output else None
+    with _blaming(last.op):
+        return hrc.dense_mode_blocks(first.channels, image, not plan.passes, output)
+
+
+def _code(plan: _Plan, layer: LayerFacts, route: Fields, extras: Mapping[Place, Fields]) -> _Coded:
     with _blaming(layer.op):
-        code = CODERS[layer.kind](module, layer, route)
-    return _Coded(layer, code, pack(code.blocks))
+        code = CODERS[layer.kind](plan.module, layer, route, extras, plan.several)
+    return _Coded(pack(code.blocks), layer, code)
 
 
 @contextmanager
@@ -136,32 +213,27 @@ def _named(op: Layer, fault: Diagnostic) -> Diagnostic:
 
 
 def _header(
-    module: Module,
-    layers: tuple[LayerFacts, ...],
-    records: tuple[Record, ...],
-    learning: LearningRecords | None,
-    version: str,
+    plan: _Plan, passes: tuple[tuple[Record, ...], ...], learning: LearningRecords | None, version: str
 ) -> Header:
-    first, last = layers[0], layers[-1]
-    mesh = layers[1:] if first.kind == "image" else layers
+    first, last = plan.layers[0], plan.last
     window = image_window(first) if first.kind == "image" else (0, 0)
-    input_type = _input_type(module, first)
-    shift, scales = (np.zeros(0), np.zeros(0)) if last.op.activation else _output_scaling(module, last)
+    input_type = _input_type(plan.module, first)
+    shift, scales = (np.zeros(0), np.zeros(0)) if last.op.activation else _output_scaling(plan.module, last)
     return Header(
         version=version,
         device_version=first.chip.version,
         input_dims=np.array([*first.size, first.channels]),
         output_dims=np.array(last.op.type.shape),
-        input_type=input_type,
-        output_type=OUTPUT_TYPES[last.kind],
+        input_type=DENSE if first.chip.dense else input_type,
+        output_type=DENSE if plan.dense_output else OUTPUT_TYPES[last.kind],
         output_bits=last.op.act_bits if last.op.activation else POTENTIAL_BITS,
         activation=int(last.op.activation),
         dense_window_w=window[1],
         dense_window_h=window[0],
         output_shift=shift,
         output_scales=scales,
-        max_num_desc=_descriptors(records, learning, first.chip.descriptors),
-        epg_tracks=_gateway(input_type, mesh[0]) if mesh else None,
+        max_num_desc=_descriptors(passes, learning, first.chip.descriptors),
+        epg_tracks=_gateway(plan, input_type) if plan.passes else None,
         input_bits=first.input_bits,
     )
 
@@ -181,27 +253,30 @@ def _output_scaling(module: Module, last: LayerFacts) -> tuple[Integers, Integer
         return thresholds_of(module, last.op), np.float32(1) / steps_of(module, last.op)
 
 
-def _descriptors(records: tuple[Record, ...], learning: LearningRecords | None, most: int) -> int:
-    count = sum(len(record.tracks) for record in records) + 1
+def _descriptors(passes: tuple[tuple[Record, ...], ...], learning: LearningRecords | None, most: int) -> int:
+    """Tracks of the largest pass and one more; raises AKC0612 where all passes together have too many."""
+    counts = [sum(len(record.tracks) for record in records) for records in passes]
     if learning is not None:
-        count += 1 + len(learning.weights.tracks)
-    if count > most:
+        counts[-1] += 1 + len(learning.weights.tracks)
+    count = max(counts) + 1
+    if count * len(passes) > most:
         message = f"the program has {count} tracks, the container counts to {most}"
+        if len(passes) > 1:
+            message = f"the program has {len(passes)} passes of up to {count} tracks, together {most} are available"
         raise DiagnosticError(Diagnostic(code="AKC0612", message=message))
     return count
 
 
-def _gateway(kind: int, mesh: LayerFacts) -> tuple[tuple[int, int], ...]:
+def _gateway(plan: _Plan, kind: int) -> tuple[tuple[int, int], ...]:
     """(offset, value) of the event gateway's registers."""
-    low, high = columns(mesh.op.at)
-    words = EPG.encode(
-        {
-            "flat_input": int(kind == FNP_SPARSE),
-            "image_input": int(kind == DENSE),
-            "first_low": low,
-            "first_high": high,
-        }
-    )
+    low, high = columns([at for mesh in plan.passes for at in mesh[0].op.at])
+    values = {
+        "flat_input": int(kind == FNP_SPARSE),
+        "image_input": int(kind == DENSE or plan.last.chip.dense),
+        "first_low": low,
+        "first_high": high,
+    }
+    words = EPG.encode(values | ({"constant_3": SEVERAL_PASSES} if plan.several else {}))
     return tuple((4 * word, int(words[word])) for word in EPG_WORDS)
 
 
@@ -209,13 +284,15 @@ def _gateway(kind: int, mesh: LayerFacts) -> tuple[tuple[int, int], ...]:
 
 
 def _layer_ranges(coded: list[_Coded], written: Written) -> Iterator[ByteRange]:
-    for layer, spans in zip(coded, written.spans[1:], strict=True):
-        name = layer.layer.op.name
-        for blocks, (start, _) in zip(layer.tracks, spans.tracks, strict=True):
+    for record, spans in zip(coded, written.spans, strict=True):
+        if record.layer is None or record.code is None:
+            continue
+        name = record.layer.op.name
+        for blocks, (start, _) in zip(record.tracks, spans.tracks, strict=True):
             yield from _track_ranges(name, blocks, start)
-        if spans.external is not None and layer.code.external is not None:
-            place = str(layer.code.external.place)
-            yield from _part_ranges(name, layer.code.external_parts, spans.external[0], place)
+        if spans.external is not None and record.code.external is not None:
+            place = str(record.code.external.place)
+            yield from _part_ranges(name, record.code.external_parts, spans.external[0], place)
 
 
 def _track_ranges(name: str, blocks: tuple[Block, ...], start: int) -> Iterator[ByteRange]:

@@ -21,6 +21,7 @@ from akc.targets.akida1.program.registers import (
     HRC_CONFIGURATION,
     HRC_MEMORY,
     HRC_MODE,
+    HRC_OUTPUT,
     HRC_PULSE,
     HRC_START,
     RegisterBlock,
@@ -40,8 +41,24 @@ def register_block(block: RegisterBlock, **values: int) -> Block:
     return Block(None, REGISTERS, block.address, words, whole("registers", words))
 
 
+def dense_mode_blocks(channels: int, image: bool, last: bool, output: tuple[int, int, int] | None) -> list[Block]:
+    """Record 0 of a program of a chip that takes whole maps.
+
+    channels: of the input; image, last: there is an image layer, and no mesh layer; output: shape of a dense output.
+    """
+    mode = register_block(
+        HRC_MODE, bypass=int(not image), dense_output=int(output is not None), convolve=1, to_dma=int(last)
+    )
+    blocks = [mode, register_block(HRC_CHANNELS, channels=channels)]
+    if output is None:
+        return blocks
+    d0, d1, cell = output
+    strides = {"cell": cell, "row": cell * d1} if d0 * d1 > 1 else {}
+    return [*blocks, register_block(HRC_OUTPUT, **strides)]
+
+
 def mode_blocks(channels: int | None, last: bool) -> list[Block]:
-    """Record 0 of every program. channels: of the image, None without image layer; last: no mesh layer follows."""
+    """Record 0 of a program of the others. channels: of the image, None without; last: no mesh layer follows."""
     if channels is None:
         return [register_block(HRC_MODE, bypass=1)]
     return [register_block(HRC_MODE, convolve=1, to_dma=int(last)), register_block(HRC_CHANNELS, channels=channels)]

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from attrs import frozen
 
 from akc.ir.module import Module
-from akc.ir.ops.akida import Layer, SeparableConvolutional
+from akc.ir.ops.akida import Layer, Location, SeparableConvolutional
 from akc.targets.akida1.layers import LayerFacts
 from akc.targets.akida1.np_memory import DOUBLE_BUFFER_BYTES, cdiv, conv_lines, pointwise_rows, tile_bytes
 from akc.targets.akida1.program import cnp_memory, fnp_memory, hrc
@@ -19,7 +19,9 @@ from akc.targets.akida1.program.registers import CNP, CODES, DENSE_WEIGHT_CODES,
 from akc.targets.akida1.program.tracks import DENSE_WEIGHTS, FILTERS, REGISTERS, THRESHOLDS, Block, Part, whole
 from akc.targets.akida1.shares import Interval, Share
 
-Route = dict[str, int]
+Route = Mapping[str, int]
+Extras = Mapping[Place, Route]
+"""Fields of single NPs besides: what several passes need."""
 
 
 @frozen(eq=False)
@@ -77,7 +79,7 @@ def dense_registers(layer: LayerFacts, route: Route) -> dict[str, int]:
     else:
         column, row, number = layer.chip.config_dma
         values |= {"dma_column": column, "dma_row": row, "dma_mask": 1 << number}
-    return _head(layer) | values | route
+    return {**_head(layer), **values, **route}
 
 
 def dense_memory(module: Module, layer: LayerFacts, learned: fnp_memory.Learned | None = None) -> Words:
@@ -96,9 +98,9 @@ def dense_memory(module: Module, layer: LayerFacts, learned: fnp_memory.Learned 
     )
 
 
-def _dense(module: Module, layer: LayerFacts, route: Route) -> LayerCode:
+def _dense(module: Module, layer: LayerFacts, route: Route, extras: Extras, several: bool) -> LayerCode:
     place = place_of(layer.op.at[0])
-    registers = FNP.encode(dense_registers(layer, route))
+    registers = FNP.encode({**dense_registers(layer, route), **extras.get(place, {})})
     blocks = [Block(place, REGISTERS, 0, registers, whole("registers", registers))]
     words = dense_memory(module, layer)
     parts = fnp_memory.parts(layer.filters, layer.inputs, layer.weight_bits)
@@ -122,6 +124,7 @@ class Axis:
     output_start: int
     outputs: int
     pool_over: bool
+    pool_before: bool
 
 
 def axis_of(layer: LayerFacts, axis: int, share: Interval) -> Axis:
@@ -131,20 +134,23 @@ def axis_of(layer: LayerFacts, axis: int, share: Interval) -> Axis:
     first = start - (layer.halo if start > 0 else 0)
     end = stop + (layer.halo if stop < whole_size else 0)
     parity = 0 if whole_size % 2 else 1
-    before, after = (_centres(edge, stride, parity) for edge in share)
+    first_centre, end_centre = (_centres(edge, stride, parity) for edge in share)
+    front = layer.pool_before(axis)
     step = layer.pool_stride[axis] if layer.max_pooled else 1
     window = layer.pool_size[axis] if layer.max_pooled else 1
     convolved = cdiv(whole_size, stride)
-    over = stop == whole_size and (cdiv(convolved, step) - 1) * step + window > convolved
+    over = stop == whole_size and (cdiv(convolved, step) - 1) * step + window - front > convolved
+    output_start = (first_centre + front) // step if start else 0
     return Axis(
         tile=stop - start,
         start=first,
         size=end - first,
         halo=first - start,
         centre_first=stride == 2 and start % 2 == parity,
-        output_start=before // step,
-        outputs=cdiv(after, step) - before // step,
+        output_start=output_start,
+        outputs=min(cdiv(end_centre + front, step), cdiv(convolved, step)) - output_start,
         pool_over=over,
+        pool_before=front > 0 and start == 0,
     )
 
 
@@ -185,9 +191,10 @@ def convolution_registers(layer: LayerFacts, share: Share, single_buffer: bool, 
             f"output_start_{name}": axis.output_start,
             f"outputs_{name}": axis.outputs,
             f"pool_over_{name}": int(axis.pool_over),
+            f"pool_before_{name}": int(axis.pool_before),
         }
     kind = _separable_registers if layer.kind == "separable" else _standard_registers
-    return _head(layer) | values | kind(layer, filters) | route
+    return {**_head(layer), **values, **kind(layer, filters), **route}
 
 
 def _standard_registers(layer: LayerFacts, filters: int) -> dict[str, int]:
@@ -208,14 +215,28 @@ def _separable_registers(layer: LayerFacts, filters: int) -> dict[str, int]:
     }
 
 
-def _convolution(module: Module, layer: LayerFacts, route: Route) -> LayerCode:
+def np_registers(layer: LayerFacts, at: Location, route: Route, several: bool) -> Route:
+    """Values of the registers of one NP of a layer. several: the program has several passes."""
+    if layer.kind == "dense":
+        return dense_registers(layer, route)
+    return convolution_registers(layer, Share.of(at, layer), several or _single_buffer(layer), route)
+
+
+def _single_buffer(layer: LayerFacts) -> bool:
+    """Whether the largest share of the map leaves no room for a second one."""
     shares = [Share.of(place, layer) for place in layer.op.at]
-    single = max(tile_bytes(layer, share.d0, share.d1) for share in shares) > DOUBLE_BUFFER_BYTES
+    return max(tile_bytes(layer, share.d0, share.d1) for share in shares) > DOUBLE_BUFFER_BYTES
+
+
+def _convolution(module: Module, layer: LayerFacts, route: Route, extras: Extras, several: bool) -> LayerCode:
+    shares = [Share.of(place, layer) for place in layer.op.at]
+    single = several or _single_buffer(layer)
     thresholds, steps = thresholds_of(module, layer.op), steps_of(module, layer.op)
     blocks: list[Block] = []
     for location, share in zip(layer.op.at, shares, strict=True):
         place, part = place_of(location), slice(*share.filters)
-        registers = CNP.encode(convolution_registers(layer, share, single, route))
+        values = convolution_registers(layer, share, single, route)
+        registers = CNP.encode({**values, **extras.get(place, {})})
         fires = cnp_memory.encode_thresholds(thresholds[part], steps[part], layer.op.activation)
         blocks.append(Block(place, REGISTERS, 0, registers, whole("registers", registers)))
         blocks += _filters(module, layer, place, part)
@@ -284,13 +305,13 @@ def image_window(layer: LayerFacts) -> tuple[int, int]:
     return d0, d1
 
 
-def _image(module: Module, layer: LayerFacts, route: Route) -> LayerCode:
+def _image(module: Module, layer: LayerFacts, route: Route, extras: Extras, several: bool) -> LayerCode:
     thresholds = hrc.encode_thresholds(thresholds_of(module, layer.op), steps_of(module, layer.op))
     weights = module.array(layer.op.weights).astype(np.int8)
     return LayerCode(tuple(hrc.layer_blocks(image_configuration(layer), weights, thresholds)))
 
 
-CODERS: dict[str, Callable[[Module, LayerFacts, Route], LayerCode]] = {
+CODERS: dict[str, Callable[[Module, LayerFacts, Route, Extras, bool], LayerCode]] = {
     "dense": _dense,
     "conv": _convolution,
     "separable": _convolution,

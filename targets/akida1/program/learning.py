@@ -13,7 +13,7 @@ from akc.sim.learning import initial_state, limits
 from akc.targets.akida1.layers import LayerFacts
 from akc.targets.akida1.program import fnp_memory
 from akc.targets.akida1.program.container import ExternalWeights, LearningRecords, Record
-from akc.targets.akida1.program.layer_code import Route, dense_memory, dense_registers, place_of
+from akc.targets.akida1.program.layer_code import Extras, Route, dense_memory, dense_registers, place_of
 from akc.targets.akida1.program.registers import FNP
 from akc.targets.akida1.program.tracks import DENSE_WEIGHTS, REGISTERS, Block, track_words, whole
 
@@ -49,13 +49,13 @@ def learned_state(module: Module, layer: LayerFacts) -> fnp_memory.Learned:
     )
 
 
-def learning_blocks(module: Module, layer: LayerFacts, route: Route) -> tuple[Block, Block, Block]:
+def learning_blocks(module: Module, layer: LayerFacts, route: Route, extras: Extras) -> tuple[Block, Block, Block]:
     """Registers with learning on and off, and the weights, each as a block."""
     op = layer.op
     assert isinstance(op, FullyConnected) and op.learning is not None
     place = place_of(op.at[0])
-    base = dense_registers(layer, route)
-    registers = [FNP.encode(base | learning_registers(op.learning, on)) for on in (True, False)]
+    base = {**dense_registers(layer, route), **extras.get(place, {})}
+    registers = [FNP.encode({**base, **learning_registers(op.learning, on)}) for on in (True, False)]
     on, off = (Block(place, REGISTERS, 0, words, whole("registers", words)) for words in registers)
     words = dense_memory(module, layer, learned_state(module, layer))
     parts = fnp_memory.parts(layer.filters, layer.inputs, layer.weight_bits)

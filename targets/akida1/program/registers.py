@@ -30,6 +30,8 @@ class Field:
     value: int = 0
     status: str = "verified"
     signed: bool = False
+    later: bool = False
+    """Only chips with dense outputs, larger pools or several passes use it; listings leave it out where it is 0."""
 
     @property
     def mask(self) -> int:
@@ -103,8 +105,12 @@ CODES = {1: 0, 2: 1, 3: 1, 4: 2}
 """Register code of a number of bits; three-bit inputs carry the code of two bits."""
 BITS_OF_CODE = {0: 1, 1: 2, 2: 4}
 DENSE_WEIGHT_CODES = {1: 0x0, 2: 0x8, 4: 0xA}
-LAST_ROUTE, INNER_ROUTE = 0x06080001, 0xFF080000
-"""Word 44 of the last layer, and of every other FNP or CNP."""
+LAST_ROUTE, INNER_ROUTE, LOOP_ROUTE = 0x06080001, 0xFF080000, 0xFF080004
+"""Word 44 of the last layer, of every other FNP or CNP, and of the last layer of a pass that is not the last."""
+LOOP_KINDS = {"cnp": 5, "fnp": 7}
+"""Word 32, bits 3:0: what computes the first layer of the next pass."""
+SEVERAL_PASSES = 0x012C0010
+"""Word 3 of the event gateway with several passes."""
 NO_LAYER = 0xFF
 TO_DMA = 0x10
 
@@ -113,6 +119,19 @@ def _constant(word: int, low: int, width: int, name: str, value: int) -> Field:
     return Field(word, low, width, name, "not known", value, "constant")
 
 
+def _later(word: int, low: int, width: int, name: str, meaning: str) -> Field:
+    return Field(word, low, width, name, meaning, later=True)
+
+
+_LOOP = (
+    _later(2, 7, 1, "later_pass", "first layer of a later pass; perhaps: read the second input buffer"),
+    _later(32, 0, 4, "loop_kind", "where the next pass's input goes: 5 to a CNP, 7 to an FNP"),
+    _later(32, 4, 4, "loop_bits", "bits of its levels, same code as input_bits"),
+    _later(32, 24, 8, "loop_layer", "its layer number: layers of this pass + 1"),
+    _later(33, 0, 32, "loop_start", "CNP: word 9 of the next pass's registers without bits 12 and 28"),
+    _later(34, 0, 32, "loop_size", "word 10 of the next pass's registers"),
+    _later(35, 0, 32, "loop_lines", "CNP: word 28 of the next pass's registers; FNP: d0 times d1"),
+)
 _COMMON_HEAD = (
     Field(3, 0, 2, "input_bits", "bits of an input level: 0 is 1, 1 is 2 (and 3), 2 is 4"),
     Field(3, 12, 2, "act_bits", "bits of an output level, same code; written also with the activation off"),
@@ -150,6 +169,7 @@ FNP = RegisterBlock(
         Field(11, 12, 20, "input_area", "d0 times d1"),
         Field(14, 0, 31, "input_words", "inputs in words of 32 bits, rounded up"),
         _constant(14, 31, 1, "constant_14", 1),
+        _later(4, 0, 32, "loop_words", "words of the input buffer that both passes share"),
         Field(15, 0, 17, "units", "units of the layer"),
         Field(16, 29, 1, "unit_activation", "the activation once more"),
         Field(17, 0, 16, "weight_words", "FNP3: words of its weight memory; 0 on an FNP2"),
@@ -159,6 +179,7 @@ FNP = RegisterBlock(
         Field(37, 0, 24, "learning_low", "learning on: ceil(num_weights x min_plasticity)"),
         _constant(37, 24, 8, "constant_37", 0xFF),
         Field(38, 0, 32, "learning_decay", "learning on: ceil(initial swaps x plasticity_decay)"),
+        *_LOOP,
         *_ROUTING,
         Field(49, 0, 8, "dma_row", "FNP2: row of the configuration DMA"),
         Field(49, 8, 8, "dma_column", "FNP2: column of the configuration DMA"),
@@ -184,6 +205,7 @@ CNP = RegisterBlock(
             4, 0, 31, "buffer_words", "words of the input buffer: tile size along d1, halo included, times line_words"
         ),
         _constant(4, 31, 1, "constant_4", 1),
+        _later(14, 0, 32, "loop_words", "words of the input buffer that both passes share"),
         Field(8, 0, 12, "tile_d1", "outputs' share of the input along d1, without halo"),
         Field(8, 12, 4, "halo_d1", "where the tile with its halo starts, from the start of the share", signed=True),
         Field(8, 16, 12, "tile_d0", "the same along d0"),
@@ -214,10 +236,13 @@ CNP = RegisterBlock(
         Field(27, 8, 1, "global_pool", "global average pooling (a sum)"),
         Field(27, 12, 1, "pool_over_d0", "the last pooling window sticks out of the map along d0"),
         Field(27, 14, 1, "pool_over_d1", "the same along d1"),
+        _later(27, 13, 1, "pool_before_d0", "the first pooling window starts in front of the map along d0"),
+        _later(27, 15, 1, "pool_before_d1", "the same along d1"),
         Field(28, 0, 16, "line_words", "words of one line of the tile: all channels"),
         Field(28, 16, 16, "line_bytes", "bytes of one line and channel"),
         Field(29, 16, 16, "filter_groups", "filters of this NP in groups of 8, rounded up"),
         _constant(37, 24, 8, "constant_37", 0xFF),
+        *_LOOP,
         *_ROUTING,
     ),
 )
@@ -229,6 +254,7 @@ HRC_MODE = RegisterBlock(
     "Mode of the image front end, in the first record of every program",
     (
         Field(0, 0, 1, "bypass", "1 if no image layer is there"),
+        _later(0, 3, 1, "dense_output", "outputs are whole maps"),
         Field(0, 4, 1, "convolve", "1 if the image layer is there"),
         Field(0, 8, 1, "to_dma", "its results go straight to the output DMA: nothing follows on the mesh"),
     ),
@@ -239,6 +265,16 @@ HRC_CHANNELS = RegisterBlock(
     1,
     "Channels of the image, written if the image layer is there",
     (Field(0, 0, 32, "channels", "1 or 3"),),
+)
+HRC_OUTPUT = RegisterBlock(
+    "hrc.output",
+    0x44,
+    1,
+    "Strides of a dense output; 0 where it is a vector",
+    (
+        _later(0, 0, 20, "row", "channels times d1 of the output"),
+        _later(0, 20, 12, "cell", "channels of the output"),
+    ),
 )
 HRC_CONFIGURATION = RegisterBlock(
     "hrc.configuration",
@@ -313,13 +349,14 @@ BLOCKS = (
     CNP,
     HRC_MODE,
     HRC_CHANNELS,
+    HRC_OUTPUT,
     HRC_CONFIGURATION,
     HRC_START,
     HRC_MEMORY,
     HRC_PULSE,
     EPG,
 )
-HRC_BLOCKS = (HRC_MODE, HRC_CHANNELS, HRC_CONFIGURATION, HRC_START, HRC_MEMORY, HRC_PULSE)
+HRC_BLOCKS = (HRC_MODE, HRC_CHANNELS, HRC_OUTPUT, HRC_CONFIGURATION, HRC_START, HRC_MEMORY, HRC_PULSE)
 
 
 def np_block(words: Words) -> RegisterBlock:

@@ -28,6 +28,9 @@ from akc.targets.akida1.program.slots import INFO_SLOTS, Slot
 
 Pair = tuple[int, int]
 
+READ_HEADER = (0x00000088, 0x00010000)
+"""A DMA header that reads one word of the front end: with several passes, what fills unused descriptors."""
+
 
 @frozen(kw_only=True)
 class Written:
@@ -132,7 +135,7 @@ def _write_data(
         passes.append(builder.EndObject())
     vector = _offsets(builder, passes)
     builder.StartObject(3)
-    dummy = _pair(builder, (0, 0))
+    dummy = _pair(builder, (0, 0) if len(container.passes) == 1 else READ_HEADER)
     builder.PrependStructSlot(2, dummy, 0)
     if learning is not None:
         builder.PrependUOffsetTRelativeSlot(1, learning, 0)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from akc.targets.akida1.program.registers import (
     HRC_CONFIGURATION,
     HRC_MEMORY,
     HRC_MODE,
+    HRC_OUTPUT,
     RegisterBlock,
     hrc_block,
     np_block,
@@ -75,11 +76,15 @@ class ImageContents:
 
 @frozen(eq=False)
 class Contents:
-    """A program taken apart. channels: of the image, None without image layer; layers: of the mesh, in order."""
+    """A program taken apart. channels: of the image, None without image layer; layers: of the mesh, in order.
+
+    passes: how many of the layers each pass has.
+    """
 
     channels: int | None
     image: ImageContents | None
     layers: tuple[tuple[NpContents, ...], ...]
+    passes: tuple[int, ...] = (0,)
     learning: NpContents | None = None
     """The learning layer with learning on; it is the last of `layers` too, with learning off."""
 
@@ -94,19 +99,30 @@ def lookup(table: Mapping[int, int], key: int, what: str) -> int:
 def contents_of(container: Container, chip: Chip) -> Contents:
     """Take the records apart; raises DiagnosticError AKC0610 or AKC0611."""
     check_device(container.header, chip)
-    if len(container.passes) != 1 or not container.records:
+    several = len(container.passes) > 1
+    if not container.passes or not container.passes[0] or (several and not chip.passes):
         raise error("AKC0611", f"the program has {len(container.passes)} passes, an {chip.title} program has one")
-    mode, *records = container.records
+    mode, *records = container.passes[0]
     channels = _image_channels(mode)
     image = None
     if channels is not None and records:
         image = image_layer(records.pop(0))
-    layers = [mesh_layer(record) for record in records]
+    groups = _layer_records([records, *container.passes[1:]])
+    layers = [mesh_layer(record) for group in groups for record in group]
+    counts = [len(group) for group in groups]
     learning = None
     if container.learning is not None:
         learning = _learning_np(container.learning, container.learning.learning)
         layers.append((_learning_np(container.learning, container.learning.inference),))
-    return Contents(channels, image, tuple(layers), learning)
+        counts[-1] += 1
+    return Contents(channels, image, tuple(layers), tuple(counts), learning)
+
+
+def _layer_records(passes: Sequence[Sequence[Record]]) -> list[Sequence[Record]]:
+    """The records of layers of each pass: each but the last pass ends in one for NPs of the next pass."""
+    if any(not records for records in passes[:-1]):
+        raise error("AKC0611", "a pass lacks the record that prepares the next one")
+    return [*(records[:-1] for records in passes[:-1]), passes[-1]]
 
 
 def device_of(program: bytes) -> tuple[int, ...] | None:
@@ -127,14 +143,14 @@ def check_device(header: Header, chip: Chip) -> None:
 
 def _image_channels(mode: Record) -> int | None:
     """Channels of the image that the first record announces; None where it switches the front end to bypass."""
-    channels, convolve = None, 0
+    channels, convolve = None, False
     for block in record_blocks(mode):
         found = front_end_block(block)
         if found is HRC_MODE:
-            convolve = HRC_MODE.decode(block.words)["convolve"]
+            convolve = not HRC_MODE.decode(block.words)["bypass"]
         elif found is HRC_CHANNELS:
             channels = HRC_CHANNELS.decode(block.words)["channels"]
-        else:
+        elif found is not HRC_OUTPUT:
             raise error("AKC0611", "the first record sets more than the front end's mode")
     if convolve and channels not in (1, 3):
         raise error("AKC0611", f"the image layer is on with {channels} channels")

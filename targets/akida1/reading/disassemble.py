@@ -40,18 +40,19 @@ def _lines(program: bytes, chip: Chip) -> Iterator[str]:
     yield f"{chip.title} program, program_info {len(info)} bytes, program_data {len(data)} bytes"
     yield ""
     yield from _header_lines(container.header)
-    kinds = _kinds(container, chip)
-    inputs = _fan_ins(container, chip)
+    known = dict(enumerate(_known_records(container, chip)))
     spans = write(container).spans
     number = 0
     for index, records in enumerate(container.passes):
         for record in records:
+            title, inputs = known.get(number, ("a layer of no known kind", None))
             yield ""
-            yield f"pass {index}, record {number}: {_title(kinds, number)}{_tracks(record, spans[number])}"
-            yield from _body(record_lines(record, inputs.get(number)))
+            yield f"pass {index}, record {number}: {title}{_tracks(record, spans[number])}"
+            yield from _body(record_lines(record, inputs))
             number += 1
     if container.learning is not None:
-        yield from _learning_lines(container, container.learning, inputs.get(number), chip)
+        _, inputs = known.get(number, ("", None))
+        yield from _learning_lines(container, container.learning, inputs, chip)
 
 
 def _header_lines(header: Header) -> Iterator[str]:
@@ -83,21 +84,25 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _title(kinds: list[str], number: int) -> str:
-    if number == 0:
-        return "mode of the front end"
-    return kinds[number - 1] if number <= len(kinds) else "a layer of no known kind"
+NAMES = {"dense": "fully connected", "conv": "convolution", "separable": "separable convolution"}
 
 
-def _kinds(container: Container, chip: Chip) -> list[str]:
-    """A name for each record behind the first."""
+def _known_records(container: Container, chip: Chip) -> Iterator[tuple[str, int | None]]:
+    """What each record is, and the inputs of a dense layer as far as registers tell; a learning layer comes last."""
+    yield "mode of the front end", None
     try:
         contents = contents_of(container, chip)
     except DiagnosticError:
-        return []
-    names = {"dense": "fully connected", "conv": "convolution", "separable": "separable convolution"}
-    mesh = [f"layer {n}, {names[layer[0].kind]}" for n, layer in enumerate(contents.layers, 1)]
-    return [*(["image layer"] if contents.image is not None else []), *mesh]
+        return
+    if contents.image is not None:
+        yield "image layer", None
+    rows = list(zip(contents.layers, _inputs(contents, container.header), strict=True))
+    for number, count in enumerate(contents.passes, 1):
+        for layer_number, (layer, inputs) in enumerate(rows[:count], 1):
+            yield f"layer {layer_number}, {NAMES[layer[0].kind]}", inputs or None
+        rows = rows[count:]
+        if number < len(contents.passes):
+            yield "NPs that the next pass starts on", None
 
 
 def _tracks(record: Record, spans: RecordSpans) -> str:
@@ -117,16 +122,6 @@ def _body(lines: Iterable[Line]) -> Iterator[str]:
             yield f"  {line.place}, {line.section}"
         where = f"{line.where:12} " if line.where else ""
         yield f"    {where}{line.name} = {line.value}"
-
-
-def _fan_ins(container: Container, chip: Chip) -> dict[int, int]:
-    """Inputs of each dense layer by record number, as far as the registers tell."""
-    try:
-        contents = contents_of(container, chip)
-    except DiagnosticError:
-        return {}
-    start = 2 if contents.image is not None else 1
-    return {start + index: count for index, count in enumerate(_inputs(contents, container.header)) if count}
 
 
 def _inputs(contents: Contents, header: Header) -> Iterator[int]:

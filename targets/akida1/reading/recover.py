@@ -32,9 +32,9 @@ from akc.ir.weights import Weight
 from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.program import hrc
 from akc.targets.akida1.program.assemble import assemble
-from akc.targets.akida1.program.container import CNP_SPARSE, Header, read
+from akc.targets.akida1.program.container import CNP_SPARSE, DENSE, Header, read
 from akc.targets.akida1.program.number_forms import Integers, dense_from_chip, flipped
-from akc.targets.akida1.program.registers import BITS_OF_CODE
+from akc.targets.akida1.program.registers import BITS_OF_CODE, EPG
 from akc.targets.akida1.reading import contents as parts
 from akc.targets.akida1.reading.contents import Contents, ImageContents, NpContents, contents_of, lookup
 from akc.targets.akida1.reading.diff import diff
@@ -146,7 +146,9 @@ class _Recovery:
         before; without one the assembler would have the input as flat events.
         """
         dense = self.contents.layers and self.contents.layers[0][0].kind == "dense"
-        if not dense or self.header.input_type != CNP_SPARSE or self.input.type.shape[:2] != (1, 1):
+        if not dense or not _takes_spatial_events(self.header) or self.input.type.shape[:2] != (1, 1):
+            return ()
+        if self.contents.image is not None:
             return ()
         channels, bits = self.input.type.shape[2], self.input.type.element.bits
         if channels > MOST_SPATIAL_CHANNELS or bits not in WEIGHT_TYPES:
@@ -256,6 +258,14 @@ class _Recovery:
 
 
 _DRAFTS = {"dense": _Recovery.dense, "conv": _Recovery.convolution, "separable": _Recovery.separable}
+
+
+def _takes_spatial_events(header: Header) -> bool:
+    """Whether the first mesh layer gets events with coordinates, even where the input is a whole map."""
+    if header.input_type != DENSE:
+        return header.input_type == CNP_SPARSE
+    words = {offset // 4: value for offset, value in header.epg_tracks or ()}
+    return not EPG.decode([words.get(number, 0) for number in range(EPG.length)])["flat_input"]
 
 
 def _input_type(header: Header) -> TensorType:

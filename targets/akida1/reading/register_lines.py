@@ -56,6 +56,8 @@ def register_lines(place: str, section: str, block: RegisterBlock, words: Words)
     """A line for each field of a block, and one for each word with bits that no field covers."""
     values = block.decode(words)
     for row in sorted(block.fields, key=lambda row: (row.word, row.low)):
+        if row.later and not values[row.name]:
+            continue
         yield Line(place, section, row.name, _number(values[row.name]), f"{block.where(row)}[{row.bits}]")
     for number, bits in block.unnamed(words).items():
         yield Line(place, section, f"unnamed bits of word {number}", f"{bits:#010x}")
@@ -119,7 +121,8 @@ def _step(value: object) -> str:
 
 def _dense_lines(place: str, contents: NpContents, inputs: int | None, learning: bool) -> Iterator[Line]:
     most = 32 * contents.values["input_words"]
-    count = inputs if inputs is not None and most - 32 < inputs <= most else most
+    shared = bool(contents.values["loop_layer"])
+    count = inputs if inputs is not None and (shared or most - 32 < inputs <= most) else most
     memory = parts.dense_memory(contents, count, learning)
     section = f"weights, {len(memory.weights)} units of {count} inputs, {memory.bits} bits, in the chip's order"
     for unit in range(len(memory.weights)):

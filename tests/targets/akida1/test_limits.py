@@ -125,7 +125,8 @@ def test_each_limit_refuses_and_says_what_it_found(code: str, label: str, module
 def test_every_row_with_a_test_is_broken_by_some_network_above() -> None:
     """So that a row that can never refuse is noticed. An image layer can only follow another by hand."""
     seen = {d.message.split(" is ")[0].split(": ", 1)[1] for _, _, m in BROKEN for d in found(m)}
-    assert {row.what for row in LIMITS} - seen == {"the place in the sequence"}
+    here = {row.what for row in LIMITS if any(row.concerns(kind, AKD1000) for kind in row.ops)}
+    assert here - seen == {"the place in the sequence"}
 
 
 def test_an_image_layer_behind_another_layer() -> None:

@@ -60,6 +60,6 @@ def test_blocks_are_recognised() -> None:
     assert np_block(FNP.encode({})) is FNP
     assert np_block(CNP.encode({})) is CNP
     assert hrc_block(0x08, 8) is not hrc_block(0x08, 1)
-    assert hrc_block(0x44, 1) is None
+    assert hrc_block(0x48, 1) is None
     with pytest.raises(DiagnosticError, match="AKC0611"):
         np_block(np.zeros(50, np.uint32))
