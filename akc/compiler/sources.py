@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,18 +103,24 @@ def _read_factory(path: str, options: Options) -> Module:
     return _read_torch(module, example, options)
 
 
+LIVE = {
+    "snntorch": "read_snntorch",
+    "norse": "read_norse",
+    "spikingjelly": "read_spikingjelly",
+    "sinabs": "read_sinabs",
+}
+"""Packages of spiking layers, and the readers of live modules, each in the file of the package's name."""
+
+
 def _read_torch(module: Any, example: Any, options: Options) -> Module:
     """A live module, read by the frontend of the framework whose neurons it holds."""
     options.opened.append(Opened(kind="torch", thing=module, example=example, spiking=options.spiking))
-    packages = {type(part).__module__.split(".")[0] for part in module.modules()}
-    if "snntorch" in packages:
-        from akc.frontends.spiking.snntorch import read_snntorch
+    from akc.frontends.spiking.timeloop import packages_of
 
-        return options.noting(lambda spiking: read_snntorch(module, example, spiking))
-    if "norse" in packages:
-        from akc.frontends.spiking.norse import read_norse
-
-        return options.noting(lambda spiking: read_norse(module, example, spiking))
+    package = next((one for one in LIVE if one in packages_of(module)), None)
+    if package is not None:
+        read = getattr(import_module(f"akc.frontends.spiking.{package}"), LIVE[package])
+        return options.noting(lambda spiking: read(module, example, spiking))
     from akc.frontends.torch.export import read_torch
 
     options.warn_of_unread("a network without spiking neurons", frozenset({"example"}))

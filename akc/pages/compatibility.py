@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from akc.frontends.spiking import bindsnet, bindsnet_connections, lava, nir, norse, snntorch
+from akc.frontends.spiking import (
+    bindsnet,
+    bindsnet_connections,
+    lava,
+    nir,
+    norse,
+    sinabs,
+    snntorch,
+    spikingjelly,
+)
 from akc.frontends.spiking.refusals import REFUSALS
 from akc.frontends.spiking.timeloop import NeuronRow
 from akc.ir.module import Module
@@ -22,6 +31,8 @@ STEPS, TOP = 15, 15
 FRAMEWORKS: tuple[tuple[str, str, Mapping[str, NeuronRow]], ...] = (
     ("snnTorch 1.0.0", "snntorch", snntorch.ROWS),
     ("Norse 1.1.0", "norse", norse.ROWS),
+    ("SpikingJelly 2.0.0", "spikingjelly", spikingjelly.ROWS),
+    ("sinabs 3.1.3", "sinabs", sinabs.ROWS),
     ("BindsNET 0.3.4", "bindsnet", bindsnet.ROWS | bindsnet_connections.ROWS),
     ("NIR 1.0.8", "nir", nir.ROWS),
     ("lava-dl 0.6.0", "lava", lava.ROWS),
@@ -50,6 +61,21 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "LSNNCell": "snn.lsnn(%x)",
         "LIFExCell": "snn.lif_ex(%x)",
         "LIFAdExCell": "snn.lif_adex(%x)",
+    },
+    "spikingjelly": {
+        "IFNode": "snn.sj_if(%x)",
+        "LIFNode": "snn.sj_lif(%x)",
+        "ParametricLIFNode": "snn.sj_lif(%x)",
+        "NonSpikingIFNode": "snn.leaky(%x, output=membrane, beta=1.0, reset=none)",
+        "NonSpikingLIFNode": "snn.li_box(%x, output=membrane, tau_mem_inv=0.5, dt=1.0)",
+    },
+    "sinabs": {
+        "IAF": "snn.sinabs_lif(%x)",
+        "IAFSqueeze": "snn.sinabs_lif(%x)",
+        "LIF": "snn.sinabs_lif(%x, alpha=0.9)",
+        "LIFSqueeze": "snn.sinabs_lif(%x, alpha=0.9)",
+        "ExpLeak": "snn.leaky(%x, output=membrane, beta=0.9, reset=none)",
+        "ExpLeakSqueeze": "snn.leaky(%x, output=membrane, beta=0.9, reset=none)",
     },
     "bindsnet": {
         "IFNodes": "snn.if_nodes(%x, refrac=0.0)",

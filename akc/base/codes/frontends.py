@@ -115,6 +115,14 @@ CODES: dict[str, Code] = {
         "NIR stores equations without a step length, and every exporter has habits of its own. Where the numbers fit"
         " several tools whose neurons would spike differently, --producer says which it was.",
     ),
+    "AKC0331": Code(
+        "a layer multiplies activations with each other",
+        "Attention between spikes needs products of two activations. AKD1000 layers multiply activations by weights.",
+    ),
+    "AKC0332": Code(
+        "a layer is made for several samples",
+        "sinabs' squeezed layers know their batch size. A program of the chip runs one sample after the other.",
+    ),
     "AKC0370": Code(
         "a layer has gates",
         "LSTM layers, spiking or not, remember a state and decide at each step what to keep of it. The chip's"

@@ -17,7 +17,7 @@ AS_READ: Mapping[str, Any] = {"state_quant": False, "kernel_truncation_steps": N
 """What akc leaves out of a neuron with a warning, and the values that leave it out of the source."""
 
 
-FRESH: Mapping[str, str] = {"snntorch": "reset_mem", "spikingjelly": "reset"}
+FRESH: Mapping[str, str] = {"snntorch": "reset_mem", "spikingjelly": "reset", "sinabs": "reset_states"}
 """The method of a framework's neurons that forgets what an earlier run left in them."""
 
 

@@ -35,7 +35,10 @@ class TorchSource:
         self.x, self.value = self.xs[0], self.values[0]
         self.steps = next((v.type.steps for v in imported.net.values.values() if v.type.steps), None)
         self.neurons = {op.origin[0] for op in imported.net.ops if isinstance(op, snn.Neuron) and op.origin}
-        self.ways = [(doubles, whole) for doubles in (True, False) for whole in (True, False)]
+        self.unbatched = self.value.type.steps is not None and tuple(self.x.shape) == self.value.type.full_shape
+        """Whether the module takes the steps of one sample, with no batch axis (sinabs' squeezed layers)."""
+        batches = (False,) if self.unbatched else (True, False)
+        self.ways = [(doubles, whole) for doubles in (True, False) for whole in batches]
         """Precisions, and whether all samples go in at once, in the order in which they are tried."""
 
     @property
@@ -96,7 +99,8 @@ class TorchSource:
             tensor = _tensor(array, doubles)
             shape, full = tuple(x.shape), value.type.full_shape
             second = shape[1:] != full and len(shape) == len(full) + 1 and shape[:1] + shape[2:] == full
-            found.append(tensor.transpose(0, 1).contiguous() if second else tensor)
+            whole = tensor.transpose(0, 1).contiguous() if second else tensor
+            found.append(whole[0] if self.unbatched else whole)
         return [*found, *self._start(len(arrays[0]), doubles)]
 
     def _start(self, batch: int, doubles: bool) -> list[Any]:
@@ -108,7 +112,12 @@ class TorchSource:
 
     def _is_one_step(self, doubles: bool) -> bool:
         """Whether the module is one step of the T that the user asked for: each neuron runs once, on one step."""
-        if self.steps in (None, 1) or not self.neurons or self.x.ndim != len(self.value.type.shape) + 1:
+        if (
+            self.unbatched
+            or self.steps in (None, 1)
+            or not self.neurons
+            or self.x.ndim != len(self.value.type.shape) + 1
+        ):
             return False
         model, seen = copied(self.model, self.spiking, doubles), []
         for path, part in model.named_modules():

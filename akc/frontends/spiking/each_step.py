@@ -108,7 +108,7 @@ def _reshape(f: Folding, node: Any) -> Any:
     dim = next((d for d, n in enumerate(after) if n == steps and _product(after[:d]) == ahead), None)
     if dim is None:
         return None
-    kept = _joined(timed, before[timed.dim + 1 :], after[dim + 1 :])
+    kept = _joined(timed, _without(before, timed.dim), _without(after, dim))
     shape = [*after[:dim], *([1] if kept else []), *after[dim + 1 :]]
     made = timed.node
     if list(shape_of(made)) != shape:
@@ -121,6 +121,10 @@ def _joined(timed: Timed, before: Sequence[int], after: Sequence[int]) -> bool:
     if not timed.kept and tuple(before) == (1, *after):
         return True
     return timed.kept and tuple(after) != (1, *before)
+
+
+def _without(shape: Sequence[int], dim: int) -> tuple[int, ...]:
+    return (*shape[:dim], *shape[dim + 1 :])
 
 
 def _product(shape: Sequence[int]) -> int:

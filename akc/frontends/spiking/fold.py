@@ -71,6 +71,8 @@ class Folder:
     neurons: Sequence[Any]
     time_axis: int | None = None
     """Which axis of the input is time, None where it has none."""
+    is_batch: bool = False
+    """Whether that axis is the batch too, of one sample."""
     whole_calls: int = 1
     """How often forward was called in the trace."""
     graph: Any = field(init=False)
@@ -132,8 +134,10 @@ class Folder:
             return Step(self.source, EACH)
         shape = list(whole.shape)
         steps = shape.pop(self.time_axis)
+        if self.is_batch:
+            shape.insert(self.time_axis, 1)
         self.source = self.placed(node.name, torch.empty(shape, device="meta"))
-        return Timed(self.source, self.time_axis, tuple(range(steps)))
+        return Timed(self.source, self.time_axis, tuple(range(steps)), self.is_batch)
 
     def placed(self, name: str, value: Any) -> Any:
         """A placeholder of the folded graph."""

@@ -165,7 +165,7 @@ REFUSED = {
 """Classes by reason; the last of a list are bases, whose unknown children are refused too."""
 
 ROWS: dict[str, NeuronRow] = {
-    row.name: row
+    row.name: evolve(row, package="norse")
     for row in (
         _row(
             "LIFBoxCell",

@@ -197,6 +197,31 @@ REFUSALS: dict[str, Refusal] = {
         " torch.nn.LSTM",
         help=("none of them runs on the chip; snn.Leaky does",),
     ),
+    "smooth-spikes": Refusal(
+        code="AKC0372",
+        message="layer '{layer}' ({kind}) gives the smooth function in place of spikes (surrogate_function.spiking)",
+        help=("layer.surrogate_function.set_spiking_mode(True), as in training",),
+    ),
+    "spiking-attention": Refusal(
+        code="AKC0331",
+        message="layer '{layer}' ({kind}) multiplies activations with each other; AKD1000 layers multiply by weights",
+        help=("put a convolution or a dense layer in its place, and retrain",),
+    ),
+    "several-samples": Refusal(
+        code="AKC0332",
+        message="layer '{layer}' ({kind}) is made for several samples at once, one behind the other",
+        help=("make it for one: sinabs.set_batch_size(model, 1), and give an example of the steps of one sample",),
+    ),
+    "bounded-potential": Refusal(
+        code="AKC0372",
+        message="layer '{layer}' ({kind}) bounds the potential that it gives (min_v_mem)",
+        help=("leave min_v_mem out of a read-out",),
+    ),
+    "own-rule": Refusal(
+        code="AKC0372",
+        message="layer '{layer}' ({kind}) has a spike_fn or reset_fn that is not one of sinabs.activation",
+        help=("use MultiSpike, MaxSpike or SingleSpike with MembraneSubtract or MembraneReset, and retrain",),
+    ),
     "no-such-layer": Refusal(
         code="AKC0386",
         message="layer '{layer}': akc knows no {kind}",

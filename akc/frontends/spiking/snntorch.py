@@ -255,7 +255,7 @@ _GATES = "layers around it on the chip, gates and neuron on the host;"
 _BY_RATE = "by rate, fitted to the neuron's simulated staircase"
 
 ROWS: dict[str, NeuronRow] = {
-    row.name: row
+    row.name: evolve(row, package="snntorch")
     for row in (
         NeuronRow(
             name="Leaky",

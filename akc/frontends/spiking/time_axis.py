@@ -10,17 +10,26 @@ from akc.frontends.spiking.values import shape_of, short_name
 from akc.frontends.torch.reader import states_of
 
 
+def _source(program: Any) -> Any:
+    """The node of the network's input."""
+    states = states_of(program)
+    return next(n for n in program.graph_module.graph.nodes if n.op == "placeholder" and n.name not in states)
+
+
+def input_shape(program: Any) -> tuple[int, ...]:
+    """The shape of the network's input in a trace."""
+    return shape_of(_source(program))
+
+
 def time_axes(program: Any, at_once: bool) -> list[int | None]:
     """Which axis of the input may be time, the likeliest first; None for none.
 
     A loop that takes every entry of an axis shows it; layers that take all steps at once leave it open.
     """
-    states = states_of(program)
-    nodes = list(program.graph_module.graph.nodes)
-    source = next(n for n in nodes if n.op == "placeholder" and n.name not in states)
+    source, nodes = _source(program), list(program.graph_module.graph.nodes)
     rank = len(shape_of(source))
     if at_once:
-        return [None, *range(max(rank - 1, 0))]
+        return [None, *sorted(range(max(rank - 1, 0)), key=lambda axis: shape_of(source)[axis] == 1)]
     if rank < 3:
         return [None]
     taken: dict[int, set[int]] = {}

@@ -21,7 +21,7 @@ from akc.frontends.spiking.fold import RANDOM, Folder, NeedsTime
 from akc.frontends.spiking.reader import NeuronSpec, SpikingOptions
 from akc.frontends.spiking.readout import folded_module
 from akc.frontends.spiking.refusals import REFUSALS
-from akc.frontends.spiking.time_axis import time_axes
+from akc.frontends.spiking.time_axis import input_shape, time_axes
 from akc.frontends.torch.export import import_torch
 from akc.frontends.torch.users_code import in_users_code, line_of_trace
 from akc.ir.module import Module
@@ -48,6 +48,7 @@ def handed_over(module: Any, shape: Shape, states: Sequence[Any], named: Mapping
 class NeuronRow:
     """A class of a spiking framework: what it becomes, or why it is refused.
 
+    package: the top module that the class comes from, so that a user's class of the same name is not taken for it;
     verdict: exact, approximate, host or refused; how: a line for the table of compatibility; applies: whether a
     refusal holds for this module; read: the neuron of a live module; before: what the module does to its input first;
     sizes: shapes of its spikes and its membrane, made from that of the input; states: names of its states, in the
@@ -55,11 +56,13 @@ class NeuronRow:
     arguments behind the input, named ones), REST for one that forward throws away; keeps: whether the module keeps
     the states itself, as attributes of these names, where none are passed; resets: methods that bring them back to
     rest; result: what forward gives, made from (module, spikes, states by name); over_time: whether it takes all
-    steps at once, time first (states are then those of all steps), for all modules or as a function of the module.
+    steps at once, time first (states are then those of all steps), for all modules or as a function of the module;
+    squeezed: whether its axis of time is the batch too.
     """
 
     name: str
     verdict: str
+    package: str = ""
     how: str = ""
     refusal: str = ""
     applies: Callable[[Any], bool] = lambda module: True
@@ -72,6 +75,7 @@ class NeuronRow:
     resets: tuple[str, ...] = ()
     result: Callable[[Any, Any, dict[str, Any]], Any] = lambda module, spikes, states: spikes
     over_time: bool | Callable[[Any], bool] = False
+    squeezed: bool = False
 
     @property
     def membrane(self) -> str:
@@ -113,7 +117,17 @@ def find_states(module: Any) -> tuple[str, ...]:
 
 def find_row(module: Any, rows: Rows) -> NeuronRow | None:
     """The row of a module's class, or of the nearest base that has one."""
-    return next((rows[c.__name__] for c in type(module).__mro__ if c.__name__ in rows), None)
+    return next((rows[c.__name__] for c in type(module).__mro__ if c.__name__ in rows and is_from(c, rows)), None)
+
+
+def is_from(kind: type, rows: Rows) -> bool:
+    """Whether a class comes from the package of the row of its name."""
+    return rows[kind.__name__].package in ("", kind.__module__.split(".")[0])
+
+
+def packages_of(model: Any) -> set[str]:
+    """The top modules that the classes of a model's parts, and their bases, come from."""
+    return {base.__module__.split(".")[0] for part in model.modules() for base in type(part).__mro__}
 
 
 def read_loop(model: Any, example: Any, rows: Rows, options: SpikingOptions, name: str | None = None) -> Module:
@@ -135,12 +149,13 @@ def read_loop(model: Any, example: Any, rows: Rows, options: SpikingOptions, nam
 def _folded(program: Any, name: str, neurons: list[Live], calls: int = 1) -> Folder:
     """The folded network, its input's time axis where the code or a layer that takes all steps shows it."""
     axes = time_axes(program, any(n.takes_time for n in neurons))
-    for axis in axes:
-        folder = Folder(program, name, neurons, axis, calls)
+    joined = axes[-1] is not None and any(n.row.squeezed for n in neurons) and input_shape(program)[0] > 1
+    for axis in [0] if joined else axes:
+        folder = Folder(program, name, neurons, axis, joined, calls)
         try:
             folder.run()
         except NeedsTime as needs:
-            if axis == axes[-1]:
+            if joined or axis == axes[-1]:
                 raise needs.fault from None
         else:
             return folder

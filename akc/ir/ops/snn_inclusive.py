@@ -17,6 +17,7 @@ class SjIf(Neuron):
     """
 
     mnemonic = "snn.sj_if"
+    rest = "v_reset"
     v_threshold: float | WeightName = number_or_weight("fires from it on", 1.0)
     v_reset: float | WeightName = number_or_weight("potential after a spike and at the start, with reset=value", 0.0)
     reset: str = keyword("set v to v_reset, or subtract v_threshold", "value", "subtract", default="value")
