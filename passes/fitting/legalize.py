@@ -71,7 +71,8 @@ def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnos
         if isinstance(part, Segment):
             yield from segment_faults(part, module)
         elif not isinstance(part, (nn.Opaque, nn._Recurrent, snn.Neuron, *SNN)):
-            yield from _stray(part, chain, index)
+            follows = any(isinstance(module.net.producer(name), nn.Opaque) for name in part.operands)
+            yield from () if follows else _stray(part, chain, index)
 
 
 def _unknown(op: nn.Opaque | nn._Recurrent, for_host: bool) -> Diagnostic:
