@@ -9,9 +9,10 @@ from akc.compiler.checks.answers import SourceRunner
 from akc.compiler.checks.imports import Agreement, check_import, opaque_layers
 from akc.compiler.checks.onnx_source import OnnxSource
 from akc.compiler.checks.probes import Probes, make_probes
+from akc.compiler.checks.readings.plain import Unread
 from akc.compiler.checks.record import Checks
 from akc.compiler.checks.torch_source import TorchSource
-from akc.compiler.sources import Opened
+from akc.compiler.sources import Opened, Options
 from akc.ir.module import Module
 from akc.sim.registry import Array
 
@@ -24,9 +25,46 @@ def _onnx(opened: Opened, module: Module) -> SourceRunner:
     return OnnxSource(opened.thing, module, opened.spiking.get("readout"))
 
 
+def _steps(module: Module) -> int:
+    return next((v.type.steps for v in module.net.values.values() if v.type.steps), 1)
+
+
+def _over_time(module: Module) -> bool:
+    return module.net.inputs[0].type.steps is not None
+
+
+def _nir(opened: Opened, module: Module) -> SourceRunner:
+    from akc.compiler.checks.readings import nir_file
+    from akc.frontends.spiking.nir import producer_of
+
+    producer = producer_of(opened.thing, Options(spiking=opened.spiking).for_spikes())
+    return nir_file.read(opened.thing, opened.spiking, _steps(module), _over_time(module), producer)
+
+
+def _lava(opened: Opened, module: Module) -> SourceRunner:
+    from akc.compiler.checks.readings import lava_file
+
+    return lava_file.read(opened.thing, opened.spiking, _steps(module), _over_time(module))
+
+
+def _weights(opened: Opened, module: Module) -> SourceRunner:
+    from akc.compiler.checks.readings import bindsnet_file, weights_file
+
+    try:
+        return weights_file.read(opened.thing, opened.spiking, _steps(module), _over_time(module))
+    except Unread as other:
+        if str(other) != "whole objects":
+            raise
+    return bindsnet_file.read(opened.thing, opened.spiking, _steps(module), _over_time(module))
+
+
 RUNNERS: dict[str, Callable[[Opened, Module], SourceRunner]] = {
     "torch": _torch,
     ".onnx": _onnx,
+    ".nir": _nir,
+    ".net": _lava,
+    ".pt": _weights,
+    ".safetensors": _weights,
 }
 """By kind of source: what runs it, sharing nothing with what reads it."""
 
@@ -60,7 +98,11 @@ def prove_import(
     make = RUNNERS.get(opened.kind)
     if make is None:
         return
-    source = make(opened, module)
+    try:
+        source = make(opened, module)
+    except Unread as what:
+        checks.imported = f"import unchecked, because akc's second reading of {opened.kind} files does not know {what}"
+        return
     probes = make_probes(module, checks.effort, samples, limits)
     checks.imported = _clause(source.name, probes, check_import(module, source, probes))
 

@@ -40,14 +40,24 @@ def read_nir(path: str, options: SpikingOptions | None = None) -> Module:
     faults = [fault for n in order[1:] for fault in _refused(n, nodes[n])]
     if faults:
         raise DiagnosticError(faults)
-    neurons = [(n, type(nodes[n]).__name__, _numbers(nodes[n])) for n in order if type(nodes[n]).__name__ in NEURONS]
-    writers = Writers(file=Path(path).name, nodes=neurons, options=options)
+    writers = _writers(path, nodes, order, options)
     producer = writers.producer()
     writers.note_resets(producer)
     chain = Chain.start(Path(path).stem, _input_shape(nodes, order))
     for name in order[1:]:
         _append(chain, name, nodes[name], recurrent.get(name), partial(writers.spec, producer))
     return finish_chain(chain, options, options.need_steps(Path(path).name, readout=True), options.coding or "spikes")
+
+
+def producer_of(path: str, options: SpikingOptions) -> str:
+    """The tool whose habits a file is read with."""
+    nodes, edges = _load(path)
+    return _writers(path, nodes, _chain_of(nodes, edges)[0], options).producer()
+
+
+def _writers(path: str, nodes: dict[str, Any], order: list[str], options: SpikingOptions) -> Writers:
+    neurons = [(n, type(nodes[n]).__name__, _numbers(nodes[n])) for n in order if type(nodes[n]).__name__ in NEURONS]
+    return Writers(file=Path(path).name, nodes=neurons, options=options)
 
 
 def _load(path: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
