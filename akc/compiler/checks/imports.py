@@ -47,8 +47,8 @@ def check_import(module: Module, source: Any, probes: Probes) -> Agreement:
     if wrong.any() and _spikes(module):
         let_off = excused(module, source, probes, np.flatnonzero(wrong))
         wrong &= ~let_off
-    if wrong.any() or let_off.sum() * 2 > probes.count:
-        raise _refusal(module, source, probes, ours, wrong if wrong.any() else let_off)
+    if wrong.any():
+        raise _refusal(module, source, probes, ours, wrong)
     return Agreement(largest=largest, excused=int(let_off.sum()), silent=_silent(module, ours), how=answers.how)
 
 

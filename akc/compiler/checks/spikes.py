@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from attrs import evolve
 
 from akc.compiler.checks.answers import aligned
 from akc.compiler.checks.probes import Probes
-from akc.compiler.checks.rounding import MARGIN, unit_of
+from akc.compiler.checks.rounding import MARGIN, UNIT, unit_of
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op
 from akc.ir.ops import snn
@@ -55,7 +56,7 @@ def other_spikes(
 ) -> Iterator[tuple[snn.Neuron, Array]]:
     """For each layer of neurons that both sides show: where [batch, T, ...] one fires and the other does not.
 
-    theirs: what the source's layers gave, call by call, by path.
+    theirs: what the source's layers gave, call by call, by path; maps may have their channels first.
     """
     for op in module.net.ops:
         if not isinstance(op, snn.Neuron) or not op.origin or op.output != "spikes":
@@ -63,20 +64,31 @@ def other_spikes(
         calls = theirs.get(op.origin[0], [])
         once = len(calls) == op.type.steps and len({c.shape for c in calls}) == 1
         stacked = np.stack(calls, axis=1) if once else calls[0] if len(calls) == 1 else np.zeros(0)
-        differ = [(own[op.name] != 0) != (other != 0) for other in aligned(stacked, op.type.full_shape, batch)]
+        maps = [stacked] + ([np.moveaxis(stacked, -a, -1) for a in (2, 3) if stacked.ndim > a])
+        others = [other for laid in maps for other in aligned(laid, op.type.full_shape, batch)]
+        differ = [(own[op.name] != 0) != (other != 0) for other in others]
         if differ:
             yield op, min(differ, key=lambda d: int(d.sum()))
 
 
 def _is_close(module: Module, inputs: Values, own: Values, op: snn.Neuron, place: tuple[int, ...]) -> bool:
-    """Whether a threshold a little higher or lower decides this spike the other way."""
+    """Whether a threshold a little higher or lower decides this spike the other way: by what the sum of the currents
+    up to that step rounds."""
     fired = own[op.name][(0, *place)]
-    reach = MARGIN * unit_of(module)
+    flow = own[op.x][0][: place[0] + 1]
+    threshold = np.abs(_threshold(module, op)).min(initial=np.inf)
+    size = max(1.0, float(np.abs(flow).max(initial=0.0)) / max(float(threshold), UNIT))
+    reach = MARGIN * unit_of(module) * size * sqrt(place[0] + 1)
     for factor in (1 - reach, 1 + reach):
         moved = Runner(_with_threshold(module, op, factor), doubles=True).run(inputs, keep=True)
         if moved[op.name][(0, *place)] != fired:
             return True
     return False
+
+
+def _threshold(module: Module, op: snn.Neuron) -> Array:
+    value = getattr(op, next(key for key in THRESHOLDS if hasattr(op, key)))
+    return np.asarray(module.array(value) if isinstance(value, WeightName) else value, np.float64).reshape(-1)
 
 
 def _with_threshold(module: Module, neuron: Op, factor: float) -> Module:
