@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import akida
 import nir
@@ -130,6 +131,7 @@ def test_pictures_of_8_bits_into_dense_layers(case: str, filters: int, tmp_path:
 @pytest.mark.parametrize("source", ["nir", "snntorch", "torch"])
 def test_event_camera_network_of_the_nir_paper(source: str, tmp_path: Path) -> None:
     """34x34x2 with stride 2 and a border of 1: one sequence, nothing on the host between layers, as the SDK has it."""
+    way: dict[str, Any] = {"options": {"rate": {"window": 3}}, "check": "off"}
     if source == "nir":
         nir.write(str(tmp_path / "net.nir"), event_camera.graph())
         module = lower(
@@ -137,14 +139,14 @@ def test_event_camera_network_of_the_nir_paper(source: str, tmp_path: Path) -> N
             steps=30,
             readout="count",
             producer="sinabs-reader",
-            options={"rate": {"window": 3}},
+            **way,
         )
     elif source == "snntorch":
         module = lower(
             event_camera.Loop(),
             example=(1, 30, *event_camera.SHAPE),
             input_range=(0, 1),
-            options={"rate": {"window": 3}},
+            **way,
         )
     else:
         network = event_camera.layers(nn.ReLU)[:-1]

@@ -24,7 +24,7 @@ def weights(seed: int = 0) -> list[np.ndarray]:
     """Of the three convolutions and the two dense layers."""
     rng = np.random.default_rng(seed)
     shapes = ((16, 2, 5, 5), (16, 16, 3, 3), (8, 16, 3, 3), (256, 128), (10, 256))
-    return [rng.normal(0.05, 1.2 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32).round(3) for shape in shapes]
+    return [rng.normal(0.01, 0.9 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32).round(3) for shape in shapes]
 
 
 def graph() -> Any:
