@@ -99,6 +99,15 @@ def test_what_chips_share_knows_no_chip(path: Path) -> None:
     assert CHIPS and not {name for name in _imports(path) if any(name.startswith(f"akc.targets.{c}") for c in CHIPS)}
 
 
+EMULATOR = [path for path in SOURCES if path.parent.name == "emulator"]
+
+
+@pytest.mark.parametrize("path", EMULATOR, ids=_module_of)
+def test_the_emulator_shares_no_arithmetic_with_the_simulator(path: Path) -> None:
+    """So that their agreement proves both."""
+    assert not {name for name in _imports(path) if name.startswith("akc.sim")}
+
+
 ONLY_TARGETS = [p for p in SOURCES if _module_of(p).split(".")[1:2] in (["cli"], ["compiler"], ["devices"], ["passes"])]
 
 

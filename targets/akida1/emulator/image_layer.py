@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from akc.ir.ops.akida import InputConvolutional
-from akc.sim.windows import same_padding
+from akc.targets.akida1.emulator.arithmetic import border
 from akc.targets.akida1.emulator.layer import DecodedLayer, Registers, Size, check, vectors
 from akc.targets.akida1.emulator.processors import ImageFrontEnd
 from akc.targets.akida1.program import hrc
@@ -89,7 +89,7 @@ def check_image(layer: DecodedLayer, size: Size) -> None:
     r = layer.registers
     kernel = KERNELS[r["kernel"]]
     for axis, name in enumerate(("d0", "d1")):
-        before, after = (0, 0) if r["valid"] else same_padding(size[axis], kernel, r[f"stride_{name}"])
+        before, after = (0, 0) if r["valid"] else border(size[axis], kernel, r[f"stride_{name}"])
         check(
             f"{WHERE}, an image of {size[0]}x{size[1]}",
             (

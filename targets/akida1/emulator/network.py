@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network that the emulated chip holds: read from registers and memories, run with the integer simulator.
+"""The network that the emulated chip holds: read from registers and memories, run with an arithmetic of its own.
 
-Layers are computed whole, not event by event, and once for all jobs that wait in the pipeline.
+Layers are computed whole (akc.targets.akida1.emulator.arithmetic), not event by event, and once for all jobs that
+wait in the pipeline.
 Potentials leave the chip in the bits that its output events have (26 or 20), so a network whose
 potentials may exceed them (limits warn) differs from the simulator here.
 """
@@ -13,27 +14,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from akc.base.diagnostics import DiagnosticError
-from akc.ir.module import Module, Net, Op, Value
 from akc.ir.ops.akida import FullyConnected
-from akc.ir.signature import TypeFault, Types
-from akc.ir.types import TensorType
-from akc.ir.weights import Weight
-from akc.sim.learning import Limits
-from akc.sim.run import Runner
 from akc.targets.akida1.driver.events import (
     CNP,
     FNP,
     HRC,
     OUTPUT_FORMATS,
     Events,
-    Shape,
     Words,
     split_words,
 )
 from akc.targets.akida1.emulator import learning
+from akc.targets.akida1.emulator.arithmetic import Map, compute
 from akc.targets.akida1.emulator.dense_layer import DenseState, chip_inputs, decode_dense, read_state
 from akc.targets.akida1.emulator.device_memory import Memory
 from akc.targets.akida1.emulator.image_layer import check_image, decode_image, read_mode
@@ -47,7 +42,6 @@ from akc.targets.akida1.program.registers import FNP as FNP_REGISTERS
 from akc.targets.akida1.program.registers import np_block
 from akc.targets.faults import BadEvent, BadGeometry, ChipFault
 
-INPUT = "input"
 Array = npt.NDArray[Any]
 
 
@@ -116,7 +110,6 @@ class Network:
     flat: bool = False
     learner: DenseState | None = None
     random: np.random.Generator = field(factory=lambda: np.random.default_rng(0))
-    _runners: dict[Shape, Runner] = field(factory=dict)
 
     def add(self, name: str, processors: list[Processor], external: Mapping[int, int]) -> None:
         """Read one more layer from its processors."""
@@ -165,8 +158,7 @@ class Network:
 
     def run(self, maps: Array) -> list[Result]:
         """Jobs without learning: every layer is computed once for all of them."""
-        runner = self._runner(maps.shape[1:])
-        (results,) = runner.run({INPUT: maps}).values()
+        *_, results = self.values(maps)
         events, counts = Events.of_maps(results)
         blocks = split_words(self._writer(events), counts)
         arrived = np.count_nonzero(maps.reshape(len(maps), -1), axis=1)
@@ -175,12 +167,21 @@ class Network:
     def run_and_learn(self, map: Array, learn_class: int) -> Result:
         """One job [d0, d1, channels], then the learning layer's step on it; the result is from before the step."""
         assert self.learner is not None
-        runner = self._runner(map.shape)
-        values = runner.run({INPUT: map[None]}, keep=True)
-        names = [INPUT, *(op.name for op in runner.module.net.ops)]
-        self._learn(self.learner, values[names[-2]][0], learn_class)
-        words = self._writer(Events.of(values[names[-1]][0]))
+        *_, levels, result = self.values(map[None])
+        self._learn(self.learner, levels[0], learn_class)
+        words = self._writer(Events.of(result[0]))
         return Result(words, int(np.count_nonzero(map)) + len(words))
+
+    def values(self, maps: Array) -> list[Map]:
+        """The input of several jobs [n, d0, d1, channels] and what each layer makes of it. Raises BadGeometry."""
+        values = [maps.astype(np.int64)]
+        before: DecodedLayer | None = None
+        for layer in (*([self.image] if self.image else []), *self.layers):
+            if before is not None:
+                check_handover(before, values[-1].shape[1:], layer)
+            values.append(compute(layer, values[-1]))
+            before = layer
+        return values
 
     @property
     def _writer(self) -> Callable[[Events], Words]:
@@ -205,7 +206,7 @@ class Network:
     def _learn(self, state: DenseState, levels: Array, learn_class: int) -> None:
         """One step on the last layer; what changes is written into the memory it was read from."""
         r = state.registers
-        bounds = Limits(r["learning_cap"], r["learning_low"], r["learning_decay"])
+        bounds = learning.Limits(r["learning_cap"], r["learning_low"], r["learning_decay"])
         memory = state.memory(self.layers[-1].channels)
         after = learning.learn(memory, chip_inputs(levels), learn_class, bounds, self.random)
         if after is memory:
@@ -217,44 +218,3 @@ class Network:
             self.memory.write(state.address, words.astype("<u4").tobytes())
         self.learner = DenseState(state.processor, r, state.bits, words, state.address)
         self.layers[-1] = decode_dense(self.layers[-1].name, self.learner, self.layers[-1].channels)
-        self._runners.clear()
-
-    # -- the module --------------------------------------------------------------------------------
-
-    def _runner(self, shape: Shape) -> Runner:
-        if shape not in self._runners:
-            self._runners[shape] = Runner(self.module(shape))
-        return self._runners[shape]
-
-    def module(self, shape: Shape) -> Module:
-        """The network as a module of akida layers for an input of this shape. Raises BadGeometry."""
-        layers = [*([self.image] if self.image else []), *self.layers]
-        value = Value(INPUT, TensorType(f"u{max(layers[0].input_bits)}", shape))
-        net_input = value
-        ops: list[Op] = []
-        weights: dict[str, Weight] = {}
-        before: DecodedLayer | None = None
-        for layer in layers:
-            if before is not None:
-                check_handover(before, value.type.shape, layer)
-            op = _op(layer, value, weights)
-            ops.append(op)
-            value, before = op.result, layer
-        net = Net(
-            name="chip", inputs=(net_input,), statements=tuple(ops), outputs=(value.name,), output_types=(value.type,)
-        )
-        return Module(net=net, weights=weights)
-
-
-def _op(layer: DecodedLayer, x: Value, weights: dict[str, Weight]) -> Op:
-    """The operation of a layer behind a value; its weights are added to `weights`."""
-    fields: dict[str, Any] = dict(layer.fields)
-    try:
-        for key, (array, dtype) in layer.weights.items():
-            fields[key] = f"{layer.name}.{key}"
-            weights[fields[key]] = Weight.of(array, dtype)
-        draft = layer.kind(result=Value(layer.name, x.type), x=x.name, **fields)
-        types = Types({x.name: x.type}, {name: weight.type for name, weight in weights.items()})
-        return evolve(draft, result=Value(layer.name, draft.infer(types)))
-    except (TypeFault, ValueError) as fault:
-        raise BadGeometry(f"{layer.name} does not fit its input {x.type}: {fault}") from None

@@ -178,5 +178,6 @@ def test_thresholds_of_potentials_are_free() -> None:
 
 def test_every_row_is_on_the_page() -> None:
     page = supported_page()
-    for row in (*LIMITS, *PLACEMENT_LIMITS):
+    rows = [r for r in (*LIMITS, *PLACEMENT_LIMITS) if any(r.concerns(kind, AKD1000) for kind in r.ops)]
+    for row in rows:
         assert page.count(f"| {row.what} | {row.words(AKD1000)} | {row.severity} | {row.code} |") >= len(row.ops)

@@ -362,18 +362,14 @@ def test_the_decoded_network_has_the_weights_that_were_built(bus: EmulatorBus, c
     built = networks()[name]
     programmed(bus, name)
     network = chip.network()
-    decoded = network.module(
-        built.program.module.net.inputs[0].type.shape
-        if network.image
-        else (*network.layers[0].size, network.layers[0].channels)
-    )  # type: ignore[misc]
+    decoded = [*([network.image] if network.image else []), *network.layers]
     layers = list(built.program.module.net.ops)
-    assert len(layers) == len(list(decoded.net.ops))
-    for op, found in zip(layers, decoded.net.ops, strict=True):
-        assert type(op) is type(found)
+    assert len(layers) == len(decoded)
+    for op, found in zip(layers, decoded, strict=True):
+        assert type(op) is found.kind
         for key in ("weights", "pointwise"):
             if hasattr(op, key):
                 expected = built.program.module.array(getattr(op, key))
-                array = decoded.array(getattr(found, key))
+                array, _ = found.weights[key]
                 np.testing.assert_array_equal(array[:, : expected.shape[1]], expected)
                 assert not array[:, expected.shape[1] :].any(), "room beyond the inputs is empty"

@@ -6,8 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from akc.sim.learning import Limits
-from akc.targets.akida1.emulator.learning import learn
+from akc.targets.akida1.emulator.learning import Limits, learn
 from akc.targets.akida1.program.fnp_memory import Learned, Memory
 
 BOUNDS = Limits(cap=5, low=2, decay=3)

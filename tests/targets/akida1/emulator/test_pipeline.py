@@ -31,13 +31,13 @@ def waiting(bus: EmulatorBus, name: str, count: int) -> Device:
 @pytest.mark.parametrize("name", networks())
 def test_a_batch_is_computed_once(bus: EmulatorBus, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    run = network.Runner.run
+    values = network.Network.values
 
-    def counted(self: Any, inputs: Any, *more: Any, **options: Any) -> Any:
-        sizes.append(len(inputs[network.INPUT]))
-        return run(self, inputs, *more, **options)
+    def counted(self: Any, maps: Any) -> Any:
+        sizes.append(len(maps))
+        return values(self, maps)
 
-    monkeypatch.setattr(network.Runner, "run", counted)
+    monkeypatch.setattr(network.Network, "values", counted)
     built = networks()[name]
     device = Device(bus, AKD1000)
     device.program(built.program)
