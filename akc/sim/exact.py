@@ -12,7 +12,7 @@ of matrix multiplication, 2012).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,25 +27,31 @@ SUM_BITS, FLOAT_BITS, HALF_BITS = 53, 24, 12
 def whole(x: Array, bits: int, axis: int) -> tuple[Doubles, Doubles]:
     """Whole numbers of at most so many bits, and powers of two, one along `axis`: their product is x, rounded."""
     largest = np.maximum(x.max(axis=axis, keepdims=True, initial=0.0), -x.min(axis=axis, keepdims=True, initial=0.0))
+    return _scaled(x, largest, bits)
+
+
+def _scaled(x: Array, largest: Array, bits: int) -> tuple[Doubles, Doubles]:
+    """The same for numbers whose largest magnitudes are known."""
     exponent = np.frexp(largest)[1] - bits
     numbers: Doubles = x * np.ldexp(1.0, -exponent)
     return np.rint(numbers, out=numbers), np.ldexp(1.0, exponent)
 
 
-def product(matrix: Array) -> Callable[[Array], Array]:
+def product(matrix: Array) -> Callable[..., Array]:
     """A function from rows [n, inputs] to rows @ matrix [n, units]; matrix: float32 [inputs, units].
 
-    Rows of float32 give float32, the same on every machine; rows of float64 give float64, as BLAS adds.
+    Rows of float32 give float32, the same on every machine; rows of float64 give float64, as BLAS adds. Its second
+    argument, where the caller knows it, is the largest magnitude of each row [n, 1].
     """
     inputs = max(len(matrix), 1)
     numbers, power = whole(matrix, FLOAT_BITS, 0)
     spare = SUM_BITS - FLOAT_BITS - int(inputs - 1).bit_length()
-    pieces = _pieces(numbers, min(HALF_BITS, spare))
+    pieces = [(numbers, 1.0)] if spare >= FLOAT_BITS else _pieces(numbers, min(HALF_BITS, spare))
 
-    def multiply(rows: Array) -> Array:
+    def multiply(rows: Array, largest: Array | None = None) -> Array:
         if rows.dtype == np.float64:
             return np.asarray(rows @ matrix.astype(np.float64))
-        x, row_power = whole(rows, FLOAT_BITS, 1)
+        x, row_power = whole(rows, FLOAT_BITS, 1) if largest is None else _scaled(rows, largest, FLOAT_BITS)
         total = x @ pieces[0][0] * pieces[0][1]
         for piece, unit in pieces[1:]:
             total += x @ piece * unit
@@ -53,6 +59,35 @@ def product(matrix: Array) -> Callable[[Array], Array]:
         return result
 
     return multiply
+
+
+def cellwise(weight: Array) -> Callable[[Sequence[Array]], Array]:
+    """A function from taps, arrays [..., channels], to the sum of tap * weight; weight: float32 [taps, channels].
+
+    The same numbers as `product` gives for each channel alone, all channels at a time.
+    """
+    numbers, power = whole(weight, FLOAT_BITS, 0)
+
+    def add_up(taps: Sequence[Array]) -> Array:
+        if taps[0].dtype == np.float64:
+            return np.asarray(sum(tap * one for tap, one in zip(taps, weight.astype(np.float64))))
+        largest = np.abs(taps[0])
+        for tap in taps[1:]:
+            np.maximum(largest, np.abs(tap), out=largest)
+        exponent = np.frexp(largest)[1] - FLOAT_BITS
+        scale, total = np.ldexp(1.0, -exponent), np.zeros(largest.shape)
+        for tap, one in zip(taps, numbers):
+            x = tap * scale
+            np.rint(x, out=x)
+            x *= one
+            total += x
+        return np.asarray(total * np.ldexp(1.0, exponent) * power, np.float32)
+
+    return add_up
+
+
+MOST_TAPS = 2 ** (SUM_BITS - 2 * FLOAT_BITS)
+"""So many products of two numbers of 24 bits add up exactly in one sum."""
 
 
 def _pieces(numbers: Doubles, bits: int) -> list[tuple[Doubles, float]]:

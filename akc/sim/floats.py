@@ -15,7 +15,7 @@ from akc.ir.fields import WeightName
 from akc.ir.functions import sigmoid
 from akc.ir.module import Module
 from akc.ir.ops import nn
-from akc.sim.exact import product
+from akc.sim.exact import MOST_TAPS, cellwise, product
 from akc.sim.registry import Array, Kernel, evaluate_op, mapped, precision
 from akc.sim.windows import flat_windows, in_chunks, padded, windows
 
@@ -49,6 +49,9 @@ def _conv(op: nn.Conv, module: Module) -> Kernel:
     weight = module.array(op.weight)
     filters, size = weight.shape[0], weight.shape[1:3]
     bias = bias_of(module, op.bias, filters)
+    bytes_per_sample = 4 * prod(op.type.shape[:2]) * prod(weight.shape[1:]) * op.groups
+    if filters == op.groups and weight.shape[3] == 1 and prod(size) <= MOST_TAPS:
+        return in_chunks(_depthwise(op, weight, bias), bytes_per_sample)
     products = [product(part.reshape(len(part), -1).T) for part in np.split(weight, op.groups)]
 
     def kernel(x: Array) -> Array:
@@ -56,10 +59,29 @@ def _conv(op: nn.Conv, module: Module) -> Kernel:
         results = []
         for part, multiply in zip(np.split(x, op.groups, axis=3), products):
             rows, shape = flat_windows(part, size, op.stride, op.dilation)
-            results.append(multiply(rows).reshape(*shape, -1))
+            results.append(multiply(rows, _largest(op, part, size)).reshape(*shape, -1))
         return np.concatenate(results, axis=3) + bias
 
-    return in_chunks(kernel, 4 * prod(op.type.shape[:2]) * prod(weight.shape[1:]) * op.groups)
+    return in_chunks(kernel, bytes_per_sample)
+
+
+def _largest(op: nn.Conv, x: Array, size: tuple[int, ...]) -> Array:
+    """The largest magnitude in each window, as a column."""
+    cells = np.abs(x).max(axis=3, keepdims=True, initial=0.0)
+    view = windows(cells, size, op.stride, op.dilation)
+    return np.asarray(view.max(axis=(3, 4)) if prod(size) > 1 else view).reshape(-1, 1)
+
+
+def _depthwise(op: nn.Conv, weight: Array, bias: Array) -> Kernel:
+    """One filter for each channel: all channels at a time, tap by tap."""
+    size = weight.shape[1:3]
+    add_up = cellwise(np.ascontiguousarray(weight.reshape(len(weight), -1).T))
+
+    def kernel(x: Array) -> Array:
+        view = windows(padded(x, op.pad[:2], op.pad[2:], 0.0), size, op.stride, op.dilation)
+        return add_up([view[:, :, :, i, j] for i in range(size[0]) for j in range(size[1])]) + bias
+
+    return kernel
 
 
 def _pool_windows(op: nn.MaxPool | nn.AveragePool, x: Array, value: float) -> Array:

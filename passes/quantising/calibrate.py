@@ -82,7 +82,7 @@ class Calibrate:
             sums = known[before[name]].typical if name in before and self.method == "mse" else np.zeros(0)
             for bits in self.widths:
                 shrinks = bits < 4 and bool((sums > 0).any())
-                top = min(high, least_error_top(sums[sums > 0], 2**bits - 1)) if shrinks else high
+                top = min(high, Spread.of(sums[sums > 0]).least_error_top(2**bits - 1)) if shrinks else high
                 found[bits].setdefault(name, (low, top))
         return found
 
@@ -107,7 +107,8 @@ class Calibrate:
         positive = array[array > 0]
         if self.method == "percentile":
             return dict.fromkeys(self.widths, float(np.percentile(positive, self.percentile)))
-        return {bits: least_error_top(positive, 2**bits - 1) for bits in self.widths}
+        spread = Spread.of(positive)
+        return {bits: spread.least_error_top(2**bits - 1) for bits in self.widths}
 
 
 def whole_levels(module: Module) -> Ranges:
@@ -142,18 +143,33 @@ SUBSET = 200_000
 """Values beyond this number are thinned out evenly before the search."""
 
 
-def least_error_top(positive: Array, levels: int) -> float:
-    """The top whose `levels` even steps leave the smallest mean square error on these values."""
-    thinned = positive[:: max(1, len(positive) // SUBSET)].astype(np.float64)
-    high = float(positive.max())
-    errors = [float(((thinned - rounded(thinned, high * share / levels, levels)) ** 2).mean()) for share in CANDIDATES]
-    return high * float(CANDIDATES[int(np.argmin(errors))])
+@frozen(eq=False)
+class Spread:
+    """Values above 0 in order, with the sums of all up to each: what rounding them costs is then read off."""
 
+    sorted: Array
+    sums: Array
+    squares: Array
+    high: float
 
-def rounded(x: Array, step: float, levels: int) -> Array:
-    """x rounded to 0, step, ... levels * step."""
-    nearest: Array = np.clip(np.rint(x / step), 0, levels) * step
-    return nearest
+    @classmethod
+    def of(cls, positive: Array) -> Spread:
+        """Thinned out where there are many."""
+        thinned = np.sort(positive[:: max(1, len(positive) // SUBSET)].astype(np.float64))
+        sums, squares = (np.concatenate([[0.0], np.cumsum(one)]) for one in (thinned, thinned**2))
+        return cls(thinned, sums, squares, float(positive.max()))
+
+    def least_error_top(self, levels: int) -> float:
+        """The top whose `levels` even steps leave the smallest mean square error on these values."""
+        errors = [self.error(self.high * share / levels, levels) for share in CANDIDATES]
+        return self.high * float(CANDIDATES[int(np.argmin(errors))])
+
+    def error(self, step: float, levels: int) -> float:
+        """The square error of rounding to 0, step, ... levels * step, all values together."""
+        edges = np.searchsorted(self.sorted, step * (np.arange(levels) + 0.5))
+        edges = np.concatenate([[0], edges, [len(self.sorted)]])
+        level, count, total = step * np.arange(levels + 1), np.diff(edges), np.diff(self.sums[edges])
+        return float(self.squares[-1] - (2 * level * total - level**2 * count).sum())
 
 
 def with_ranges(module: Module, ranges: Mapping[int, Ranges]) -> Module:

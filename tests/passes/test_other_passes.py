@@ -15,7 +15,7 @@ from akc.ir.ops import nn
 from akc.ir.types import TensorType
 from akc.passes import LEGALISE, LOWER, PASSES
 from akc.passes.placing.merge_skipdma import MergeSkipdma
-from akc.passes.quantising.calibrate import Calibrate
+from akc.passes.quantising.calibrate import CANDIDATES, Calibrate, Spread
 from akc.passes.quantising.equalize import Equalize
 from tests.passes.building import Building, assert_same, context, images, outputs, sampled
 
@@ -304,3 +304,15 @@ def test_calibrate_without_samples_where_a_clip_is_always_reached() -> None:
     recorded = after.net.values["y"].range
     assert recorded is not None
     assert recorded[0] <= recorded[1] == 0.5
+
+
+@pytest.mark.parametrize("levels", [1, 3, 15])
+def test_the_top_with_the_least_error(levels: int) -> None:
+    """Read off sums, it is the one that rounding every value finds."""
+    values = np.random.default_rng(levels).gamma(1.5, 2.0, 5000).astype(np.float32)
+    high = float(values.max())
+    tried = []
+    for share in CANDIDATES:
+        step = high * share / levels
+        tried.append(float(((values - np.clip(np.rint(values / step), 0, levels) * step) ** 2).mean()))
+    assert Spread.of(values).least_error_top(levels) == high * float(CANDIDATES[int(np.argmin(tried))])

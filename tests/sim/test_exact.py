@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akc.ir.module import Array
-from akc.sim.exact import product
+from akc.sim.exact import FLOAT_BITS, HALF_BITS, MOST_TAPS, _pieces, cellwise, product, whole
 
 SCRIPT = """
 import hashlib, sys
@@ -99,3 +99,28 @@ def test_rows_do_not_depend_on_their_neighbours() -> None:
     multiply = product(matrix)
     alone = np.concatenate([multiply(row[None]) for row in x])
     np.testing.assert_array_equal(multiply(x), alone)
+
+
+@pytest.mark.parametrize("taps", [1, 9, 25, MOST_TAPS])
+def test_channels_side_by_side_are_the_products_of_each(taps: int) -> None:
+    """To the last bit, whatever the sizes of the numbers."""
+    rng = np.random.default_rng(taps)
+    sizes = (10.0 ** rng.uniform(-6, 6, (taps, 40, 5))).astype(np.float32)
+    x = (rng.normal(size=sizes.shape) * sizes).astype(np.float32)
+    weight = (rng.normal(size=(taps, 5)) * 10.0 ** rng.uniform(-3, 3, (taps, 5))).astype(np.float32)
+    found = cellwise(weight)(list(x))
+    for channel in range(5):
+        wanted = product(weight[:, channel : channel + 1])(np.ascontiguousarray(x[:, :, channel].T))
+        np.testing.assert_array_equal(found[:, channel], wanted[:, 0])
+
+
+def test_few_inputs_need_one_product() -> None:
+    """Up to 32 the sum of 24 by 24 bits is exact in one piece, so that it is the one of two halves."""
+    rng = np.random.default_rng(3)
+    matrix, rows = (rng.normal(size=shape).astype(np.float32) for shape in ((MOST_TAPS, 7), (50, MOST_TAPS)))
+    numbers, power = whole(matrix, FLOAT_BITS, 0)
+    x, row_power = whole(rows, FLOAT_BITS, 1)
+    halves = sum(x @ piece * unit for piece, unit in _pieces(numbers, HALF_BITS))
+    np.testing.assert_array_equal(product(matrix)(rows), (halves * row_power * power).astype(np.float32))
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    np.testing.assert_array_equal(product(matrix)(rows, largest), product(matrix)(rows))
