@@ -107,7 +107,9 @@ def _lower(request: LowerRequest, context: Context) -> Module:
 
     lowered = calibrated(module, lowered, passes, context, LEAST if request.least is None else request.least)
     if request.host == "refuse":
-        raise_or_warn(context.target.check(lowered), context)
+        from akc.passes.placing.place import host_faults
+
+        raise_or_warn([*context.target.check(lowered), *host_faults(lowered)], context)
     return lowered
 
 
@@ -160,7 +162,7 @@ def default_pipeline(module: Module, context: Context, spikes: str | None = None
         return LOWER
     way, reason = (spikes, "") if spikes else choose_way(module, context.host == "allow")
     if reason:
-        context.warn(Diagnostic(code="AKC0910", message=f"--spikes={way} was chosen: {reason}"))
+        context.warn(Diagnostic(code="AKC0910", message=f"no --spikes was given, so akc takes {way}: {reason}"))
     return str(SPIKING[way])
 
 

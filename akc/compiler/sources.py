@@ -111,6 +111,9 @@ LIVE = {
 }
 """Packages of spiking layers, and the readers of live modules, each in the file of the package's name."""
 
+UNREAD_FRAMEWORKS = {"bindsnet", "lava", "rockpool", "braincog", "stork", "SpykeTorch"}
+"""Packages of spiking neurons that no frontend reads live."""
+
 
 def _read_torch(module: Any, example: Any, options: Options) -> Module:
     """A live module, read by the frontend of the framework whose neurons it holds."""
@@ -121,6 +124,16 @@ def _read_torch(module: Any, example: Any, options: Options) -> Module:
     if package is not None:
         read = getattr(import_module(f"akc.frontends.spiking.{package}"), LIVE[package])
         return options.noting(lambda spiking: read(module, example, spiking))
+    unread = sorted(packages_of(module) & UNREAD_FRAMEWORKS)
+    if unread:
+        raise error(
+            "AKC0386",
+            f"{type(module).__name__} holds modules of {' and '.join(unread)}, which akc does not read live",
+            help=(
+                "docs/compatibility.md lists those it reads",
+                "or export the network as NIR, where the framework can",
+            ),
+        )
     from akc.frontends.torch.export import read_torch
 
     options.warn_of_unread("a network without spiking neurons", frozenset({"example"}))

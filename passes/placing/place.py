@@ -46,9 +46,14 @@ class Place:
 
 def _refuse_host_layers(module: Module) -> None:
     """Raise for every layer that only the host computes: the user must allow it to."""
-    faults = [fault for op in module.net.ops if (fault := _host_fault(op)) is not None]
+    faults = host_faults(module)
     if faults:
         raise DiagnosticError(faults)
+
+
+def host_faults(module: Module) -> list[Diagnostic]:
+    """One fault for every layer that only the host computes."""
+    return [fault for op in module.net.ops if (fault := _host_fault(op)) is not None]
 
 
 def _host_fault(op: Op) -> Diagnostic | None:

@@ -20,6 +20,7 @@ from akc.passes.shared.neurons.latency import TABLES, first_neuron, once_at_most
 from akc.passes.shared.neurons.rates import READOUTS, as_source, encoders, feeds_layers, inputs_of, is_last, outputs
 from akc.passes.shared.neurons.staircase import respond, staircase, width
 from akc.passes.shared.numbers.evaluate import Array, sample_inputs
+from akc.sim.spiking import window_sums
 
 FOR_TABLES = 5
 """How many times more samples tables are fitted and tried on: spikes that come once say less."""
@@ -184,10 +185,28 @@ def _refuse(module: Module, fit: bool, samples: bool) -> None:
                     help="the chip has one threshold a filter: use the same parameters for a whole channel",
                 )
             )
+    faults += [fault for op in module.net.ops if (fault := _order_fault(op, module)) is not None]
     if faults:
         raise DiagnosticError(faults)
 
 
+def _order_fault(op: Op, module: Module) -> Diagnostic | None:
+    """Results for each step, and sums that set one step against another: rates do not know the order of spikes."""
+    if op.name in module.net.outputs and op.type.steps is not None:
+        what = "is a result for each step; a pass by rates gives one a window"
+    elif (
+        isinstance(op, host.Sum) and op.weights is not None and np.min(module.array(op.weights).astype(np.float64)) < 0
+    ):
+        what = "sets steps against each other; rates do not know the order of spikes"
+    else:
+        return None
+    return Diagnostic(code="AKC0392", message=f"%{op.name} {what}", origin=op.origin, span=op.span(), help=ORDER)
+
+
+ORDER = (
+    "--host=allow with --spikes hybrid keeps the neurons on the host, and every step",
+    "or let forward read its answer out: a sum or mean over all steps",
+)
 FEEDBACK = (
     "--host=allow: the chip computes the potentials, the host neurons and feedback",
     "or drop the recurrence and train the read-out again",
@@ -375,33 +394,54 @@ class _Rewriting:
     def linear_readout(self, op: host.Sum | host.Mean | host.Max | host.Last) -> None:
         """A read-out of weighted rates, which are means a step: over windows, a sum counting their steps."""
         x = self.renamed.get(op.x, op.x)
-        if isinstance(op, host.Sum):
-            steps = (self.module.net.types[op.x].steps or 1) / self.windows
-            x = self.affine(op, x, fresh_name(f"{op.name}.steps", self.module.net.values), steps, 0.0)
+        worth = self.worth(op) if isinstance(op, host.Sum) else None
+        if worth is not None and (worth == worth[0]).all():
+            x = self.affine(op, x, fresh_name(f"{op.name}.steps", self.module.net.values), float(worth[0]), 0.0)
         if self.windows == 1:
             self.renamed[op.name] = x
         else:
-            self.append(self.retyped(evolve(op, x=x)))
+            self.append(self.retyped(self.over_windows(evolve(op, x=x), worth)))
+
+    def worth(self, op: host.Sum) -> Array:
+        """How many times a sum counts the mean step of each window; windows count as equally long."""
+        steps = self.module.net.types[op.x].steps or 1
+        length = np.full(self.windows, steps / self.windows)
+        if op.weights is None:
+            return length
+        weights = self.module.array(op.weights).astype(np.float64)
+        sums, counts = (window_sums(row[None], self.windows)[0] for row in (weights, np.ones(steps)))
+        return np.asarray(length * sums / counts)
+
+    def over_windows(self, op: Any, worth: Array | None) -> Op:
+        """A read-out over windows in place of steps; a sum counts each as it is worth, where they differ."""
+        if worth is None or (worth == worth[0]).all():
+            plain: Op = evolve(op, weights=None) if isinstance(op, host.Sum) else op
+            return plain
+        name = fresh_name(f"{op.name}.worth", self.weights)
+        self.weights[name] = Weight.of(worth, "f32")
+        weighted: Op = evolve(op, weights=name)
+        return weighted
 
     def readout(self, op: Op) -> None:
         """The last neuron and its read-out: a line on its mean current, over all windows."""
         neuron = self.module.net.producer(op.operands[0])
         assert isinstance(neuron, snn.Neuron)
-        per_window = isinstance(op, host.Sum)
+        worth = self.worth(op) if isinstance(op, host.Sum) else None
         name = op.name if self.windows == 1 else fresh_name(f"{neuron.name}.line", self.module.net.values)
-        self.drawn(neuron, name, per_window)
+        even = worth is not None and bool((worth == worth[0]).all())
+        self.drawn(neuron, name, float(worth[0]) if worth is not None and even else 1.0)
         if self.windows > 1:
-            self.append(self.retyped(op.renamed({neuron.name: name})))
+            self.append(self.retyped(self.over_windows(op.renamed({neuron.name: name}), worth)))
 
     def line(self, op: snn.Neuron) -> None:
         """A neuron whose values over time are the result: a mean for each window."""
-        self.renamed[op.name] = self.drawn(op, op.name, summed=False)
+        self.renamed[op.name] = self.drawn(op, op.name, 1.0)
 
-    def drawn(self, neuron: snn.Neuron, name: str, summed: bool) -> str:
-        """What the neuron gives in a window (the sum, or the mean a step) as a line on its current."""
+    def drawn(self, neuron: snn.Neuron, name: str, times: float) -> str:
+        """The mean of what the neuron gives a step, so many times, as a line on its current."""
         x, steps = self.renamed.get(neuron.x, neuron.x), neuron.type.steps or 1
         slope, offset = response_line(neuron, self.module, steps, self.top)
-        share = 1.0 / self.windows if summed else 1.0 / steps
+        share = times / steps
         return self.affine(neuron, x, name, slope * share, offset * share, neuron.comments)
 
 

@@ -129,7 +129,7 @@ weights {
 def test_way_of_a_spiking_network_is_told(tmp_path: Path) -> None:
     (tmp_path / "net.akir").write_text(SPIKING)
     chosen = akc("lower", "net.akir", folder=tmp_path)
-    assert chosen.code == 0 and "AKC0910" in chosen.stderr and "--spikes=rate" in chosen.stderr
+    assert chosen.code == 0 and "AKC0910" in chosen.stderr and "akc takes rate" in chosen.stderr
     asked = akc("lower", "net.akir", "--spikes", "rate", folder=tmp_path)
     assert asked.code == 0 and "AKC0910" not in asked.stderr
     assert asked.stdout == chosen.stdout

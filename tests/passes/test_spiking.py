@@ -338,4 +338,4 @@ def test_the_way_is_chosen_with_a_reason() -> None:
     assert choose_way(filled(RECURRENT), True)[0] == "hybrid"
     context = Context()
     akc.lower(filled(MEMORYLESS, whole=True), context=context)
-    assert any("--spikes=step was chosen" in w.message for w in context.warnings)
+    assert any("so akc takes step" in w.message for w in context.warnings)

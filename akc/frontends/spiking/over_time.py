@@ -52,7 +52,19 @@ def _option(node: Any, place: int, name: str, usual: Any) -> Any:
 def _terms(value: Any) -> Mapping[At, float] | None:
     if isinstance(value, Total):
         return value.terms
-    return {(value.node, value.time): 1.0} if isinstance(value, Step) and isinstance(value.time, int) else None
+    if not isinstance(value, Step) or not isinstance(value.time, int):
+        return None
+    made, factor = _unscaled(value.node)
+    return {(made, value.time): factor}
+
+
+def _unscaled(node: Any) -> tuple[Any, float]:
+    """A node times a number as both: sums over steps then have one node with a factor for each step."""
+    factor = 1.0
+    while short_name(node) in ("mul", "div") and isinstance(node.args[1], int | float) and node.args[1]:
+        factor = factor * node.args[1] if short_name(node) == "mul" else factor / node.args[1]
+        node = node.args[0]
+    return node, factor
 
 
 def _add(sign: float) -> Rule:

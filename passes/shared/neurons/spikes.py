@@ -27,4 +27,6 @@ def choose_way(module: Module, host_allowed: bool) -> tuple[str, str]:
     timed = any(v.type.steps is not None for v in module.net.inputs)
     if timed and firing and len(firing) == len(neurons) and all(memoryless(op, module) for op in firing):
         return "step", "its neurons keep nothing from step to step, so that single steps are exact"
+    if host_allowed and any(kind.steps is not None for kind in module.net.output_types):
+        return "hybrid", "it gives a result for each step, and rates give one a window"
     return "rate", "its neurons keep a membrane; one pass a window is nearer to the source, and cheaper"
