@@ -21,6 +21,7 @@ from akc.passes.shared.rewriting.input_border import with_host_border
 from akc.passes.shared.rewriting.rewrite import Editor, Floats
 from akc.passes.shared.rewriting.rows import with_rows
 from akc.passes.shared.rewriting.strides import fits_at_all, without_strides
+from akc.passes.shared.rewriting.unfolding import unfolded
 from akc.passes.shared.rewriting.windows import LARGEST, STRIDED, common_stride
 
 
@@ -31,7 +32,9 @@ class SpaceToDepth:
     With stride s, output i reads cells s i to s i + k - 1. Cut into blocks of s cells, each the channels of one
     cell, the input is read by a kernel of k / s blocks with stride 1: a 10x4 kernel with stride 2 becomes 5x2 on four
     times the channels. The host only moves numbers; where the border does not begin with a block, zeros in front
-    of the kernel or of the input make up for it. Exact.
+    of the kernel or of the input make up for it. Where windows find no place, with a stride or without one, such as on
+    maps of odd lengths, the host hands each window over as the channels of one cell, and only those that are read:
+    what is left is a 1x1 convolution. Exact.
     """
 
     name = "space-to-depth"
@@ -46,7 +49,14 @@ class SpaceToDepth:
         conv = chain.groups[0].core if chain.groups else None
         if not isinstance(conv, nn.Conv) or not is_leading(Editor(module), conv):
             return module
-        if common_stride(conv) == 1 or conv.dilation != (1, 1) or _image_layer(module):
+        if _image_layer(module):
+            return module
+        blocks = self.in_blocks(module, conv)
+        return blocks if _fits(blocks) else unfolded(module, conv, _fits) or blocks
+
+    def in_blocks(self, module: Module, conv: nn.Conv) -> Module:
+        """The module whose first convolution reads blocks; the same object where it has no need of it."""
+        if common_stride(conv) == 1 or conv.dilation != (1, 1):
             return module
         native = common_stride(conv) == 2 and max(module.weights[conv.weight].type.shape[1:3]) <= STRIDED
         if native and fits_at_all(module):
@@ -56,7 +66,7 @@ class SpaceToDepth:
         return found or (module if native or not candidates else candidates[0])
 
 
-def _fits(module: Module, context: PassContext) -> bool:
+def _fits(module: Module) -> bool:
     """Whether every window finds its place, with the help of the passes behind this one."""
     return fits_at_all(without_strides(with_rows(module)))
 

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen, validators
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Sequence, Statement, Value, fresh_name, merged_comments, merged_origin
-from akc.ir.ops import akida, host, nn
+from akc.ir.ops import akida, host, nn, nn_host
 from akc.ir.ops.nn_host import HostLayer
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
@@ -146,7 +146,7 @@ def _behind_layer(name: str, module: Module) -> bool:
     return op is not None and isinstance(op, HostLayer | nn.Relu | nn.Clip | nn.MaxPool | nn.AveragePool | nn.Mean)
 
 
-MOVED = (nn.Permute, nn.Reshape, nn.Flip, nn.Repeat, nn.Pad, nn.Affine, nn.Cast)
+MOVED = (nn.Permute, nn.Reshape, nn.Flip, nn.Repeat, nn.Pad, nn.Affine, nn.Cast, nn_host.Take)
 
 
 class _Lowering:

@@ -512,6 +512,7 @@ class Take(HostLayer):
     """
 
     mnemonic = "nn.take"
+    border = True
     x: str = operand("input")
     axis: int = integer("the axis, from 0", low=0)
     index: tuple[int, ...] = integers("which cells", None, low=0)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from akc.ir.module import Module, Op
-from akc.ir.ops import nn
+from akc.ir.ops import nn, nn_host
 from akc.passes.shared.rewriting.chains import Group, split
 from akc.passes.shared.rewriting.rewrite import Editor
 
@@ -14,7 +14,7 @@ MOST_ROWS = 16
 """Beyond four halvings a network is left for legalize to refuse."""
 
 
-MOVES = (nn.Reshape, nn.Permute, nn.Flip, nn.Repeat, nn.Cast)
+MOVES = (nn.Reshape, nn.Permute, nn.Flip, nn.Repeat, nn.Cast, nn_host.Take)
 """What gives the numbers that it gets, in other places."""
 
 
