@@ -102,7 +102,7 @@ def test_device_that_is_given_a_text(folder: Path) -> None:
 
 def test_ranges_that_are_assumed(tmp_path: Path, text_snapshot: SnapshotAssertion) -> None:
     models.dense(tmp_path / "m.onnx")
-    outcome = akc("lower", "m.onnx", folder=tmp_path)
+    outcome = akc("lower", "m.onnx", "--check=off", folder=tmp_path)
     assert outcome.code == 0 and "AKC0411" in outcome.stderr
     assert outcome.stderr == text_snapshot
 

@@ -76,6 +76,19 @@ CODES: dict[str, Code] = {
         "--readout contradicts the code",
         "forward has read its answer out over time already, in another way than --readout says.",
     ),
+    "AKC0330": Code(
+        "a file means different networks, depending on the tool that wrote it",
+        "NIR stores equations without a step length, and every exporter has habits of its own. Where the numbers fit"
+        " several tools whose neurons would spike differently, --producer says which it was.",
+    ),
+    "AKC0331": Code(
+        "a layer multiplies activations with each other",
+        "Attention between spikes needs products of two activations. AKD1000 layers multiply activations by weights.",
+    ),
+    "AKC0332": Code(
+        "a layer is made for several samples",
+        "sinabs' squeezed layers know their batch size. A program of the chip runs one sample after the other.",
+    ),
     "AKC0340": Code(
         "this is no .fbz file",
         "A .fbz file is one raw Snappy block with filler behind it. The bytes are no such block, or end before it"
@@ -110,19 +123,6 @@ CODES: dict[str, Code] = {
         " most of them back; this one it does not. The module from before reads best.",
     ),
     # -- 037 to 039 spiking frontends -------------------------------------------------------------
-    "AKC0330": Code(
-        "a file means different networks, depending on the tool that wrote it",
-        "NIR stores equations without a step length, and every exporter has habits of its own. Where the numbers fit"
-        " several tools whose neurons would spike differently, --producer says which it was.",
-    ),
-    "AKC0331": Code(
-        "a layer multiplies activations with each other",
-        "Attention between spikes needs products of two activations. AKD1000 layers multiply activations by weights.",
-    ),
-    "AKC0332": Code(
-        "a layer is made for several samples",
-        "sinabs' squeezed layers know their batch size. A program of the chip runs one sample after the other.",
-    ),
     "AKC0370": Code(
         "a layer has gates",
         "LSTM layers, spiking or not, remember a state and decide at each step what to keep of it. The chip's"
