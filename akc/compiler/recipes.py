@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from attrs import evolve, frozen
 
 from akc.base.diagnostics import DiagnosticError, error
+from akc.compiler.judging import Judge, judge_of
 from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Array, Module
 from akc.passes.shared.contract import Pass
-from akc.passes.spiking.fit_rate import Score
+from akc.passes.spiking.fit_rate import ENOUGH, Score
 from akc.sim.compare import Comparison, compare
 from akc.sim.run import Runner
 
@@ -49,11 +51,13 @@ class Report:
     kept: str
     held_out: int
     comparison: Comparison
+    judge: Judge = Judge(classes=True)
 
     def __str__(self) -> str:
         rates = ", ".join(f"{name} {rate:.1%}" for name, rate in self.same.items())
         kept = f"; kept: {self.kept}" if len(self.same) > 1 else ""
-        return "\n  ".join([f"same answers on {self.held_out} samples: {rates}{kept}", *self.layers])
+        few = f" (fewer than {ENOUGH}, which refuse nothing)" if self.held_out < ENOUGH else ""
+        return "\n  ".join([f"{self.judge.words} on {self.held_out} samples{few}: {rates}{kept}", *self.layers])
 
     @property
     def layers(self) -> list[str]:
@@ -76,6 +80,8 @@ def calibrated(module: Module, lowered: Module, passes: list[Pass], context: Con
         return lowered
     seen, unseen = _halves(context)
     wanted = _outputs(module, unseen)
+    held = len(wanted)
+    judge = judge_of(module, wanted, _held_labels(context))
     first = next((i for i, one in enumerate(passes) if one.name == "calibrate"), 0)
     mappable = run_pipeline(module, passes[:first], seen)
     scores: dict[str, Score] = {}
@@ -84,7 +90,7 @@ def calibrated(module: Module, lowered: Module, passes: list[Pass], context: Con
         if recipe is None or (scores and scores[ASKED].same >= GOOD):
             continue
         context.progress(number, len(RECIPES) + 1, f"trying {name}")
-        score = _score(mappable, recipe, seen, unseen, wanted)
+        score = _score(mappable, recipe, seen, unseen, wanted, judge)
         if score is not None:
             scores[name] = score
         elif name == ASKED:
@@ -95,29 +101,29 @@ def calibrated(module: Module, lowered: Module, passes: list[Pass], context: Con
         kept = ASKED
     if kept != ASKED:
         lowered = run_pipeline(module, _changed(passes, RECIPES[kept]) or passes, evolve(context, dump_dir=None))
-    count = len(next(iter(unseen.values())))
     same = {name: score.same for name, score in scores.items()}
-    report = Report(same, kept, count, compare(lowered, module, unseen))
+    report = Report(same, kept, held, compare(lowered, module, unseen), judge)
     context.report("calibration", report)
-    if same[kept] + scores[kept].error < least:
+    if held >= ENOUGH and same[kept] + scores[kept].error < least:
         raise refusal(report, least)
     return lowered
 
 
-def _score(module: Module, recipe: list[Pass], seen: Context, unseen: dict[str, Array], wanted: Array) -> Score | None:
+def _score(
+    module: Module, recipe: list[Pass], seen: Context, unseen: dict[str, Array], wanted: Array, judge: Judge
+) -> Score | None:
     """How a recipe does; None where it makes no network of fewer samples."""
     try:
-        return Score.of(_outputs(run_pipeline(module, recipe, seen), unseen), wanted)
+        return judge.score(_outputs(run_pipeline(module, recipe, seen), unseen), wanted)
     except DiagnosticError:
         return None
 
 
 def _can_be_judged(module: Module, context: Context) -> bool:
-    """Whether there are samples enough, and one result with several classes, that nothing has judged yet."""
+    """Whether there are samples enough, and one result, that nothing has judged yet."""
     if context.samples is None or "fit-rate" in context.reports or len(module.net.outputs) != 1:
         return False
-    count = len(next(iter(context.samples.values())))
-    return count >= FEWEST and len(module.net.output_types[0].shape) == 1 and module.net.output_types[0].size > 1
+    return len(next(iter(context.samples.values()))) >= FEWEST
 
 
 def _halves(context: Context) -> tuple[Context, dict[str, Array]]:
@@ -128,6 +134,13 @@ def _halves(context: Context) -> tuple[Context, dict[str, Array]]:
     labels = None if context.labels is None else context.labels[:-held][:MOST]
     quiet = evolve(context, samples=seen, labels=labels, warnings=[], timings=[], reports={}, dump_dir=None)
     return quiet, {name: array[-held:][:MOST] for name, array in samples.items()}
+
+
+def _held_labels(context: Context) -> Array | None:
+    """The classes of the samples that are held out."""
+    if context.labels is None:
+        return None
+    return np.asarray(context.labels[-(len(context.labels) // 4) :][:MOST])
 
 
 def _outputs(module: Module, inputs: dict[str, Array]) -> Array:
@@ -150,7 +163,10 @@ def refusal(report: Report, least: float) -> Exception:
     return error(
         "AKC0391",
         f"the compiled network gives the source's answer for {report.same[report.kept]:.1%} of"
-        f" {report.held_out} samples, {least:.0%} are asked for",
+        f" {report.held_out} samples, {least:.0%} are asked for"
+        if report.judge.classes
+        else f"the compiled network gives {report.same[report.kept]:.1%} of the variance of the source's results"
+        f" again on {report.held_out} samples, {least:.0%} are asked for",
         label="; ".join(report.layers),
         help=(
             "the layer with the largest error is where it goes wrong; more samples, or training with quantised weights"
