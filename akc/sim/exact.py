@@ -37,6 +37,12 @@ def _scaled(x: Array, largest: Array, bits: int) -> tuple[Doubles, Doubles]:
     return np.rint(numbers, out=numbers), np.ldexp(1.0, exponent)
 
 
+def piece_bits(inputs: int) -> int:
+    """Bits of the right factor's pieces: with so many, sums of `inputs` products stay within SUM_BITS."""
+    spare = SUM_BITS - FLOAT_BITS - int(inputs - 1).bit_length()
+    return FLOAT_BITS if spare >= FLOAT_BITS else min(HALF_BITS, spare)
+
+
 def product(matrix: Array) -> Callable[..., Array]:
     """A function from rows [n, inputs] to rows @ matrix [n, units]; matrix: float32 [inputs, units].
 
@@ -45,8 +51,8 @@ def product(matrix: Array) -> Callable[..., Array]:
     """
     inputs = max(len(matrix), 1)
     numbers, power = whole(matrix, FLOAT_BITS, 0)
-    spare = SUM_BITS - FLOAT_BITS - int(inputs - 1).bit_length()
-    pieces = [(numbers, 1.0)] if spare >= FLOAT_BITS else _pieces(numbers, min(HALF_BITS, spare))
+    bits = piece_bits(inputs)
+    pieces = [(numbers, 1.0)] if bits == FLOAT_BITS else _pieces(numbers, bits)
 
     def multiply(rows: Array, largest: Array | None = None) -> Array:
         if rows.dtype == np.float64:

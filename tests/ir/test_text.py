@@ -77,7 +77,7 @@ def assert_round_trip(module: Module) -> None:
 
 
 @given(float_modules())
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_float_modules_read_back(module: Module) -> None:
     assert_round_trip(module)
 
@@ -90,7 +90,7 @@ def test_a_source_reads_back(module: Module, before: tuple[str, ...], behind: tu
 
 
 @given(quantised_modules())
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_quantised_modules_read_back(module: Module) -> None:
     assert [d for d in verify(module) if d.severity == "error"] == []
     assert_round_trip(module)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akc.ir.module import Array
-from akc.sim.exact import FLOAT_BITS, HALF_BITS, MOST_TAPS, _pieces, cellwise, product, whole
+from akc.sim.exact import FLOAT_BITS, HALF_BITS, MOST_TAPS, _pieces, cellwise, piece_bits, product, whole
 
 SCRIPT = """
 import hashlib, sys
@@ -90,6 +90,24 @@ def test_products_of_whole_numbers_are_exact(inputs: int) -> None:
 def test_products_at_the_ends(x: Array, matrix: Array) -> None:
     wanted = (x.astype(np.float64) @ matrix.astype(np.float64)).astype(np.float32)
     np.testing.assert_array_equal(product(matrix)(x), wanted)
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 3, 31, 32, 33, 2**16, 2**17, 2**17 + 1, 2**18, 2**18 + 1, 2**21, 2**24])
+def test_no_sum_leaves_the_whole_numbers_of_a_double(inputs: int) -> None:
+    """The largest sum that a row of the largest numbers can give is a whole number that doubles hold; one bit more
+    in a piece would not be, unless the pieces are halves already."""
+    bits = piece_bits(inputs)
+    assert inputs * 2**FLOAT_BITS * 2**bits <= 2**53
+    assert bits == FLOAT_BITS or inputs * 2**FLOAT_BITS * 2**FLOAT_BITS > 2**53
+    assert bits >= HALF_BITS or inputs * 2**FLOAT_BITS * 2 ** (bits + 1) > 2**53
+
+
+def test_pieces_add_up_and_keep_to_their_bits() -> None:
+    numbers = np.array([[2.0**24 - 1], [-(2.0**24)], [0.0], [12345.0]])
+    for bits in (12, 9, 5, 1):
+        pieces = _pieces(numbers, bits)
+        np.testing.assert_array_equal(sum(piece * unit for piece, unit in pieces), numbers)
+        assert all(np.abs(piece).max() <= 2**bits for piece, _ in pieces)
 
 
 def test_rows_do_not_depend_on_their_neighbours() -> None:
