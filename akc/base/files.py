@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +32,19 @@ def read_bytes(path: PathLike) -> bytes:
             return _bounded(stream, str(path))
     except (OSError, ValueError) as fault:
         shown = "<stdin>" if str(path) == "-" else path
-        raise error("AKC0901", f"{shown}: {reason(fault)}", help="check the path; - reads from stdin") from None
+        raise error(
+            "AKC0901", f"{shown}: {reason(fault)}", help=nearly(path) or "check the path; - reads from stdin"
+        ) from None
+
+
+def nearly(path: PathLike) -> str:
+    """The way out of a file that is not there: one beside it with nearly its name; empty if there is none."""
+    try:
+        beside = os.listdir(Path(path).parent)
+    except (OSError, ValueError):
+        beside = []
+    close = get_close_matches(Path(path).name, [n for n in beside if n != Path(path).name], n=1, cutoff=0.7)
+    return f"did you mean {Path(path).parent / close[0]}?" if close else ""
 
 
 def _bounded(stream: IO[bytes], name: str) -> bytes:

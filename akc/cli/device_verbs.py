@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from attrs import asdict
 from rich.console import Console
 from rich.table import Table
 
 from akc.base.diagnostics import error
 from akc.base.stopping import unwinding
-from akc.cli.session import progress_bar, say
+from akc.cli.session import print_json, progress_bar, say
 from akc.compiler.compiler import build
 from akc.compiler.pipeline import Context
 from akc.compiler.program import Program, load
@@ -27,8 +28,11 @@ from akc.devices.verification import verify as compare_with_simulator
 from akc.sim.run import Runner
 
 
-def devices() -> None:
+def devices(as_json: bool) -> None:
     """What there is, which Linux driver holds it, and what keeps it from working."""
+    if as_json:
+        print_json([asdict(row) for row in list_devices()])
+        return
     table = Table("--on", "what", "where", "driver", "problem", "what to do")
     for row in list_devices():
         table.add_row(row.on, row.what, row.where, row.driver, row.problem, row.help)

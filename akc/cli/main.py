@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from akc import __version__
+from akc.cli.group import Verbs
 from akc.cli.options import (
     BATCH,
     CALIBRATE,
@@ -40,7 +41,7 @@ from akc.cli.options import (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="akc")
 def cli() -> None:
     """akc: trained networks to BrainChip Akida programs, through a text that you can read and edit.
@@ -107,9 +108,9 @@ def check(file: str, target: str) -> None:
 
     Syntax, names and types; where it is quantised, also the chip's limits.
     """
-    from akc.cli import verbs
+    from akc.cli import text_verbs
 
-    verbs.check(file, target)
+    text_verbs.check(file, target)
 
 
 @cli.command()
@@ -123,9 +124,9 @@ def fmt(file: str, output: str | None, only_check: bool) -> None:
 
     Comments and unused weights are kept.
     """
-    from akc.cli import verbs
+    from akc.cli import text_verbs
 
-    verbs.fmt(file, output, only_check)
+    text_verbs.fmt(file, output, only_check)
 
 
 @cli.command()
@@ -143,23 +144,25 @@ def export(file: str, onnx: str) -> None:
 
 @cli.command()
 @click.argument("name", shell_complete=complete_pass, required=False)
-def passes(name: str | None) -> None:
+@JSON
+def passes(name: str | None, as_json: bool) -> None:
     """List the passes, or the options of one."""
-    from akc.cli import verbs
+    from akc.cli import text_verbs
 
-    verbs.passes(name)
+    text_verbs.passes(name, as_json)
 
 
 @cli.command()
 @click.argument("code", shell_complete=complete_code, required=False)
-def explain(code: str | None) -> None:
+@JSON
+def explain(code: str | None, as_json: bool) -> None:
     """Explain a diagnostic code, such as AKC0203.
 
     Without a code, list them all.
     """
-    from akc.cli import verbs
+    from akc.cli import text_verbs
 
-    verbs.explain(code)
+    text_verbs.explain(code, as_json)
 
 
 @cli.command()
@@ -274,14 +277,27 @@ def diff(first: str, second: str) -> None:
 
 
 @cli.command()
-def devices() -> None:
+@JSON
+def devices(as_json: bool) -> None:
     """List devices, and what keeps each from working.
 
     For each: the Linux driver that holds it, and what to do about a problem.
     """
     from akc.cli import device_verbs
 
-    device_verbs.devices()
+    device_verbs.devices(as_json)
+
+
+@cli.command()
+@JSON
+def doctor(as_json: bool) -> None:
+    """Look at this machine: Python, packages, devices, space.
+
+    For each thing that is missing or in the way, what to do. Exit code 1 if akc cannot work as it is.
+    """
+    from akc.cli import doctor
+
+    doctor.doctor(as_json)
 
 
 @cli.command()

@@ -5,30 +5,108 @@ from __future__ import annotations
 
 import atexit
 import errno
+import json
 import os
 import sys
 import tempfile
+import threading
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from akc.base.stopping import ReaderGone, Stopped, undo_when_stopped
 
 if TYPE_CHECKING:
-    from akc.base.diagnostics import DiagnosticError
+    from akc.base.diagnostics import Diagnostic, DiagnosticError
 
 FAULT, BUG, INTERRUPTED = 1, 3, 130
 
 
+class Quiet:
+    """Whether only warnings and faults are told (`--quiet`)."""
+
+    on = False
+
+
 def say(text: str) -> None:
-    """A line for the user, on stderr."""
+    """A line for the user that may be left out, on stderr."""
+    if not Quiet.on:
+        tell(text)
+
+
+def tell(text: str) -> None:
+    """A line that the user must see, on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def print_warnings(warnings: Iterable[Diagnostic]) -> None:
+    """Warnings, each with its way out."""
+    from akc.base.diagnostics import render
+
+    for warning in warnings:
+        tell(render(warning) + "\n")
+
+
+def print_json(value: Any) -> None:
+    """A product as JSON."""
+    print(json.dumps(value, indent=1))
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """What was meant, as a help line."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else None
+
+
+def shown(file: str) -> str:
+    """A file's name in messages."""
+    return "<stdin>" if file == "-" else file
+
+
+PATIENCE = 2.0
+"""Seconds after which a run that has not said anything shows that it is alive."""
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """On a terminal, a line with the time that a piece of work has taken, once that is longer than PATIENCE."""
+    if Quiet.on or not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+    watch = threading.Thread(target=_watch, args=(what, done, time.monotonic()), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watch.join()
+
+
+def _watch(what: str, done: threading.Event, start: float) -> None:
+    if done.wait(PATIENCE):
+        return
+    while not done.wait(0.5):
+        if not Bar.drawn and not Quiet.on:
+            sys.stderr.write(f"\r{what}: {time.monotonic() - start:.0f} s ")
+            sys.stderr.flush()
+    sys.stderr.write("\r\x1b[2K")
+    sys.stderr.flush()
+
+
+class Bar:
+    """Whether a bar is on the terminal."""
+
+    drawn = False
 
 
 def progress_bar() -> Callable[[int, int, str], None]:
     """A callback (done, total, what) that draws a bar on a terminal, and nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if Quiet.on or not sys.stderr.isatty():
         return lambda done, total, what: None
     from rich.console import Console
     from rich.progress import Progress
@@ -39,6 +117,7 @@ def progress_bar() -> Callable[[int, int, str], None]:
     undo_when_stopped(bar.stop)
 
     def show(done: int, total: int, what: str) -> None:
+        Bar.drawn = done < total
         bar.start()
         bar.update(task, description=what, completed=done, total=total)
         if done >= total:
@@ -58,7 +137,7 @@ def _code_of(run: Callable[[], object]) -> int:
     try:
         run()
     except KeyboardInterrupt:
-        say("interrupted")
+        tell("interrupted")
         return INTERRUPTED
     except Stopped as stopped:
         return stopped.code
@@ -75,14 +154,14 @@ def _report(fault: Exception) -> int:
     from akc.base.diagnostics import DiagnosticError, render_all
 
     if isinstance(fault, DiagnosticError):
-        say(render_all(fault.diagnostics))
+        tell(render_all(fault.diagnostics))
         return FAULT
     machine = _fault_of_the_machine(fault)
     if machine is not None:
-        say(render_all(machine.diagnostics))
+        tell(render_all(machine.diagnostics))
         return FAULT
-    say(f"error: this is a bug of akc, not of your input: {type(fault).__name__}: {fault}")
-    say(f"  = help: please report it with {_crash_file(fault)}")
+    tell(f"error: this is a bug of akc, not of your input: {type(fault).__name__}: {fault}")
+    tell(f"  = help: please report it with {_crash_file(fault)}")
     return BUG
 
 

@@ -6,18 +6,15 @@ from __future__ import annotations
 import io
 import json
 import sys
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from akc.base.codes import CODES
-from akc.base.diagnostics import Diagnostic, DiagnosticError, error, render
-from akc.base.files import PathLike, read_bytes, read_text
-from akc.base.products import check_products, write_bytes, write_products, write_text
-from akc.cli.session import progress_bar, say
+from akc.base.diagnostics import error
+from akc.base.files import PathLike, read_bytes
+from akc.base.products import write_bytes, write_products, write_text
+from akc.cli.session import print_warnings, progress_bar, say, shown
 from akc.compiler import compiler
-from akc.compiler.pass_descriptions import describe_pass, summary
 from akc.compiler.pipeline import Context, changed_options
 from akc.compiler.program import Program, from_bytes
 from akc.compiler.running import refuse_elided
@@ -26,9 +23,7 @@ from akc.compiler.source_files import check_files
 from akc.compiler.sources import SOURCES, Options, read_source
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Array, Module
-from akc.ir.parser import parse
 from akc.ir.printer import print_module
-from akc.ir.verifier import verify, verify_numbers
 
 
 def lower(
@@ -66,66 +61,6 @@ def opt(file: str, *, pipeline: str, output: str, timings: bool, **options: Any)
     module = read_source(file)
     module = _talking(context, timings, lambda: compiler.lower(module, pipeline=pipeline, context=context, **options))
     write_text(output, print_module(module))
-
-
-def check(file: str, target: str) -> None:
-    """All faults and warnings of a text; a summary line if there are no faults."""
-    module = parse(read_text(file), _shown(file))
-    found = [d for d in verify(module) if d.severity != "error"]
-    level = level_of(module)
-    found += verify_numbers(module)
-    if reaches(level, "quantised") and all(d.severity != "error" for d in found):
-        found += Context(target_name=target).target.check(module)
-    _print_warnings([d for d in found if d.severity != "error"])
-    faults = [d for d in found if d.severity == "error"]
-    if faults:
-        raise DiagnosticError(faults)
-    layers = sum(1 for _ in module.net.ops)
-    say(f"{_shown(file)}: {level}, {layers} operations, {len(module.weights)} weights, {len(found)} warnings")
-
-
-def fmt(file: str, output: str | None, only_check: bool) -> None:
-    """A text in canonical form."""
-    check_products([], [None if only_check else output or file])
-    text = read_text(file)
-    module = parse(text, _shown(file))
-    _print_warnings([d for d in verify(module) if d.code == "AKC0206"])
-    new = print_module(module)
-    if only_check:
-        if new != text:
-            raise error("AKC0906", f"{_shown(file)} is not in canonical form", help=f"akc fmt {file}")
-    elif output is not None or new != text or file == "-":
-        write_text(file if output is None else output, new)
-
-
-def passes(name: str | None) -> None:
-    """The table of passes, or one with its options."""
-    from akc.passes import BUILD, LOWER, known_passes
-
-    known = known_passes()
-    if name is None:
-        width = max(len(n) for n in known)
-        for key, one in known.items():
-            print(f"{key:{width}}  {one.preserves:13}  {summary(one)}")
-        print(f"\nakc lower runs  {LOWER}\nakc build adds  {BUILD.removeprefix(LOWER).lstrip(',')}")
-        return
-    if name not in known:
-        raise error("AKC0402", f"there is no pass {name}", help=_closest(name, known) or "`akc passes` lists them")
-    print(describe_pass(known[name]))
-
-
-def explain(code: str | None) -> None:
-    """A diagnostic code in full, or the list of codes."""
-    if code is None:
-        for key, row in CODES.items():
-            print(f"{key}  {row.title}")
-        return
-    key = code.upper()
-    if key not in CODES:
-        raise error(
-            "AKC0907", f"there is no diagnostic {code}", help=_closest(key, CODES) or "`akc explain` lists them"
-        )
-    print(f"{key}: {CODES[key].title}\n\n{CODES[key].explanation}")
 
 
 def build(
@@ -255,7 +190,7 @@ def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool
 
 def _built(file: str, target: str, cut: str | None, **options: str) -> Program:
     if file.endswith(".akd"):
-        return from_bytes(read_bytes(file), _shown(file))
+        return from_bytes(read_bytes(file), shown(file))
     context = Context()
     module = read_source(file)
     options["cut"] = _cut(file, cut)
@@ -294,9 +229,9 @@ def _programs(file: str) -> list[tuple[str, bytes]]:
     """Name and bytes of each program in a .akd file, or the bare program."""
     data = read_bytes(file)
     if data[:2] == b"PK":
-        return [(s.sequence, s.bytes) for s in from_bytes(data, _shown(file)).sequences]
+        return [(s.sequence, s.bytes) for s in from_bytes(data, shown(file)).sequences]
     if not data:
-        raise error("AKC0909", f"{_shown(file)} is empty", help=_BUILD_ONE)
+        raise error("AKC0909", f"{shown(file)} is empty", help=_BUILD_ONE)
     other = next((k for k in SOURCES if k.suffix not in (".akd", ".bin") and file.endswith(k.suffix)), None)
     if other is not None:
         raise error("AKC0909", f"{file} is {other.what}, not a program", help=_BUILD_ONE)
@@ -315,7 +250,7 @@ def _talking(context: Context, timings: bool, work: Any) -> Any:
     try:
         return work()
     finally:
-        _print_warnings(context.warnings)
+        print_warnings(context.warnings)
         for name in REPORTING:
             if name in context.reports:
                 say(f"{name}: {context.reports[name]}")
@@ -324,17 +259,3 @@ def _talking(context: Context, timings: bool, work: Any) -> Any:
         if timings:
             for name, seconds in context.timings:
                 say(f"{seconds * 1000:9.1f} ms  {name}")
-
-
-def _print_warnings(warnings: list[Diagnostic]) -> None:
-    for warning in warnings:
-        say(render(warning) + "\n")
-
-
-def _closest(name: str, known: Any) -> str | None:
-    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else None
-
-
-def _shown(file: str) -> str:
-    return "<stdin>" if file == "-" else file

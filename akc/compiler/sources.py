@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from akc.base.calls import unfit
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
-from akc.base.files import read_bytes, read_text
+from akc.base.files import nearly, read_bytes, read_text
 from akc.ir.module import Module
 
 if TYPE_CHECKING:
@@ -235,6 +235,8 @@ def find_kind(name: str) -> SourceKind:
     help = [f"akc reads {known}; `akc lower --help` says more"]
     if lowered.endswith(".py"):
         help.insert(0, f"name the function that makes the model: {name}:make_model --example 1,1,28,28")
+    if not Path(name).exists() and (meant := nearly(name)):
+        help.insert(0, meant)
     raise error("AKC0904", f"{name}: the ending {Path(name).suffix or '(none)'} is not known", help=help)
 
 

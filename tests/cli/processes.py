@@ -33,6 +33,7 @@ VERBS: dict[str, str] = {
     "disasm": "disasm net.akd",
     "diff": "diff net.akd net.akd",
     "devices": "devices",
+    "doctor": "doctor",
     "verify": "verify net.akd -i x.npy",
     "learn": "learn learning.akd -i labelled.npz --on simulator -o -",
     "bench": "bench net.akd -i x.npy --repeat 1",

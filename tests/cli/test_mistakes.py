@@ -136,10 +136,10 @@ def test_usage(command: str, folder: Path) -> None:
 
 
 def test_options_that_say_nothing_are_told(folder: Path) -> None:
-    command = "lower m.onnx --steps 5 --topology 3-4 --example 1,2 --spikes rate"
+    command = "lower m.onnx --steps 5 --topology 3-4 --spikes rate"
     outcome = akc(*command.split(" "), folder=folder)
     assert outcome.code == 0
-    assert "AKC0911]: --steps and --topology and --example say nothing about m.onnx" in outcome.stderr
+    assert "AKC0911]: --steps and --topology say nothing about m.onnx" in outcome.stderr
     assert "AKC0911]: --spikes says nothing about a network without spiking neurons" in outcome.stderr
 
 

@@ -152,17 +152,17 @@ def _raising(fault: BaseException) -> Any:
 
 @pytest.mark.parametrize("fault", [MemoryError(), OSError(24, "Too many open files"), OSError(28, "No space left")])
 def test_a_machine_that_runs_out(fault: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from akc.cli import verbs
+    from akc.cli import text_verbs
 
-    monkeypatch.setattr(verbs, "verify_numbers", _raising(fault))
+    monkeypatch.setattr(text_verbs, "verify_numbers", _raising(fault))
     outcome = akc("check", "net.akir", folder=folder)
     assert outcome.code == 1 and "AKC0918]" in outcome.stderr
 
 
 def test_a_bug_where_no_crash_file_can_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from akc.cli import session, verbs
+    from akc.cli import session, text_verbs
 
-    monkeypatch.setattr(verbs, "verify_numbers", _raising(RuntimeError("here")))
+    monkeypatch.setattr(text_verbs, "verify_numbers", _raising(RuntimeError("here")))
     monkeypatch.setattr(session.tempfile, "mkstemp", _raising(OSError(28, "No space left")))
     outcome = akc("check", "net.akir", folder=folder)
     assert outcome.code == 3 and "RuntimeError: here" in outcome.stderr and "no crash file" in outcome.stderr

@@ -48,5 +48,8 @@ CODES: dict[str, Code] = {
         "the machine has run out of something",
         "Memory, space on a disk or open files; nothing is wrong with the input.",
     ),
+    "AKC0919": Code(
+        "akc cannot work on this machine", "`akc doctor` says what is in the way of each thing, and what to do."
+    ),
 }
 """Codes AKC0900 to AKC0999."""
