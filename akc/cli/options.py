@@ -144,7 +144,7 @@ PIPELINE = click.option(
 DUMP = click.option(
     "--dump-dir", type=FILE, metavar="DIR", help="Write NN-pass.akir after each pass that changed the text."
 )
-TIMINGS = click.option("--timings", is_flag=True, help="Print how long each pass took.")
+TIMINGS = click.option("--timings", is_flag=True, help="Print how long each pass took, and its share of the whole.")
 SAMPLES = click.option(
     "-i", "--input", "inputs", required=True, type=FILE, metavar="X.npy|X.npz", help="Inputs, batch axis first."
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -247,9 +248,11 @@ REPORTING = ("train-readout", "rate", "fit-rate", "calibration")
 
 def _talking(context: Context, timings: bool, work: Any) -> Any:
     """Do the work, then print its warnings, faults or not, and its timings."""
+    start = time.perf_counter()
     try:
         return work()
     finally:
+        whole = time.perf_counter() - start
         print_warnings(context.warnings)
         for name in REPORTING:
             if name in context.reports:
@@ -257,5 +260,6 @@ def _talking(context: Context, timings: bool, work: Any) -> Any:
         if line := context.checks.line():
             say(line)
         if timings:
-            for name, seconds in context.timings:
-                say(f"{seconds * 1000:9.1f} ms  {name}")
+            beside = ("reading, checking, comparing", whole - sum(seconds for _, seconds in context.timings))
+            for name, seconds in (*context.timings, beside):
+                say(f"{seconds * 1000:9.1f} ms {seconds / whole:6.1%}  {name}")

@@ -12,17 +12,17 @@ from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.affine import is_leading
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
-MOST_CHANNELS = 448
-"""Channels of a filter of 4 bits that an NP holds: 100 bytes each of 44,800 (docs/akd1000/placement.md)."""
+BITS = 4
+"""Bits of the weights that lower-int4 makes, unless told otherwise."""
 
 
 @frozen
 class SeparatePointwise:
-    """Put a depthwise identity in front of a 1x1 convolution over more than 448 channels.
+    """Put a depthwise identity in front of a 1x1 convolution over more channels than an NP holds (AKD1000: 448).
 
-    A 1x1 convolution keeps 100 bytes for each channel, for 1 to 192 filters of 4 bits, so that 448 channels fill its
-    memory. The 1x1 half of a separable layer keeps 8 filters over 8 channels in 50 bytes. Exact in real numbers
-    and in integers.
+    A 1x1 convolution of the AKD1000 keeps 100 bytes for each channel, for 1 to 192 filters of 4 bits, so that 448
+    channels fill its memory. The 1x1 half of a separable layer keeps 8 filters over 8 channels in 50 bytes. Exact in
+    real numbers and in integers.
     """
 
     name = "separate-pointwise"
@@ -33,15 +33,16 @@ class SeparatePointwise:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module whose wide 1x1 convolutions are separable layers."""
-        return rewrite(module, _separate)
+        most = context.target.numbers.filter_channels.get((1, BITS))
+        return module if most is None else rewrite(module, lambda editor, op: _separate(editor, op, most))
 
 
-def _separate(editor: Editor, op: Op) -> bool:
+def _separate(editor: Editor, op: Op, most: int) -> bool:
     if not isinstance(op, nn.Conv) or not _is_pointwise(editor, op) or is_leading(editor, op):
         return False
     before = editor.producer(op.x)
     channels = editor.type_of(op.x).shape[2]
-    if channels <= MOST_CHANNELS or (isinstance(before, nn.Conv) and before.groups > 1):
+    if channels <= most or (isinstance(before, nn.Conv) and before.groups > 1):
         return False
     weight = editor.weight(f"{op.weight.removesuffix('.weight')}.identity", np.ones((channels, 1, 1, 1)))
     name = editor.name(f"{op.name}_channels")

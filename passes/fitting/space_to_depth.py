@@ -23,6 +23,7 @@ from akc.passes.shared.rewriting.rows import with_rows
 from akc.passes.shared.rewriting.strides import fits_at_all, without_strides
 from akc.passes.shared.rewriting.unfolding import unfolded
 from akc.passes.shared.rewriting.windows import LARGEST, STRIDED, common_stride
+from akc.targets import Target
 
 
 @frozen
@@ -51,24 +52,28 @@ class SpaceToDepth:
             return module
         if _image_layer(module):
             return module
-        blocks = self.in_blocks(module, conv)
-        return blocks if _fits(blocks) else unfolded(module, conv, _fits) or blocks
 
-    def in_blocks(self, module: Module, conv: nn.Conv) -> Module:
+        def fits(one: Module) -> bool:
+            return _fits(one, context.target)
+
+        blocks = self.in_blocks(module, conv, context.target)
+        return blocks if fits(blocks) else unfolded(module, conv, fits) or blocks
+
+    def in_blocks(self, module: Module, conv: nn.Conv, target: Target) -> Module:
         """The module whose first convolution reads blocks; the same object where it has no need of it."""
         if common_stride(conv) == 1 or conv.dilation != (1, 1):
             return module
         native = common_stride(conv) == 2 and max(module.weights[conv.weight].type.shape[1:3]) <= STRIDED
-        if native and fits_at_all(module):
+        if native and fits_at_all(module, target):
             return module
         candidates = [_rearranged(module, conv, ways) for ways in _choices(module, conv)]
-        found = next((c for c in candidates if fits_at_all(without_strides(with_rows(c)))), None)
+        found = next((c for c in candidates if _fits(c, target)), None)
         return found or (module if native or not candidates else candidates[0])
 
 
-def _fits(module: Module) -> bool:
+def _fits(module: Module, target: Target) -> bool:
     """Whether every window finds its place, with the help of the passes behind this one."""
-    return fits_at_all(without_strides(with_rows(module)))
+    return fits_at_all(without_strides(with_rows(module), target), target)
 
 
 def _image_layer(module: Module) -> bool:

@@ -28,4 +28,4 @@ class SplitStride:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module without such strides; without smaller ones, too, if only then every window finds its place."""
-        return without_strides(module)
+        return without_strides(module, context.target)

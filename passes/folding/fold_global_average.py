@@ -29,4 +29,4 @@ class FoldGlobalAverage:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module with means folded."""
-        return without_means(module)
+        return without_means(module, context.target)

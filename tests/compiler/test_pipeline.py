@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -168,3 +169,12 @@ def test_a_pass_gets_what_it_reads() -> None:
     nothing, some = context.of_pass(()), context.of_pass(("samples", "host"))
     assert (nothing.samples, nothing.host, nothing.input_range) == (None, "refuse", None)
     assert some.samples is context.samples and some.host == "allow" and some.input_range is None
+
+
+def test_timings_are_told_with_their_share(tmp_path: Path) -> None:
+    """A line for each pass, one for what is beside them; together they are the whole."""
+    (tmp_path / "net.akir").write_text(TEXT)
+    outcome = run_akc("opt", "net.akir", "-p", "fold-layout,fold-input", "-o", "out.akir", "--timings", folder=tmp_path)
+    rows = re.findall(r"^ *([\d.]+) ms +([\d.]+)%  (.*)$", outcome.stderr, re.MULTILINE)
+    assert [name for _, _, name in rows] == ["fold-layout", "fold-input", "reading, checking, comparing"]
+    assert abs(sum(float(share) for _, share, _ in rows) - 100) < 0.3

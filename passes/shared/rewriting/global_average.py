@@ -15,17 +15,19 @@ from akc.passes.shared.rewriting.chains import split
 from akc.passes.shared.rewriting.mirrored import fits, mirrored_to_fit
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 from akc.passes.shared.rewriting.windows import solvable_parts
+from akc.targets import Target
 
-LARGEST_DENSE = 43_008
-"""Bytes of weights that an FNP3 holds (docs/akd1000/placement.md)."""
-
-SMALLEST_MAP, LARGEST_MAP = 3, 32
-"""Cells on d1 from which on, and on d0 up to which, the chip averages over a map."""
+BITS = 4
+"""Bits of the weights that lower-int4 makes, unless told otherwise."""
 
 
-def without_means(module: Module) -> Module:
+def without_means(module: Module, target: Target) -> Module:
     """The module with means folded."""
-    return rewrite(module, _whole_row, _merge_means, _fold, _followed)
+
+    def fold(editor: Editor, op: Op) -> bool:
+        return _fold(editor, op, target)
+
+    return rewrite(module, _whole_row, _merge_means, fold, _followed)
 
 
 def _whole_row(editor: Editor, op: Op) -> bool:
@@ -62,7 +64,7 @@ def _merge_means(editor: Editor, op: Op) -> bool:
     return True
 
 
-def _fold(editor: Editor, op: Op) -> bool:
+def _fold(editor: Editor, op: Op, target: Target) -> bool:
     if not isinstance(op, nn.Mean) or op.axes != (0, 1) or len(editor.type_of(op.x).shape) != 3:
         return False
     chain, dense = _dense_behind(editor, op)
@@ -70,8 +72,10 @@ def _fold(editor: Editor, op: Op) -> bool:
         return False
     d0, d1, _ = editor.type_of(op.x).shape
     units, inputs = editor.weights[dense.weight].type.shape
-    small = 4 * units * (4 + 6 * -(-inputs * d0 * d1 // 32)) <= LARGEST_DENSE
-    if small or d1 < SMALLEST_MAP or d0 > LARGEST_MAP or not _swap_fits(editor, op, chain, dense):
+    numbers = target.numbers
+    small = target.dense_bytes(inputs * d0 * d1, BITS, units) <= numbers.dense_memory
+    fewest, most = numbers.average
+    if small or d1 < fewest or d0 > most or not _swap_fits(editor, op, chain, dense):
         _repeat(editor, op, chain, dense)
     else:
         _swap(editor, op, chain, dense)

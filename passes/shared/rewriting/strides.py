@@ -17,16 +17,17 @@ from akc.passes.shared.rewriting.input_border import with_host_border
 from akc.passes.shared.rewriting.mirrored import fits, mirrored_to_fit
 from akc.passes.shared.rewriting.rewrite import Editor
 from akc.passes.shared.rewriting.windows import LARGEST, STRIDED, common_stride, obstacle
+from akc.targets import Target
 
 
-def without_strides(module: Module) -> Module:
+def without_strides(module: Module, target: Target) -> Module:
     """The module without such strides; without smaller ones, too, if only then every window finds its place."""
     editor = Editor(module)
     for group in _strided(module):
         if max(_kernel(group, module)) > STRIDED or common_stride(_conv(group)) == 4:
             _split(editor, group)
     split_up = editor.finish()
-    while not fits_at_all(split_up):
+    while not fits_at_all(split_up, target):
         further = _further(split_up)
         if further is None:
             return editor.finish()
@@ -34,9 +35,9 @@ def without_strides(module: Module) -> Module:
     return split_up
 
 
-def fits_at_all(module: Module) -> bool:
+def fits_at_all(module: Module, target: Target) -> bool:
     """Whether the passes behind this one find a place for every window."""
-    return fits(mirrored_to_fit(without_means(module)))
+    return fits(mirrored_to_fit(without_means(module, target)))
 
 
 def _strided(module: Module) -> list[Group]:
