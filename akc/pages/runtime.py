@@ -19,7 +19,7 @@ def registers(*blocks: str) -> str:
     rows = [
         (f"{f.offset:#04x}", _bits(f.low, f.width), f.name, f.meaning, f.known)
         for f in FIELDS.values()
-        if f.block in blocks
+        if f.block in blocks and f.known != "AKD1500"
     ]
     return table(("offset", "bits", "field", "meaning", "known from"), rows)
 

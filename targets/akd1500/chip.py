@@ -30,4 +30,5 @@ AKD1500 = Chip(
     dense=True,
     passes=True,
     descriptors=254,
+    cards=False,
 )

@@ -78,6 +78,8 @@ class Chip:
     dense: bool = False
     passes: bool = False
     mark: str = ""
+    cards: bool = True
+    """Whether akc can open cards with it; else there is the emulator."""
 
     @property
     def identification(self) -> int:

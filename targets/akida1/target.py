@@ -199,7 +199,10 @@ class Akida1:
     def open(self, name: str, progress: Progress | None = None, note: Note | None = None) -> Device:
         """The chip behind /dev/akidaN or vfio:ADDRESS. Raises CannotOpen, DeviceBusy, WrongIdentification."""
         from akc.targets.akida1.driver.opening import open_bus
+        from akc.targets.faults import CannotOpen
 
+        if not self.chip.cards:
+            raise CannotOpen(f"akc does not drive cards with an {self.title}", "the emulator runs its programs")
         return self._device(open_bus(name), progress, note)
 
     def _device(self, bus: Bus, progress: Progress | None, note: Note | None) -> Device:

@@ -115,6 +115,10 @@ _ROWS: tuple[Field, ...] = (
     Field("dma", 0x3C, 12, 1, "extra_on", "multi-pass only", "source"),
     Field("dma", 0x50, 0, 32, "job_fifo", "not used", "source"),
     Field("dma", 0x70, 0, 32, "replay", "burst and replay modes, multi-pass only", "traced"),
+    Field(
+        "dma", 0x98, 0, 31, "clear_words", "dense outputs: words of an output buffer, which the chip clears", "AKD1500"
+    ),
+    Field("dma", 0x98, 31, 1, "clear_output", "dense outputs: 1", "AKD1500"),
     Field("dma", 0x74, 0, 32, "burst", "descriptors per burst, loops, multi-pass only", "traced"),
 )
 

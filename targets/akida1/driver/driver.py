@@ -20,7 +20,7 @@ from akc.targets import LARGEST_BATCH, Progress
 from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.driver import control
 from akc.targets.akida1.driver.bus import Bus
-from akc.targets.akida1.driver.chip_registers import CONFIG_DMA, EVENT_DMA, HRC_DMA
+from akc.targets.akida1.driver.chip_registers import CONFIG_DMA, EVENT_DMA, HRC_DMA, dma
 from akc.targets.akida1.driver.control import EVENT_SOURCE, HRC_SOURCE
 from akc.targets.akida1.driver.controller import Controller
 from akc.targets.akida1.driver.dma import CONFIG, EVENT, HRC
@@ -198,7 +198,7 @@ class Device:
                 "build it for this device",
             )
         if info.passes != 1:
-            raise WrongProgram(f"the program has {info.passes} passes; an {self.chip.title} takes one")
+            raise WrongProgram(f"the program has {info.passes} passes; akc's driver takes one")
 
     def unprogram(self) -> None:
         """Reset core, mesh and timers, and forget the program; the chip is as after power-on."""
@@ -247,6 +247,10 @@ class Device:
         self._forget_jobs(last, size)
         self._outputs = self._reallocate(buffers[0], output_bytes(info) * size)
         self._inputs = self._reallocate(buffers[1], input_bytes(info) * size)
+        if self.chip.dense:
+            dense = info.output_type == DENSE
+            words = output_bytes(info) // 4 if dense else 0
+            inputs.write("clear_words", dma("clear_output").put(words, int(dense)))
 
     def _reallocate(self, old: int, size: int) -> int:
         if old:

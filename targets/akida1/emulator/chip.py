@@ -152,11 +152,13 @@ class EmulatedChip:
 
     def _take_image(self, job: Mapping[str, int]) -> None:
         row_bytes = job["row_bytes_high"] << 16 | job["row_bytes"]
-        if (job["window_rows"], job["window_row_bytes"]) != (job["rows"], row_bytes & 0xFFFF):
+        window = job["window_rows"], job["window_row_bytes"]
+        whole = self.chip.dense and window == (0, 0)
+        if not whole and window != (job["rows"], row_bytes & 0xFFFF):
             raise BadDescriptor("the window of an image is not the part that is sent")
         if not job["rows"] or not row_bytes:
             raise BadDescriptor(f"an image of {job['rows']} rows of {row_bytes} bytes")
-        rows = read_rows(self.memory, job["input"], job["rows"], row_bytes, job["stride_bytes"])
+        rows = read_rows(self.memory, job["input"], job["rows"], row_bytes, job["stride_bytes"] or row_bytes)
         self._take(self.hrc, Job(job, rows))
 
     def _take(self, controller: Controller, job: Job) -> None:
@@ -193,8 +195,8 @@ class EmulatedChip:
         """Header and events into memory, the job's id into the status register."""
         if not controller.get("output_header"):
             raise BadDescriptor(f"the {controller.name} DMA writes outputs without a header: not known")
-        header = len(result.words).to_bytes(4, "little").ljust(controller.get("header_bytes"), b"\0")
-        self.memory.write(job["output"], header + result.words.astype("<u4").tobytes())
+        header = result.words.to_bytes(4, "little").ljust(controller.get("header_bytes"), b"\0")
+        self.memory.write(job["output"], header + result.data)
         controller.put("job", job["job"])
-        controller.registers[0x1C] = len(result.words)
+        controller.registers[0x1C] = result.words
         controller.count(result.cycles)

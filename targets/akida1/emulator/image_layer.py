@@ -13,6 +13,7 @@ from akc.targets.akida1.program.registers import (
     HRC_CHANNELS,
     HRC_CONFIGURATION,
     HRC_MODE,
+    HRC_OUTPUT,
     RegisterBlock,
 )
 from akc.targets.faults import BadGeometry
@@ -21,22 +22,43 @@ KERNELS = {code: size for size, code in hrc.KERNEL_CODES.items()}
 WHERE = "the image front end"
 
 
-def _read(image: ImageFrontEnd, block: RegisterBlock) -> Registers:
+def _read(image: ImageFrontEnd, block: RegisterBlock, later: bool = False) -> Registers:
     words = [image.registers.get(block.address + n, 0) for n in range(block.length)]
     unnamed = block.unnamed(words)
     if unnamed:
         raise BadGeometry(f"{WHERE} has bits set that no register row knows: {unnamed}")
     values = block.decode(words)
-    check(WHERE, ((row.name, values[row.name], 0) for row in block.fields if row.later))
+    check(WHERE, ((row.name, values[row.name], 0) for row in block.fields if row.later and not later))
     return values
 
 
-def read_mode(image: ImageFrontEnd) -> Registers:
-    """bypass, convolve, to_dma; exactly one of the first two must be set. Raises BadGeometry."""
-    mode = _read(image, HRC_MODE)
-    if mode["bypass"] + mode["convolve"] != 1 or (mode["bypass"] and mode["to_dma"]):
+def read_mode(image: ImageFrontEnd, dense: bool) -> Registers:
+    """bypass, convolve, to_dma, dense_output. Raises BadGeometry.
+
+    dense: the chip takes whole maps, which go through the front end with and without image layer.
+    """
+    mode = _read(image, HRC_MODE, dense)
+    known = mode["convolve"] if dense else mode["bypass"] + mode["convolve"] == 1
+    if not known or (mode["bypass"] and mode["to_dma"]):
         raise BadGeometry(f"{WHERE} is in no known mode: {dict(mode)}")
     return mode
+
+
+def read_channels(image: ImageFrontEnd) -> int:
+    """Channels of the input, image or not. Raises BadGeometry."""
+    channels = _read(image, HRC_CHANNELS)["channels"]
+    if not channels:
+        raise BadGeometry(f"{WHERE} takes inputs of no channels")
+    return channels
+
+
+def check_output(image: ImageFrontEnd, shape: tuple[int, ...]) -> None:
+    """The strides of a dense output must be those of its map [d0, d1, channels]. Raises BadGeometry."""
+    d0, d1, channels = shape
+    strides = _read(image, HRC_OUTPUT, later=True)
+    spatial = d0 * d1 > 1
+    expected = (("cell", channels * spatial), ("row", channels * d1 * spatial))
+    check(f"{WHERE}, an output of {d0}x{d1}x{channels}", ((name, strides[name], value) for name, value in expected))
 
 
 def decode_image(image: ImageFrontEnd) -> DecodedLayer:

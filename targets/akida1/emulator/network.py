@@ -25,13 +25,14 @@ from akc.targets.akida1.driver.events import (
     OUTPUT_FORMATS,
     Events,
     Words,
+    dense_output_type,
     split_words,
 )
 from akc.targets.akida1.emulator import learning
 from akc.targets.akida1.emulator.arithmetic import Map, compute
 from akc.targets.akida1.emulator.dense_layer import DenseState, chip_inputs, decode_dense, read_state
 from akc.targets.akida1.emulator.device_memory import Memory
-from akc.targets.akida1.emulator.image_layer import check_image, decode_image, read_mode
+from akc.targets.akida1.emulator.image_layer import check_image, check_output, decode_image, read_channels, read_mode
 from akc.targets.akida1.emulator.inputs import read_events
 from akc.targets.akida1.emulator.layer import DecodedLayer
 from akc.targets.akida1.emulator.processors import FNP_WEIGHTS, Block, Fabric, Processor
@@ -42,15 +43,28 @@ from akc.targets.akida1.program.registers import FNP as FNP_REGISTERS
 from akc.targets.akida1.program.registers import np_block
 from akc.targets.faults import BadEvent, BadGeometry, ChipFault
 
+POTENTIAL_BITS = 32
 Array = npt.NDArray[Any]
 
 
 @frozen
 class Result:
-    """Output event words of one job, and made-up clock cycles."""
+    """What one job gives: its data as they lie in memory, how many words they are, and made-up clock cycles."""
 
-    words: Words
+    data: bytes
+    words: int
     cycles: int
+
+    @classmethod
+    def of_events(cls, words: Words, arrived: int) -> Result:
+        """An output of events."""
+        return cls(words.astype("<u4").tobytes(), len(words), arrived + len(words))
+
+    @classmethod
+    def of_map(cls, map: Array, bits: int, arrived: int) -> Result:
+        """A whole map of values of so many bits."""
+        data = np.ascontiguousarray(map, dense_output_type(bits)).tobytes()
+        return cls(data, -(-len(data) // 4), arrived + map.size)
 
 
 def decode(fabric: Fabric, gateway: Mapping[int, int], external: Mapping[int, int], memory: Memory) -> Network:
@@ -67,9 +81,12 @@ def decode(fabric: Fabric, gateway: Mapping[int, int], external: Mapping[int, in
 
 
 def _decode(fabric: Fabric, gateway: Mapping[int, int], external: Mapping[int, int], memory: Memory) -> Network:
-    mode = read_mode(fabric.image)
-    image = decode_image(fabric.image) if mode["convolve"] else None
-    network = Network(image=image, memory=memory, fabric=fabric)
+    dense = fabric.chip.dense
+    mode = read_mode(fabric.image, dense)
+    image = None if mode["bypass"] else decode_image(fabric.image)
+    network = Network(image=image, memory=memory, fabric=fabric, dense_output=bool(mode["dense_output"]))
+    if dense and image is None:
+        network.channels = read_channels(fabric.image)
     groups = _by_layer(fabric)
     if bool(groups) == bool(mode["to_dma"]) or not (groups or image):
         raise BadGeometry(
@@ -81,7 +98,7 @@ def _decode(fabric: Fabric, gateway: Mapping[int, int], external: Mapping[int, i
         network.add(f"layer{number}", processors, external)
     if groups:
         check_routes(network.layers, image is not None, fabric.chip.event_dma)
-        network.flat = check_gateway(gateway, network.layers[0], image is not None)
+        network.flat = check_gateway(gateway, network.layers[0], image is not None, dense)
     return network
 
 
@@ -108,6 +125,9 @@ class Network:
     layers: list[DecodedLayer] = field(factory=list)
     outside: list[tuple[int, int]] = field(factory=list)
     flat: bool = False
+    dense_output: bool = False
+    channels: int | None = None
+    """Channels of an input that comes as a whole map without image layer."""
     learner: DenseState | None = None
     random: np.random.Generator = field(factory=lambda: np.random.default_rng(0))
 
@@ -131,9 +151,9 @@ class Network:
         return any(start < address + size and address < end for start, end in self.outside)
 
     def _channels_before(self) -> int | None:
-        """Channels that the next layer gets; None if it is the first."""
+        """Channels that the next layer gets; None if it is the first and takes events."""
         before = self.layers[-1] if self.layers else self.image
-        return None if before is None else before.filters
+        return self.channels if before is None else before.filters
 
     # -- jobs --------------------------------------------------------------------------------------
 
@@ -141,12 +161,16 @@ class Network:
         """The events of several jobs as maps [n, d0, d1, channels]; raises BadEvent."""
         if self.image is not None:
             raise BadEvent("events arrive, but the image layer is the first layer")
+        if self.channels is not None:
+            raise BadEvent("events arrive, but this chip takes whole maps")
         first = self.layers[0]
         assert first.size is not None
         return read_events(blocks, self.flat, (*first.size, first.channels), max(first.input_bits))
 
     def maps_of_rows(self, images: Sequence[Array]) -> Array:
         """Rows of pixels of several jobs, uint8 [rows, row bytes], as maps; raises BadEvent, BadGeometry."""
+        if self.channels is not None:
+            return self._whole_maps(np.stack(images), self.channels)
         if self.image is None:
             raise BadEvent("an image arrives, but there is no image layer")
         rows, row_bytes = images[0].shape
@@ -156,21 +180,42 @@ class Network:
         check_image(self.image, maps.shape[1:3])
         return maps
 
+    def _whole_maps(self, rows: Array, channels: int) -> Array:
+        """Rows of levels [n, rows, row bytes] as maps of the first layer."""
+        if rows.shape[2] % channels:
+            raise BadEvent(f"rows of {rows.shape[2]} bytes hold no whole cells of {channels} channels")
+        maps = rows.reshape(len(rows), rows.shape[1], -1, channels)
+        first = self.layers[0]
+        if maps.shape[1:] != (*(first.size or ()), first.channels):
+            raise BadEvent(f"a map of {maps.shape[1:]} arrives, the first layer takes {first.size}, {first.channels}")
+        if maps.max(initial=0) >= 1 << max(first.input_bits):
+            raise BadEvent(f"a level of {int(maps.max())} does not fit {max(first.input_bits)} bits")
+        return maps
+
     def run(self, maps: Array) -> list[Result]:
         """Jobs without learning: every layer is computed once for all of them."""
         *_, results = self.values(maps)
+        return self._results(results, maps)
+
+    def _results(self, results: Map, maps: Array) -> list[Result]:
+        """What leaves the chip: events, or whole maps."""
+        arrived = np.count_nonzero(maps.reshape(len(maps), -1), axis=1).tolist()
+        if self.dense_output:
+            check_output(self.fabric.image, results.shape[1:])
+            fields = self._last.fields
+            bits = int(fields["act_bits"]) if fields.get("activation", True) else POTENTIAL_BITS
+            return [Result.of_map(map, bits, count) for map, count in zip(results, arrived, strict=True)]
         events, counts = Events.of_maps(results)
         blocks = split_words(self._writer(events), counts)
-        arrived = np.count_nonzero(maps.reshape(len(maps), -1), axis=1)
-        return [Result(words, int(count) + len(words)) for words, count in zip(blocks, arrived, strict=True)]
+        return [Result.of_events(words, count) for words, count in zip(blocks, arrived, strict=True)]
 
     def run_and_learn(self, map: Array, learn_class: int) -> Result:
         """One job [d0, d1, channels], then the learning layer's step on it; the result is from before the step."""
         assert self.learner is not None
         *_, levels, result = self.values(map[None])
         self._learn(self.learner, levels[0], learn_class)
-        words = self._writer(Events.of(result[0]))
-        return Result(words, int(np.count_nonzero(map)) + len(words))
+        (answer,) = self._results(result, map[None])
+        return answer
 
     def values(self, maps: Array) -> list[Map]:
         """The input of several jobs [n, d0, d1, channels] and what each layer makes of it. Raises BadGeometry."""

@@ -44,8 +44,11 @@ def _check_route(layer: DecodedLayer, number: int, source: Span, following: Span
     )
 
 
-def check_gateway(words: Mapping[int, int], first: DecodedLayer, image: bool) -> bool:
-    """The event gateway must lead to the first layer; gives whether input events are flat. Raises BadGeometry."""
+def check_gateway(words: Mapping[int, int], first: DecodedLayer, image: bool, dense: bool) -> bool:
+    """The event gateway must lead to the first layer; gives whether input events are flat. Raises BadGeometry.
+
+    image: they come from the image layer; dense: from a whole map.
+    """
     block = [words.get(4 * n, 0) for n in range(EPG.length)]
     unnamed = EPG.unnamed(block)
     if unnamed:
@@ -57,7 +60,7 @@ def check_gateway(words: Mapping[int, int], first: DecodedLayer, image: bool) ->
         "the event gateway",
         (
             *((row.name, values[row.name], row.value) for row in constants),
-            ("image_input", values["image_input"], int(image)),
+            ("image_input", values["image_input"], int(image or dense)),
             ("first_low", values["first_low"], low),
             ("first_high", values["first_high"], high),
         ),
