@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from akc.pages import compatibility, limits_and_placement, nir_producers, program_and_registers, runtime
+from akc.pages import akd1500, compatibility, limits_and_placement, nir_producers, program_and_registers, runtime
 from akc.pages.diagnostics import errors_page
 from akc.pages.markdown import filled
 from akc.pages.operations import operations_page
@@ -33,6 +33,7 @@ PAGES: dict[str, Page] = {
     "docs/frontends/refused.md": _whole(refused_page),
     "docs/compatibility.md": _whole(compatibility.page),
     "docs/frontends/nir.md": _tables(nir_producers.tables),
+    **{f"docs/akd1500/{name}": _tables(akd1500.tables) for name in akd1500.PAGES},
     **{
         f"docs/akd1000/{name}": _tables(source.tables)
         for source in (limits_and_placement, program_and_registers, runtime)

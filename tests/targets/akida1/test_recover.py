@@ -21,6 +21,7 @@ from akc.targets.akida1.program.registers import CNP, EPG, FNP
 from akc.targets.akida1.program.writer import write
 from akc.targets.akida1.reading.diff import diff
 from tests.conformance.random_networks import layers
+from tests.targets.akida1.chips import network, with_vector
 from tests.targets.akida1.programs import KINDS, placed, program
 
 
@@ -125,3 +126,15 @@ def test_a_changed_threshold_is_named(kind: str) -> None:
 def test_a_missing_layer_is_named() -> None:
     text = diff(program("dense", 0).bytes, program("dense", 5).bytes)
     assert "program_info input_dims" in text or "record" in text
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_weights_of_an_image_layer_are_shown_channel_by_channel(channels: int) -> None:
+    """Three channels stand in three banks of the front end, one channel is spread over them."""
+    module = network((8, 8, channels), "u8", ("image", 2, 3))
+    values = np.arange(2 * 3 * 3 * channels).reshape(2, 3, 3, channels) - 20
+    module = with_vector(module, "n1", "weights", Weight.of(values, "i8"))
+    text = TARGET.disassemble(TARGET.assemble(TARGET.place(module))[0].bytes)
+    for number, kernel in enumerate(values):
+        assert f"filter {number} weights = {kernel.astype(np.int8).tobytes().hex()}" in text
+    assert f"one_channel = {int(channels == 1)}" in text and "memory words" not in text
