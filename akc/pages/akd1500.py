@@ -50,7 +50,7 @@ def _numbers() -> list[tuple[object, ...]]:
 
 def _limits() -> list[tuple[object, ...]]:
     """Rows whose words differ, or that only one chip has."""
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for row in (*LIMITS, *PLACEMENT_LIMITS):
         words = [row.words(c) if row.concerns(row.ops[0], c) else "-" for c in (AKD1000, AKD1500)]
         if words[0] != words[1]:
