@@ -103,14 +103,23 @@ def opt(file: str, **options: Any) -> None:
 @cli.command()
 @click.argument("file", type=FILE, metavar="FILE")
 @TARGET
-def check(file: str, target: str) -> None:
+@click.option("--against", type=FILE, metavar="SOURCE", help="Run this source and compare its results with the text's.")
+@click.option("-i", "--input", "inputs", type=FILE, metavar="X.npy|X.npz", help="With --against: inputs to run on.")
+@EXAMPLE
+@click.option("--readout", metavar="HOW", help="With --against: how the source's results of all steps are read.")
+def check(file: str, target: str, against: str | None, **options: Any) -> None:
     """Check a text, all faults at once.
 
-    Syntax, names and types; where it is quantised, also the chip's limits.
+    Syntax, names and types; where it is quantised, also the chip's limits. With --against, whether it gives the same
+    answers as the network that it was made from; `akc compare` holds a quantised text against its source.
     """
     from akc.cli import text_verbs
 
     text_verbs.check(file, target)
+    if against is not None:
+        from akc.cli import verbs
+
+        verbs.check_against(file, against, **options)
 
 
 @cli.command()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from akc.base.diagnostics import error
-from akc.base.files import PathLike, read_bytes
+from akc.base.files import PathLike, read_bytes, read_text
 from akc.base.products import write_bytes, write_products, write_text
 from akc.cli.session import print_warnings, progress_bar, say, shown
 from akc.compiler import compiler
@@ -24,6 +24,7 @@ from akc.compiler.source_files import check_files
 from akc.compiler.sources import SOURCES, Options, read_source
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Array, Module
+from akc.ir.parser import parse
 from akc.ir.printer import print_module
 
 
@@ -263,3 +264,16 @@ def _talking(context: Context, timings: bool, work: Any) -> Any:
             beside = ("reading, checking, comparing", whole - sum(seconds for _, seconds in context.timings))
             for name, seconds in (*context.timings, beside):
                 say(f"{seconds * 1000:9.1f} ms {seconds / whole:6.1%}  {name}")
+
+
+def check_against(file: str, source: str, *, inputs: str | None, example: Any, readout: str | None) -> None:
+    """A text that is not quantised yet beside the source that it was made from."""
+    from akc.compiler.checks.by_hand import against
+
+    module = parse(read_text(file), shown(file))
+    refuse_elided(module)
+    if reaches(level_of(module), "quantised"):
+        help = f"akc compare {file} {source} -i x.npz says how near its levels come"
+        raise error("AKC0723", f"{shown(file)} is quantised, so its answers are not the source's", help=help)
+    samples = None if inputs is None else load_samples(inputs, module.net.inputs).inputs
+    say(against(module, source, samples, example, readout))

@@ -41,6 +41,11 @@ CODES: dict[str, Code] = {
         "results of the source are missing",
         "Every result of the source becomes a result of the network, in order, unless --readout chooses one.",
     ),
+    "AKC0723": Code(
+        "a quantised text has other answers than its source",
+        "`akc check --against` proves that a text computes what its source computes, up to rounding. Levels do not:"
+        " `akc compare` says how near they come.",
+    ),
     "AKC0740": Code(
         "the simulator has no such backend here",
         "numpy is always there. onnxruntime runs chip layers faster and comes with the extra `fast`; both give the"
