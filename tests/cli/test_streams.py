@@ -95,7 +95,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("name", ["click", "akc.cli.streams", "akc.cli.verbs", "lark"])
+@pytest.mark.parametrize("name", ["click", "akc.cli.streams", "akc.cli.text_verbs", "lark"])
 def test_ctrl_c_while_importing(name: str) -> None:
     command = [sys.executable, "-c", HELD.format(name=name)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
