@@ -223,9 +223,21 @@ def np_registers(layer: LayerFacts, at: Location, route: Route, several: bool) -
 
 
 def _single_buffer(layer: LayerFacts) -> bool:
-    """Whether the largest share of the map leaves no room for a second one."""
+    """Whether the largest share of the map leaves no room for a second one.
+
+    A first tile that is shorter by the cells in front of its pool counts with them.
+    """
     shares = [Share.of(place, layer) for place in layer.op.at]
-    return max(tile_bytes(layer, share.d0, share.d1) for share in shares) > DOUBLE_BUFFER_BYTES
+    return max(tile_bytes(layer, *_uncut(layer, share)) for share in shares) > DOUBLE_BUFFER_BYTES
+
+
+def _uncut(layer: LayerFacts, share: Share) -> tuple[Interval, Interval]:
+    """A share's part of the map, the first tile of an axis as long as the others."""
+    d0, d1 = (
+        (start, stop + layer.pool_before(axis) if start == 0 and stop < layer.size[axis] else stop)
+        for axis, (start, stop) in enumerate((share.d0, share.d1))
+    )
+    return d0, d1
 
 
 def _convolution(module: Module, layer: LayerFacts, route: Route, extras: Extras, several: bool) -> LayerCode:
