@@ -294,6 +294,8 @@ def _touched(f: Folder, site: Site, call: Call, name: str, spec: NeuronSpec) -> 
         carried = Reading(site.parts[0], own, factor if factor.size > 1 else float(factor), f.consts).of(value.node)
         if issubclass(spec.kind, snn.Gated) or (len(live.row.states) > 1 and live.row.states != ("spk", name)):
             raise Unsaid
+        if spec.settings.get("most", 1) != 1 and (np.any(carried.both) or np.any(carried.spike)):
+            raise Unsaid  # the reading takes a spike for 0 or 1, and this neuron may give several a step
     except Unsaid:
         raise _elsewhere(f, place, site, name, UNSAID) from None
     return with_touch(spec, carried)
