@@ -15,6 +15,13 @@ from akc.frontends.onnx.file import import_onnx, load_model
 from akc.ir.module import Module
 from akc.sim.registry import Array
 
+QUANTISERS = {
+    *("QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
+    *("QGemm", "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearSigmoid", "QLinearLeakyRelu"),
+    *("QLinearGlobalAveragePool", "QLinearAveragePool", "Quant", "BipolarQuant", "Trunc"),
+}
+"""Operators that round to levels of their own. akc reads the ranges and leaves the rounding to lower-int4."""
+
 
 class OnnxSource:
     """A model (a path or a ModelProto); `imported` says which axes the inputs have."""
@@ -28,6 +35,7 @@ class OnnxSource:
         self.values, self.readout = imported.net.inputs, readout
         stored = {t.name for t in self.model.graph.initializer}
         self.inputs = [i for i in self.model.graph.input if i.name not in stored]
+        self.rounds = any(node.op_type in QUANTISERS for node in self.model.graph.node)
         self.runners: dict[bool, Any] = {}
         self.by_runtime = True
         self.whole = all(self._batch_axis(i, v) is not None and not self._fixed(i, v)

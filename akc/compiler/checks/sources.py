@@ -108,6 +108,8 @@ def prove_import(
 
 
 def _clause(name: str, probes: Probes, found: Agreement) -> str:
+    if found.moved:
+        return f"import = {name} but for the rounding of its own quantisers, which moves results by {found.moved:.1%}"
     remarks = [f"largest difference {found.largest:.0e}" if found.largest else "no difference"]
     remarks += [probes.fewer] if probes.fewer else []
     remarks += [f"{found.excused} of them but for a spike that rounding decides"] if found.excused else []

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
@@ -13,6 +14,7 @@ from akc.frontends.onnx.importer import read_onnx
 from akc.ir.ops.nn import Opaque
 from akc.ir.verifier import verify
 from akc.sim.run import run
+from tests.cli.runner import akc
 from tests.frontends.ways import exported
 from tests.frontends.zoo import LeNet, randomised
 
@@ -48,3 +50,14 @@ def test_quantized_by_onnxruntime(tmp_path: Path) -> None:
     with torch.no_grad():
         wanted = module(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(values[imported.net.outputs[0]], wanted, atol=0.03)
+
+
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
+def test_the_check_says_what_the_files_own_rounding_moves(form: QuantFormat, tmp_path: Path) -> None:
+    """The rounding of the file is left out; the import is held against the file all the same."""
+    path, quantised = tmp_path / "net.onnx", tmp_path / "net_int8.onnx"
+    path.write_bytes(exported(randomised(LeNet()), torch.rand(1, 1, 28, 28), False, input_names=["x"]))
+    quantize_static(path, quantised, Samples(), quant_format=form)
+    outcome = akc("lower", str(quantised), "--input-range", "0,1", "-o", "net.akir", folder=tmp_path)
+    assert outcome.code == 0, outcome.stderr
+    assert "but for the rounding of its own quantisers, which moves results by" in outcome.stderr
