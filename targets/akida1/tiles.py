@@ -67,7 +67,9 @@ def tiling(layer: LayerFacts, region: tuple[Interval, Interval] | None = None) -
 def _cut_map(layer: LayerFacts, d0: Interval, d1: Interval, pieces_d0: int, pieces_d1: int) -> Tiling | None:
     """The cut into this many pieces; None where rounding up leaves fewer."""
     multiple = layer.pool_stride if layer.max_pooled else (1, 1)
-    if _step(*d0, pieces_d0, multiple[0]) > TILE_D0 or _step(*d1, pieces_d1, multiple[1]) > TILE_D1:
+    long_d0 = pieces_d0 > 1 and _step(*d0, pieces_d0, multiple[0]) > TILE_D0
+    long_d1 = pieces_d1 > 1 and _step(*d1, pieces_d1, multiple[1]) > TILE_D1
+    if long_d0 or long_d1:
         return None
     before = [layer.pool_before(axis) if part[0] == 0 else 0 for axis, part in enumerate((d0, d1))]
     found = Tiling(cut(*d0, pieces_d0, multiple[0], before[0]), cut(*d1, pieces_d1, multiple[1], before[1]))
