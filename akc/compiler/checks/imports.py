@@ -118,8 +118,8 @@ def _over(gaps: dict[str, Array], bounds: dict[str, Array]) -> Array:
 
 def _paired(module: Module, source: Any, answers: Answers, batch: int, ours: Values) -> list[tuple[str, Array]]:
     """Each result of the import with the source's, laid out alike; those closest where the axes allow several."""
-    outputs = _distinct(answers.outputs)
     names = module.net.outputs
+    outputs = answers.outputs if len(answers.outputs) == len(names) else _distinct(answers.outputs)
     if source.readout is None and len(outputs) != len(names):
         raise error(
             "AKC0722",
