@@ -154,7 +154,7 @@ class Device(Protocol):
 
 
 class Target(Protocol):
-    """Everything that the compiler, the verbs and the devices ask of a chip (docs/adding-a-target.md)."""
+    """Everything that the compiler, the verbs and the devices ask of a chip (docs/writing-a-target.md)."""
 
     @property
     def name(self) -> str:

@@ -45,13 +45,13 @@ def test_guide(guide: str, tmp_path: Path) -> None:
             ran += 1
         else:
             name = head.removeprefix("file=")
-            target = copy / (name if name.startswith("akc/") else f"akc/{name}")
+            target = copy / (name if "/" not in name or name.startswith("akc/") else f"akc/{name}")
             target.parent.mkdir(parents=True, exist_ok=True)
             before = target.read_text() if target.exists() else ""
-            target.write_text(f"{before}\n\n{code}")
+            target.write_text(f"{before}\n\n{code}" if before else code)
             applied += 1
     assert applied and ran
 
 
 def test_there_are_guides() -> None:
-    assert {"writing-a-neuron", "writing-a-limit", "writing-a-diagnostic"} <= set(GUIDES)
+    assert {"writing-a-neuron", "writing-a-limit", "writing-a-diagnostic", "writing-a-target"} <= set(GUIDES)
