@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -48,3 +49,7 @@ class TextExtension(SingleFileSnapshotExtension):
 def text_snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """`assert message == text_snapshot(name="bad")`."""
     return snapshot.use_extension(TextExtension)
+
+
+# A shell ignores SIGINT for what it runs in the background, and processes hand that on; the tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
