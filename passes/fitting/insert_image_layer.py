@@ -35,7 +35,8 @@ class InsertImageLayer:
     name = "insert-image-layer"
     requires = None
     ensures = None
-    preserves = "values"
+    preserves = "approximation"
+    measure = "none for inputs in their range; others are cut to it"
     reads = ("samples", "input_range")
 
     filters: int = field(default=0, validator=[validators.ge(0), validators.le(17)])

@@ -13,25 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from akc.ir.module import Array, Module, Value
+from akc.ir.module import Module, Value
 from akc.ir.ops.akida import Layer
 from akc.ir.ops.host import Decode
 from akc.ir.types import TensorType
 from akc.sim.run import run
 from tests.conformance import random_networks, software_networks, vendor
+from tests.conformance.random_networks import samples
 
 BACKENDS = ("numpy", "onnxruntime")
-SAMPLES = 3
-
-
-def samples(module: Module, seed: int) -> Array:
-    """Random integers for the input, the extremes among them."""
-    kind = module.net.inputs[0].type
-    rng = np.random.default_rng(seed)
-    high = kind.element.high or 0
-    x = rng.integers(0, high + 1, (SAMPLES, *kind.shape)).astype(np.uint8)
-    x[-1] = high
-    return x
 
 
 def decoded(module: Module) -> Module:

@@ -423,3 +423,16 @@ def layers(module: Module) -> list[Op]:
 def in_one_sequence(module: Module) -> Module:
     """The module with all layers in one hardware sequence."""
     return module.with_statements([Sequence(name="s0", ops=tuple(module.net.ops))])
+
+
+SAMPLES = 3
+
+
+def samples(module: Module, seed: int) -> Array:
+    """Random integers for the input, the extremes among them."""
+    kind = module.net.inputs[0].type
+    rng = np.random.default_rng(seed)
+    high = kind.element.high or 0
+    x = rng.integers(0, high + 1, (SAMPLES, *kind.shape)).astype(np.uint8)
+    x[-1] = high
+    return x

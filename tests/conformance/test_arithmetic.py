@@ -14,7 +14,8 @@ from akc.ir.module import Module
 from akc.ir.ops.akida import InputConvolutional
 from akc.sim.run import Runner, run
 from tests.conformance import random_networks, software_networks, vendor
-from tests.conformance.arithmetic import check_forward, check_predict, samples
+from tests.conformance.arithmetic import check_forward, check_predict
+from tests.conformance.random_networks import samples
 
 pytestmark = pytest.mark.conformance
 

@@ -20,7 +20,7 @@ from akc.ir.module import Module
 from akc.ir.verifier import verify
 from akc.sim.run import run
 from tests.conformance import random_networks, software_networks, vendor
-from tests.conformance.arithmetic import samples
+from tests.conformance.random_networks import samples
 
 pytestmark = pytest.mark.conformance
 

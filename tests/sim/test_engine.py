@@ -24,7 +24,7 @@ from akc.sim.run import Runner, run
 from akc.sim.statements import Fused
 from tests.cli.runner import akc as command
 from tests.conformance import random_networks, software_networks
-from tests.conformance.arithmetic import samples
+from tests.conformance.random_networks import samples
 from tests.frontends.zoo import NETWORKS, randomised
 from tests.sim.texts import net
 

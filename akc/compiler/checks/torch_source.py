@@ -93,13 +93,10 @@ class TorchSource:
     # -- inputs -----------------------------------------------------------------------------------
 
     def _arguments(self, arrays: list[Array], doubles: bool) -> list[Any]:
-        """[batch, ...] as the source takes them: the batch may be the second axis; states as in the example."""
+        """[batch, ...] as the source takes them: batch and time may be other axes; states as in the example."""
         found = []
         for array, x, value in zip(arrays, self.xs, self.values):
-            tensor = _tensor(array, doubles)
-            shape, full = tuple(x.shape), value.type.full_shape
-            second = shape[1:] != full and len(shape) == len(full) + 1 and shape[:1] + shape[2:] == full
-            whole = tensor.transpose(0, 1).contiguous() if second else tensor
+            whole = _laid_out(_tensor(array, doubles), tuple(x.shape), value.type.full_shape)
             found.append(whole[0] if self.unbatched else whole)
         return [*found, *self._start(len(arrays[0]), doubles)]
 
@@ -140,6 +137,16 @@ class TorchSource:
             states = results[len(results) - len(states) :]
             found.append(results)
         return [torch.stack(list(series), dim=1) for series in zip(*found, strict=True)]
+
+
+def _laid_out(tensor: Any, shape: tuple[int, ...], full: tuple[int, ...]) -> Any:
+    """[batch, *full] with the axes of an example: the batch second, or the first axis of `full` further back."""
+    if shape[1:] == full or len(shape) != len(full) + 1:
+        return tensor
+    if shape[:1] + shape[2:] == full:
+        return tensor.transpose(0, 1).contiguous()
+    places = [a for a in range(2, len(shape)) if (shape[a], *shape[1:a], *shape[a + 1 :]) == full]
+    return tensor.movedim(1, places[0]).contiguous() if places else tensor
 
 
 _WAYS_OUT = ("forward must take a batch of inputs, such as the example", "--check=off (check='off') compiles unchecked")

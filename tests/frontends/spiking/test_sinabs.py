@@ -123,6 +123,7 @@ def test_layers_for_several_samples_are_refused_and_the_way_out_arrives() -> Non
     net = nn.Sequential(nn.Linear(20, 4), sl.IAFSqueeze(batch_size=4)).eval()
     with pytest.raises(DiagnosticError, match="several samples") as refused:
         akc.lower(net, example=(4 * T, 20), readout="count", pipeline="")
+    assert refused.value.diagnostics[0].code == "AKC0332"
     assert "sinabs.set_batch_size(model, 1)" in refused.value.diagnostics[0].help[0]
     sinabs.set_batch_size(net, 1)
     assert akc.lower(net, example=(T, 20), readout="count", input_range=(0, 1), pipeline="").net.outputs
