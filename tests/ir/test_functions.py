@@ -48,7 +48,7 @@ print("all of it")
 
 def test_one_row_is_enough() -> None:
     """The page's own row, added before the rest is imported, is read, run, refused by name, built and documented."""
-    (row,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (row,) = re.findall(r"```python row\n(.*?)```", PAGE.read_text(), re.DOTALL)
     add = f"import numpy as np\nfrom akc.ir.functions import *\nrow = {row}\nFUNCTIONS[row.name] = row\n"
     done = subprocess.run([sys.executable, "-c", add + USE], capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout.strip().endswith("all of it"), done.stderr

@@ -87,7 +87,7 @@ EDITS = {
     "yes for true": ("activation=false", "activation=no", "AKC0107 true or false ^"),
     "an operation with a slip": ("fully_connected", "fuly_connected", "AKC0101 ^ akida.fully_connected?"),
     "a dialect with a slip": (r"akida\.fully", "akide.fully", "AKC0101 ^ akida.fully_connected?"),
-    "a place beside the mesh": (r"fnp3\(1", "fnp3(9", "AKC0522 ^ columns 1 to 5"),
+    "a place beside the mesh": (r"fnp3\(1", "fnp3(9", "AKC0522 ^ the mesh is (1, 3..5, 0..3)"),
     "a place of no kind": ("fnp3", "fnp7", "AKC0107 ^ hrc, cnp1, fnp2, fnp3, host"),
     "a place of another kind": (r"at=\[fnp3.*\]", "at=[hrc()]", "AKC0523 ^ fnp3"),
     "more filters than there are": ("filters=0:3", "filters=0:4", "AKC0525 ^ 3 filters"),
