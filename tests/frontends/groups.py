@@ -158,7 +158,7 @@ GROUPS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], set[str]]] = {
     "transposed": (lambda: nn.ConvTranspose2d(3, 4, 2, 2), IMAGE, {"transposed convolution"}),
     "conv3d": (lambda: nn.Conv3d(1, 2, 3), (1, 1, 5, 5, 5), {"3-D convolution"}),
     "dilated_pool": (lambda: nn.MaxPool2d(2, 1, dilation=2), IMAGE, {"dilated max pooling"}),
-    "reflect": (conv_then(nn.ReflectionPad2d(1)), IMAGE, {"reflect padding"}),
+    "reflect": (conv_then(nn.ReflectionPad2d(1)), IMAGE, set()),
     "spelled_layer_norm": (lambda: Spelled(spelled_layer_norm), ROW, {"LayerNorm"}),
     "spelled_rms_norm": (lambda: Spelled(spelled_rms_norm), ROW, {"RMSNorm"}),
     "spelled_gelu": (lambda: Spelled(spelled_gelu), ROW, {"GELU"}),
