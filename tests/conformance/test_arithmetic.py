@@ -60,7 +60,7 @@ def test_networks_that_only_the_simulator_runs(first: int) -> None:
 def test_every_layer_on_the_way() -> None:
     for seed, module in random_networks.networks("mixed", 2000, 15):
         x = samples(module, seed)
-        values = Runner(module, "torch").run(x, keep=True)
+        values = Runner(module, "onnxruntime").run(x, keep=True)
         ops = list(module.net.ops)
         for count in range(1, len(ops) + 1):
             part = module.with_statements(

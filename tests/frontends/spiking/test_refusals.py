@@ -6,12 +6,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import fields
 from syrupy.assertion import SnapshotAssertion
 
 import akc
 from akc.base.diagnostics import DiagnosticError, render
 from akc.compiler.sources import Options, read_source
 from akc.frontends.spiking.refusals import REFUSALS
+from akc.frontends.spiking.timeloop import NeuronRow
 from akc.pages.compatibility import FRAMEWORKS
 
 KINDS = {
@@ -25,7 +27,8 @@ KINDS = {
     "unshared-weights": "LocalConnection", "lateral": "Connection", "rate-pooling": "MaxPool2dConnection",
     "complex": "RF_IZ neurons", "change-detector": "DeltaLeaky", "kernel-memory": "AssociativeLeaky",
     "no-such-conv": "snn.Conv2d", "no-such-lstm": "snn.LSTM", "no-such-layer": "SNUCell", "encoder": "PoissonEncoder",
-    "encoder-inside": "spikegen.rate",
+    "encoder-inside": "spikegen.rate", "smooth-spikes": "LIFNode", "spiking-attention": "SpikingSelfAttention",
+    "several-samples": "IAFSqueeze", "bounded-potential": "ExpLeak", "own-rule": "LIF",
 }  # fmt: skip
 
 
@@ -44,7 +47,8 @@ def test_rows_name_reasons_that_exist() -> None:
     assert used <= set(REFUSALS)
     sources = "".join(path.read_text() for path in (Path(akc.__file__).parent / "frontends").rglob("*.py"))
     assert all(reason in used or f'REFUSALS["{reason}"]' in sources for reason in set(REFUSALS) - NAMED_ELSEWHERE)
-    assert all(row.verdict in ("refused", "host") or row.name == "GradedSpikes" for row in rows if row.refusal)
+    always = [row for row in rows if row.refusal and row.applies is fields(NeuronRow).applies.default]
+    assert all(row.verdict in ("refused", "host") or row.name == "GradedSpikes" for row in always)
 
 
 @pytest.mark.parametrize(
