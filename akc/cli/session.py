@@ -140,6 +140,7 @@ def _code_of(run: Callable[[], object]) -> int:
         tell("interrupted")
         return INTERRUPTED
     except Stopped as stopped:
+        tell("interrupted" if stopped.code == INTERRUPTED else "terminated")
         return stopped.code
     except ReaderGone:
         return 0

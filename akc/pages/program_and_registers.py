@@ -23,7 +23,7 @@ def tables() -> dict[str, str]:
         **{f"slots {name}": _slots(s for s in OTHER_SLOTS if s.table == name) for name in _other_tables()},
         "dma header": _block(HEADER),
         "units": table(("unit", "what is written"), UNIT_NAMES.items()),
-        **{f"block {block.name}": _block(block) for block in BLOCKS},
+        **{f"block {b.name}": _block(b) for b in BLOCKS if not all(row.later for row in b.fields)},
         "unit head": _block(UNIT),
         "bit codes": table(
             ("bits", "levels, separable weights", "dense weights"),

@@ -13,7 +13,7 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.mark.parametrize(("script", "rows"), [("weights.py", 3), ("simulator.py", 6)])
+@pytest.mark.parametrize(("script", "rows"), [("weights.py", 3), ("simulator.py", 36)])
 def test_benchmark_prints_its_rows(script: str, rows: int) -> None:
     result = subprocess.run([sys.executable, str(FOLDER / script), "1"], capture_output=True, text=True, check=True)
     assert len(re.findall(r"\d ms +\d+\.\d\d x$", result.stdout, re.MULTILINE)) == rows

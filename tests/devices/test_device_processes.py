@@ -20,15 +20,17 @@ from akc.devices.kit import PLANS, Plan, draw_module
 ROOT = Path(__file__).parents[2]
 
 STAND_IN = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 import pytest
+from akc.cli.entry import stop
 from akc.cli.main import cli
 from akc.cli.session import guarded
 from akc.targets.akida1.driver import controller, driver
 from tests.targets.akida1.driver.fake_kernel import Kernel, install
 
+signal.signal(signal.SIGINT, stop)  # as the command does where it starts
 kernel = Kernel()
 patch = pytest.MonkeyPatch()
 install(kernel, patch, Path(os.environ["TMPDIR"]))
