@@ -342,7 +342,7 @@ def shuffle(kind: str) -> Handler:
 
     def handle(r: Reader, node: Any) -> None:
         a = r.attributes(node)
-        first = kind == "space_to_depth" or a.get("mode", "DCR") == "DCR"
+        first = a.get("mode", "DCR") == "DCR"
         r.emit(node, kind, node.input[:1], block=a["blocksize"], block_first=first)
 
     return handle
