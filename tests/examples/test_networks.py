@@ -94,7 +94,7 @@ def test_on_the_emulator(network: Compiled, tmp_path: Path) -> None:
     assert percent(found.reshape(ON_EMULATOR, -1).argmax(axis=1), part.answers) >= 75
 
 
-MEASURED = re.compile(r'-?\d+\.\d+(e[+-]?\d+)?|zero_point=\d+|sha256:[0-9a-f]+|(dec|splat) "[^"]*"')
+MEASURED = re.compile(r'-?\d+\.\d+(e[+-]?\d+)?|(zero_point|padding_value)=\d+|sha256:[0-9a-f]+|(dec|splat) "[^"]*"')
 
 
 def structure(folder: Path) -> dict[str, str]:
