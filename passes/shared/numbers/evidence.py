@@ -28,8 +28,9 @@ SLOPES = (0.8, 1.25)
 class Evidence:
     """Means, covariances and count of samples.
 
-    x_mean: [inputs] and y_mean: [rows], means of input levels q and of float results y; moments: covariance of
-    q [inputs, inputs]; cross: covariance of y and q [rows, inputs].
+    x_mean: [..., inputs] and y_mean: [..., rows], means of input levels q and of float results y; moments: covariance
+    of q [..., inputs, inputs]; cross: covariance of y and q [..., rows, inputs]. Axes in front are layers of their own,
+    seen side by side: the kernels of a depthwise layer.
     """
 
     x_mean: Floats
@@ -40,26 +41,33 @@ class Evidence:
 
     @classmethod
     def of(cls, x: Array, y: Array) -> Evidence:
-        """From levels [samples, inputs] and float results [samples, rows]; sums are exact in any order."""
-        count, levels = len(x), x.astype(np.float64)
-        x_mean = levels.mean(axis=0)
-        moments = levels.T @ levels / count - np.outer(x_mean, x_mean)
+        """From levels [..., samples, inputs] and float results [..., samples, rows]; sums are exact in any order."""
+        count, levels = x.shape[-2], x.astype(np.float64, order="C")
+        x_mean = levels.mean(axis=-2)
+        moments = levels.swapaxes(-1, -2) @ levels / count - x_mean[..., :, None] * x_mean[..., None, :]
         room = SUM_BITS - int(x.max(initial=1)).bit_length() - count.bit_length()
-        y_mean = y.mean(axis=0, dtype=np.float64)
-        missed, power = whole(y - y_mean, min(room, FLOAT_BITS), 0)
-        cross = (missed.T @ levels / count - np.outer(missed.mean(axis=0), x_mean)) * power.T
-        return cls(x_mean=x_mean, y_mean=y_mean, moments=moments, cross=cross, count=len(x))
+        y_mean = y.mean(axis=-2, dtype=np.float64)
+        missed, power = whole(y - y_mean[..., None, :], min(room, FLOAT_BITS), -2)
+        products = missed.swapaxes(-1, -2) @ levels / count
+        cross = (products - missed.mean(axis=-2)[..., :, None] * x_mean[..., None, :]) * power.swapaxes(-1, -2)
+        return cls(x_mean=x_mean, y_mean=y_mean, moments=moments, cross=cross, count=count)
 
     def adjusted(self, matrix: Floats) -> Floats:
         """Weights for y = matrix @ q that make good what the layers in front have lost (ridge regression)."""
-        inputs = len(self.x_mean)
-        ridge = np.diag(self.moments).mean() * (TRUST + inputs / self.count) + 1e-12
+        inputs = self.x_mean.shape[-1]
+        ridge = self.variances.mean(axis=-1) * (TRUST + inputs / self.count) + 1e-12
         missed = self.cross - matrix @ self.moments
-        adjusted: Floats = matrix + np.linalg.solve(self.moments + ridge * np.eye(inputs), missed.T).T
+        held = self.moments + ridge[..., None, None] * np.eye(inputs)
+        adjusted: Floats = matrix + np.linalg.solve(held, missed.swapaxes(-1, -2)).swapaxes(-1, -2)
         return adjusted
 
+    @property
+    def variances(self) -> Floats:
+        """Of each input [..., inputs]."""
+        return np.asarray(np.diagonal(self.moments, axis1=-2, axis2=-1))
+
     def line(self, whole: Floats, alpha: Floats) -> tuple[Floats, Floats]:
-        """Slope and bias with which slope * (whole @ q) + bias comes nearest to y; `alpha` is the computed slope."""
+        """Slope and bias, of one layer, with which slope * (whole @ q) + bias is nearest to y (alpha: as computed)."""
         spread = np.einsum("rk,kl,rl->r", whole, self.moments, whole, optimize=True)
         slope = (self.cross * whole).sum(axis=1) / np.maximum(spread, 1e-12)
         believed = (slope > SLOPES[0] * alpha) & (slope < SLOPES[1] * alpha)

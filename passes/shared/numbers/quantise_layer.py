@@ -218,15 +218,20 @@ def _depthwise(layer: Layer, flat: Floats, windows: Array | None) -> tuple[Float
         return round_nearest(flat, step, layer.bits), step
     target = thinned(layer.inner_target.reshape(-1, len(flat)))
     whole, steps = np.zeros_like(flat), np.zeros(len(flat))
-    for channel in range(len(flat)):
-        evidence = Evidence.of(windows[:, :, channel], target[:, channel, None])
-        kernel = flat[channel, None]
+    for start in range(0, len(flat), SIDE_BY_SIDE):
+        part = slice(start, start + SIDE_BY_SIDE)
+        evidence = Evidence.of(windows[:, :, part].transpose(2, 0, 1), target[:, part].T[:, :, None])
+        kernels = flat[part, None]
         if layer.choices.feedback:
-            kernel = evidence.adjusted(kernel * layer.x.levels.step) / layer.x.levels.step
-        step = _scale(layer, kernel, evidence)
-        whole[channel] = _whole(layer, kernel, step, evidence)[0]
-        steps[channel] = step[0]
+            kernels = evidence.adjusted(kernels * layer.x.levels.step) / layer.x.levels.step
+        step = _scale(layer, kernels, evidence)
+        whole[part] = _whole(layer, kernels, step, evidence)[:, 0]
+        steps[part] = step[:, 0]
     return whole, steps
+
+
+SIDE_BY_SIDE = 8
+"""Depthwise kernels whose samples are looked at together: as many as a cache holds."""
 
 
 def _spatial(layer: Layer, conv: nn.Conv) -> dict[str, Any]:
@@ -343,14 +348,14 @@ def _scale(layer: Layer, matrix: Floats, evidence: Evidence | None) -> Floats:
     """The weight step of each row."""
     choices = layer.choices
     if choices.least_error:
-        importance = np.ones(matrix.shape[1]) if evidence is None else np.diag(evidence.moments) + 1e-9
+        importance = np.ones(matrix.shape[-1]) if evidence is None else evidence.variances + 1e-9
         return least_error_scale(matrix, layer.bits, importance, choices.per_layer)
     step = largest_scale(matrix, layer.bits)
-    return np.full_like(step, step.max()) if choices.per_layer else step
+    return np.broadcast_to(step.max(axis=-1, keepdims=True), step.shape) if choices.per_layer else step
 
 
 def _whole(layer: Layer, matrix: Floats, scale: Floats, evidence: Evidence | None) -> Floats:
-    if evidence is None or not layer.choices.feedback or matrix.shape[1] > WIDEST:
+    if evidence is None or not layer.choices.feedback or matrix.shape[-1] > WIDEST:
         return round_nearest(matrix, scale, layer.bits)
     return round_with_feedback(matrix, scale, layer.bits, evidence.moments)
 
