@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,19 @@ def run(file: str, inputs: str, on: str, raw: bool, batch: int, clock: bool) -> 
         if clock:
             say(f"clock cycles counted for the last batch: {device.read_clock_counter()}")
     return outputs
+
+
+@contextmanager
+def opened(file: str, on: str, batch: int, clock: bool, remember: bool) -> Iterator[DeviceRunner]:
+    """A built network on a device that stays open; `remember`: as for Runner, where anything is remembered."""
+    program = _load(file)
+    remember = remember and bool(Runner(program.module).states)
+    with open_device(on, target=program.target) as device:
+        if clock:
+            device.set_clock_counter(True)
+        yield DeviceRunner(device.driver, program, batch, remember)
+        if clock:
+            say(f"clock cycles counted for the last batch: {device.read_clock_counter()}")
 
 
 def verify(file: str, inputs: str, on: str, batch: int) -> None:

@@ -23,7 +23,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "passes": ("akc passes", "akc passes lower-int4"),
     "explain": ("akc explain AKC0203",),
     "build": ("akc build net.akir -o net.akd --map map.json", "akc build net.akir --host allow -o net.akd"),
-    "run": ("akc run net.akd -i x.npy -o y.npy", "akc run net.akd -i x.npy --on emulator"),
+    "run": (
+        "akc run net.akd -i x.npy -o y.npy",
+        "akc run net.akd -i x.npy --on emulator",
+        "akc run net.akd --stream --bin 1000 -i events.csv",
+    ),
     "compare": ("akc compare net.akir model.onnx -i samples.npz",),
     "report": ("akc report net.akd", "akc report net.akir --json"),
     "disasm": ("akc disasm net.akd",),

@@ -33,6 +33,7 @@ from akc.cli.options import (
     PLACE,
     SAMPLES,
     SPIKING,
+    STREAM,
     TARGET,
     TIMINGS,
     WEIGHTS,
@@ -205,7 +206,9 @@ def build(file: str, **options: Any) -> None:
 
 @cli.command()
 @click.argument("file", type=FILE, metavar="FILE")
-@SAMPLES
+@click.option(
+    "-i", "--input", "inputs", type=FILE, metavar="X.npy|X.npz", help="Inputs, batch axis first; a stream: stdin."
+)
 @click.option("-o", "--output", type=FILE, metavar="Y.npy", help="Outputs; without it they are printed.")
 @click.option("--raw", is_flag=True, help="The chip's own integers in and out: levels or potentials.")
 @click.option(
@@ -217,15 +220,25 @@ def build(file: str, **options: Any) -> None:
 )
 @BATCH
 @click.option("--clock", is_flag=True, help="Count the device's clock cycles.")
-def run(file: str, **options: Any) -> None:
+@STREAM
+def run(file: str, stream: bool, bin: float | None, fresh: bool, **options: Any) -> None:
     """Run a network on the simulator or a device.
 
-    FILE is an .akd file, or .akir text of any level.
+    FILE is an .akd file, or .akir text of any level. With --stream, inputs are .npy arrays one after the other, events
+    as lines t,x,y,p, or AEDAT 4, and each answer is written as soon as it is there.
     """
+    from akc.cli import stream as streaming
     from akc.cli import verbs
 
     if options["clock"] and options["on"] == "simulator":
         raise click.UsageError("--clock counts the cycles of a device; name one with --on")
+    if stream:
+        streaming.run(file, bin, fresh, **options)
+        return
+    if bin is not None or fresh:
+        raise click.UsageError("--bin and --fresh are for a stream: add --stream")
+    if options["inputs"] is None:
+        raise click.UsageError("Missing option '-i' / '--input'.")
     verbs.run(file, **options)
 
 

@@ -193,6 +193,18 @@ SPIKING = option_group(
     click.option("--window", type=click.IntRange(1), metavar="K", help="Spiking: number of windows of --spikes=rate."),
     click.option("--fit", is_flag=True, help="Spiking: fit the rates of unusual neurons to the samples."),
 )
+STREAM = option_group(
+    click.option("--stream", is_flag=True, help="Read inputs from a pipe and answer them as they come."),
+    click.option(
+        "--bin",
+        type=click.FloatRange(0, min_open=True),
+        metavar="US",
+        help="Stream of events: microseconds of a time step.",
+    ),
+    click.option(
+        "--fresh", is_flag=True, help="Stream: neurons on the host start at rest in every window; else they go on."
+    ),
+)
 LEAST = click.option(
     "--least",
     type=click.FloatRange(0, 1),

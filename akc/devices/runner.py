@@ -27,11 +27,11 @@ from akc.targets.faults import BadInput, WrongProgram, WrongState
 class DeviceRunner(Runner):
     """A network made ready for a device. `batch`: inputs that may wait on the chip, at most 16.
 
-    A sequence that learns keeps what it learned when another one takes its place on the chip.
+    A sequence that learns keeps what it learned when another one takes its place on the chip. `remember`: see Runner.
     """
 
-    def __init__(self, device: Device, program: Program, batch: int = LARGEST_BATCH) -> None:
-        super().__init__(program.module, "numpy")
+    def __init__(self, device: Device, program: Program, batch: int = LARGEST_BATCH, remember: bool = False) -> None:
+        super().__init__(program.module, "numpy", remember=remember)
         self.device, self.program, self.batch = device, program, batch
         self.programs = {s.sequence: s.bytes for s in program.sequences}
         self.owners = {s.ops[-1].name: s.name for s in program.module.net.sequences if not on_host(s)}

@@ -20,8 +20,8 @@ from akc.ir.ops.akida import Layer
 from akc.ir.ops.host import Quantize
 from akc.sim.engine import runtime
 from akc.sim.inputs import Inputs, Values, bind_inputs, pieces
-from akc.sim.registry import MAPPED, Array, Prepare, load_rules
-from akc.sim.statements import Plan, Statement, Unit, check_sources, fused, prepare, with_loops
+from akc.sim.registry import DELAYED, MAPPED, STATEFUL, Array, Prepare, find_rule, load_rules
+from akc.sim.statements import Plan, Statement, Unit, check_sources, fused, prepare, remembering, with_loops
 
 __all__ = ["BACKENDS", "Inputs", "Runner", "Values", "bind_inputs", "run"]
 
@@ -62,10 +62,12 @@ class Runner:
         backend: str = "auto",
         doubles: bool = False,
         touch: Callable[[Array], Array] | None = None,
+        remember: bool = False,
     ) -> None:
         """doubles: whether float inputs, and with them all float layers and neurons, are computed in float64; touch:
-        what to do to each result before it is used."""
-        self.touch = touch
+        what to do to each result before it is used; remember: whether each run starts with the states that the one
+        before left (then all must have as many samples, at most `piece`)."""
+        self.touch, self.remember = touch, remember
         load_rules()
         _check_backend(backend)
         self.backend = "numpy" if doubles or touch is not None else backend
@@ -104,6 +106,12 @@ class Runner:
         """Of all chip layers for one sample."""
         layers = [op for op in self.module.net.ops if isinstance(op, Layer)]
         return sum(_multiply_adds(op, self.module) for op in layers)
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """The values whose operations remember something from one time step to the next."""
+        kept = (STATEFUL, DELAYED)
+        return tuple(op.name for op in self.module.net.ops if any(find_rule(rules, op) for rules in kept))
 
     @cached_property
     def raw_exit(self) -> str:
@@ -159,7 +167,8 @@ class Runner:
 
     def _unit(self, op: Op) -> Unit:
         if op.name not in self.units:
-            self.units[op.name] = prepare(op, self.module, self.rules)
+            unit = prepare(op, self.module, self.rules)
+            self.units[op.name] = remembering(unit) if self.remember else unit
         return self.units[op.name]
 
     def _run_piece(self, plan: Plan, values: Values, keep: bool) -> Values:

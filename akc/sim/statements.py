@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -92,6 +92,48 @@ def _scan(unit: Unit, operands: list[Array], over_time: list[bool], batch: int) 
     return outputs[0] if unit.op.type.steps is None else np.stack(outputs, axis=1)
 
 
+class Kept:
+    """A stateful operation whose state goes on from run to run, in a stream's parts."""
+
+    def __init__(self, inner: Stateful) -> None:
+        self.inner = inner
+        self.state: Any = None
+
+    def start(self, batch: int) -> Any:
+        """The state that the last run left, which must have had as many samples."""
+        if self.state is None:
+            self.state = self.inner.start(batch)
+        return self.state
+
+    def step(self, state: Any, *inputs: Array) -> tuple[Array, Any]:
+        """As the operation's own."""
+        result, self.state = self.inner.step(state, *inputs)
+        return result, self.state
+
+
+class KeptValue:
+    """The first value of a delayed operation: the last one of the run before."""
+
+    def __init__(self, first: Callable[[int], Array]) -> None:
+        self.first = first
+        self.value: Array | None = None
+
+    def __call__(self, batch: int) -> Array:
+        """[batch, *shape]."""
+        return self.first(batch) if self.value is None else self.value
+
+    def keep(self, value: Array) -> None:
+        """Remember the value that the next run starts with."""
+        self.value = value
+
+
+def remembering(unit: Unit) -> Unit:
+    """The unit with what it remembers kept from run to run; others as they are."""
+    if unit.stateful is not None:
+        return Unit(unit.op, stateful=Kept(unit.stateful))
+    return unit if unit.delayed is None else Unit(unit.op, delayed=KeptValue(unit.delayed))
+
+
 @frozen(eq=False)
 class Loop:
     """Operations between a delayed value and what it is delayed from: they go through time together."""
@@ -124,6 +166,9 @@ class Loop:
             for name in self.results:
                 kept[name].append(now[name])
             now.update({u.op.name: now[u.operands[0]] for u in self.units if u.delayed is not None})
+        for unit in self.units:
+            if isinstance(unit.delayed, KeptValue):
+                unit.delayed.keep(now[unit.op.name])
         values.update({n: np.stack(parts, axis=1) if n in timed else parts[-1] for n, parts in kept.items()})
 
     def _step(self, now: Values, states: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "build": "build net.akir -o -",
     "export": "export net.akir --onnx -",
     "run": "run net.akd -i x.npy",
+    "run --stream": "run net.akd --stream -i x.npy",
     "compare": "compare net.akir float.akir -i x.npy",
     "report": "report net.akd",
     "disasm": "disasm net.akd",

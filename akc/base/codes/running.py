@@ -26,6 +26,25 @@ CODES: dict[str, Code] = {
         "The chip keeps an act_step as a count of sixteenths in 28 bits. Below 1/16 the count is 0, and from"
         " 16777216 on it wraps to another step or to 0.",
     ),
+    "AKC0707": Code(
+        "a chunk of a stream is damaged",
+        "A stream is .npy arrays one after the other, events as CSV lines t,x,y,p, or AEDAT 4. What came in front of"
+        " the damaged chunk has been answered.",
+    ),
+    "AKC0708": Code(
+        "a chunk of a stream does not fit the network",
+        "A chunk holds samples [n, *shape] or one sample [*shape]. Where the network's input has a time axis of T"
+        " steps, it holds windows [n, T, *shape], any number of steps [k, *shape], or one step.",
+    ),
+    "AKC0709": Code(
+        "events cannot be put into steps",
+        "Events come in order of time, in microseconds, inside the network's input, with a polarity of 0 or 1 (or -1).",
+    ),
+    "AKC0710": Code(
+        "a stream cannot feed this network",
+        "A stream feeds one input. Events go to inputs of [2, H, W], [1, H, W], [H, W, 2], [H, W, 1] (off events"
+        " first), [H, W], or [N] by their x.",
+    ),
     "AKC0720": Code(
         "what was read gives other answers than the source",
         "After reading, akc runs the source itself on probe inputs and compares. A difference beyond what rounding can"
