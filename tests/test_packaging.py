@@ -51,7 +51,8 @@ BELOW = {
     "akc.frontends": "base ir sim fbz targets",
     "akc.compiler": "base grammar ir sim fbz targets passes frontends",
     "akc.devices": "base ir sim targets compiler",
-    "akc.cli": "base ir sim fbz targets passes frontends compiler devices",
+    "akc.lsp": "base ir targets passes compiler pages",
+    "akc.cli": "base ir sim fbz targets passes frontends compiler devices lsp",
     "akc.pages": "base ir sim targets passes frontends compiler",
 }
 """What the files of a room may import from other rooms."""

@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("akc doctor", "akc doctor --json"),
     "verify": ("akc verify net.akd -i x.npy --on /dev/akida0", "akc verify --kit folder"),
     "learn": ("akc learn net.akd -i labelled.npz --on simulator -o learned.akd",),
+    "lsp": ("akc lsp", "akc lsp --target akd1500"),
     "bench": ("akc bench net.akd -i x.npy",),
 }
 """Commands that each `--help` ends with."""

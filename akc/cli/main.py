@@ -377,6 +377,18 @@ def bench(file: str, **options: Any) -> None:
     device_verbs.bench(file, **options)
 
 
+@cli.command()
+@TARGET
+def lsp(target: str) -> None:
+    """Serve an editor: faults as one types, hover, completion, rename ...
+
+    An editor starts it and speaks with it through stdin and stdout (docs/editors.md).
+    """
+    from akc.cli.editor import lsp
+
+    lsp(target)
+
+
 def main() -> int:
     """Run the command line; gives the exit code (akc.cli.entry starts it)."""
     from akc.cli.session import guarded

@@ -102,6 +102,8 @@ class Kind:
     rename: Callable[[Any, Mapping[str, str]], Any] = lambda value, names: value
     forward: bool = False
     """Whether an operand may be defined further down (host.previous)."""
+    words: tuple[str, ...] = ()
+    """The bare words that it takes, where it takes a few words."""
 
 
 def _field(kind: Kind, doc: str, default: Any = attrs.NOTHING, **meta: Any) -> Any:
@@ -243,7 +245,7 @@ def keyword(doc: str, *words: str, default: Any = attrs.NOTHING) -> Any:
         _expect(isinstance(raw, Word) and raw in words, f"takes one of {', '.join(words)}")
         return str(raw)
 
-    return _field(Kind(f"one of {', '.join(words)}", read), doc, default=default)
+    return _field(Kind(f"one of {', '.join(words)}", read, words=words), doc, default=default)
 
 
 def flag(doc: str, default: bool = False) -> Any:
@@ -253,7 +255,8 @@ def flag(doc: str, default: bool = False) -> Any:
         _expect(isinstance(raw, Word) and raw in ("true", "false"), "takes true or false")
         return bool(raw == "true")
 
-    return _field(Kind("true or false", read, lambda v: "true" if v else "false"), doc, default=default)
+    kind = Kind("true or false", read, lambda v: "true" if v else "false", words=("true", "false"))
+    return _field(kind, doc, default=default)
 
 
 def text(doc: str, default: Any = attrs.NOTHING) -> Any:

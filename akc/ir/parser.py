@@ -38,12 +38,21 @@ def parse(text: str, name: str = "<text>") -> Module:
 
     Raises DiagnosticError with every fault in names, attributes and types (a syntax error comes alone).
     """
-    source = Source(name, text)
-    module, faults = _Builder(source).build(parse_tree("akir", source, "AKC0001"))
-    faults += [d for d in verify(module) if d.severity == "error"]
+    module, found = read(Source(name, text))
+    faults = [d for d in found if d.severity == "error"]
     if faults:
-        raise DiagnosticError(sorted(faults, key=lambda d: d.span.start if d.span else 0))
+        raise DiagnosticError(faults)
     return module
+
+
+def read(source: Source) -> tuple[Module, list[Diagnostic]]:
+    """The module of a text as far as it can be made out, with all faults and warnings in text order, for editors.
+
+    Operations at fault are `Opaque`. Raises DiagnosticError AKC0001 for a syntax error.
+    """
+    module, found = _Builder(source).build(parse_tree("akir", source, "AKC0001"))
+    found += verify(module)
+    return module, sorted(found, key=lambda d: d.span.start if d.span else 0)
 
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')

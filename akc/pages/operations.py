@@ -33,12 +33,13 @@ def operations_page() -> str:
             (op for key, op in OPS.items() if key.startswith(f"{name}.")), lambda op: op.__module__
         ):
             parts += [] if file == dialect.__name__ else [(import_module(file).__doc__ or "").strip()]
-            parts += [_operation(op) for op in ops]
+            parts += [operation_reference(op) for op in ops]
     return "\n\n".join(parts) + "\n"
 
 
-def _operation(op: type[Op]) -> str:
-    words, sample = _docstring(op)
+def operation_reference(op: type[Op]) -> str:
+    """One operation: what it does, a sample, its fields."""
+    words, sample = docstring_parts(op)
     border = "\n\nMay stand beside the chip without `--host=allow`." if op.border else ""
     rows: list[tuple[object, ...]] = [(f.name, _kind(f), _default(f), f.doc) for f in fields_of(op)]
     return f"### {op.mnemonic}\n\n{words}{border}\n\n```\n{sample}\n```\n\n" + table(
@@ -46,7 +47,7 @@ def _operation(op: type[Op]) -> str:
     )
 
 
-def _docstring(op: type[Op]) -> tuple[str, str]:
+def docstring_parts(op: type[Op]) -> tuple[str, str]:
     """The words of a docstring, and the sample statement in it."""
     blocks = inspect.cleandoc(op.__doc__ or "").split("\n\n")
     samples = [block for block in blocks if block.lstrip().startswith("%")]

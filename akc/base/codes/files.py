@@ -51,5 +51,14 @@ CODES: dict[str, Code] = {
     "AKC0919": Code(
         "akc cannot work on this machine", "`akc doctor` says what is in the way of each thing, and what to do."
     ),
+    "AKC0945": Code(
+        "the language server needs a package",
+        "`akc lsp` speaks with editors through pygls, which the extra `lsp` installs.",
+    ),
+    "AKC0947": Code(
+        "a new name will not do",
+        "An editor asked for a value, weight, net or sequence to be renamed to what is no name, or to a name that is"
+        " taken.",
+    ),
 }
 """Codes AKC0900 to AKC0999."""
