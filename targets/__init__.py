@@ -66,32 +66,62 @@ class SequenceProgram:
         return self.info + self.data
 
 
+@frozen
+class Registers:
+    """What the registers of a layer's threshold and act_step hold.
+
+    bits: of a signed threshold, and of an act_step in sixteenths.
+    """
+
+    bits: int
+
+    @property
+    def threshold(self) -> int:
+        """The largest magnitude of a threshold."""
+        return int(2 ** (self.bits - 1) - 1)
+
+    @property
+    def sixteenths(self) -> int:
+        """The largest act_step, in sixteenths."""
+        return int(2**self.bits - 1)
+
+
 @frozen(kw_only=True)
 class ImageNumbers:
     """What an image front end takes.
 
-    kernels, strides: on each axis; filters: the most by (channels, kernel); smallest: cells on each axis, at
-    least; widest: cells along d1, at most.
+    bits: of a pixel, and of a weight; kernels, strides, pools: on each axis; filters: the most by
+    (channels, kernel); smallest: cells on each axis, at least; widest: cells along d1, at most; pooled: cells
+    along d1 behind a pool, at least; registers: of its thresholds and steps.
     """
 
+    bits: int
     kernels: tuple[int, ...]
     strides: tuple[int, ...]
+    pools: tuple[int, ...]
+    pooled: int
     filters: Mapping[tuple[int, int], int]
     smallest: int
     widest: int
+    registers: Registers
 
 
 @frozen(kw_only=True)
 class Numbers:
     """The numbers of a chip that passes shape a network by.
 
-    kernels: of a convolution, by stride; separable_kernels: of a separable one; pools: sizes of square max
-    pools; average: fewest cells along d1 and most along d0 in front of a global average; channels: of a layer,
-    at most; filter_channels: input channels of a single filter that fit a processor's memory, by (kernel, weight
-    bits); dense_inputs: of a dense layer, at most; dense_memory: bytes of weights of a dense layer inside the
-    chip; image: the image front end, None where there is none.
+    widths: bits that weights and levels may have; registers: of a layer's thresholds and steps; decoding: the
+    largest act_step of a layer whose potentials come out, of a convolution and of a dense layer; kernels: of a
+    convolution, by stride; separable_kernels: of a separable one; pools: sizes of square max pools; average:
+    fewest cells along d1 and most along d0 in front of a global average; channels: of a layer, at most;
+    filter_channels: input channels of a single filter that fit a processor's memory, by (kernel, weight bits);
+    dense_inputs: of a dense layer, at most; dense_memory: bytes of weights of a dense layer inside the chip;
+    image: the image front end, None where there is none.
     """
 
+    widths: tuple[int, ...]
+    registers: Registers
+    decoding: tuple[int, int]
     kernels: Mapping[int, tuple[int, ...]]
     separable_kernels: tuple[int, ...]
     pools: tuple[int, ...]
@@ -101,6 +131,19 @@ class Numbers:
     dense_inputs: int
     dense_memory: int
     image: ImageNumbers | None
+
+    @property
+    def bits(self) -> int:
+        """Bits of weights and levels unless the user says otherwise: as many as there may be."""
+        return max(self.widths)
+
+    def largest(self, stride: int = 1) -> int:
+        """The largest kernel of a convolution with this stride; 0 where there is none."""
+        return max(self.kernels.get(stride, (0,)))
+
+    def smallest(self, depthwise: bool = False) -> int:
+        """The smallest kernel with stride 1, of a separable convolution or of a plain one."""
+        return min(self.separable_kernels if depthwise else self.kernels[1])
 
 
 Warn = Callable[[Diagnostic], None]

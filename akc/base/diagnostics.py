@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import Any
 
 from attrs import field, frozen
 
@@ -114,6 +115,16 @@ class DiagnosticWarning(UserWarning):
 def error(code: str, message: str, **fields: object) -> DiagnosticError:
     """Shorthand: an exception with one diagnostic."""
     return DiagnosticError(Diagnostic(code=code, message=message, **fields))  # type: ignore[arg-type]
+
+
+def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
+    """A diagnostic as plain data; file, line and column (from 1) are null where it has no place."""
+    place: dict[str, Any] = {"file": None, "line": None, "column": None}
+    if diagnostic.span is not None:
+        line, column = diagnostic.span.source.line_column(diagnostic.span.start)
+        place = {"file": diagnostic.span.source.name, "line": line, "column": column}
+    told = {key: getattr(diagnostic, key) for key in ("code", "severity", "message", "label", "origin", "help")}
+    return {**told, **place, "notes": [note.message for note in diagnostic.notes]}
 
 
 def render_all(diagnostics: Sequence[Diagnostic]) -> str:

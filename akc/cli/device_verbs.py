@@ -68,26 +68,31 @@ def opened(file: str, on: str, batch: int, clock: bool, remember: bool) -> Itera
             say(f"clock cycles counted for the last batch: {device.read_clock_counter()}")
 
 
-def verify(file: str, inputs: str, on: str, batch: int) -> None:
+def verify(file: str, inputs: str, on: str, batch: int, as_json: bool) -> None:
     """Integers of a device beside the simulator's; a difference is a fault."""
     program = _load(file)
     samples = load_samples(inputs, program.module.net.inputs)
     with unwinding(), open_device(on, _progress(on), target=program.target) as device:
         result = compare_with_simulator(device, program, samples.inputs, batch)
+    if as_json:
+        print_json({"on": on, "equal": result.equal, **asdict(result)})
     result.check()
-    for sequence in result.sequences:
+    for sequence in () if as_json else result.sequences:
         print(f"@{sequence.sequence}: {sequence.samples} samples, {sequence.values} values, all equal on {on}")
 
 
-def kit(folder: str, on: str | None) -> None:
+def kit(folder: str, on: str | None, as_json: bool) -> None:
     """Write a kit for an owner of a chip, or run one."""
     if on is None:
         names = make_kit(folder)
-        print(f"{folder}: {len(names)} networks ({', '.join(names)}); README.md says how to run them")
+        words = f"{folder}: {len(names)} networks ({', '.join(names)}); README.md says how to run them"
+        print_json({"folder": folder, "networks": names}) if as_json else print(words)
         return
     with unwinding():
         results = run_kit(folder, on, _progress(on))
-    for result in results:
+    if as_json:
+        print_json({"on": on, "equal": all(r.equal for r in results), "networks": [asdict(r) for r in results]})
+    for result in () if as_json else results:
         told = result.fault or f"{result.values} values, {result.differing} differ"
         print(f"{result.network}: {'equal' if result.equal else 'DIFFERENT'}, {told}")
     if not all(result.equal for result in results):
@@ -128,7 +133,7 @@ def _learned(program: Program, samples: SampleSet) -> Program:
     return build(module, program.target, host="allow", engine_version=program.engine_version, context=context)
 
 
-def bench(file: str, inputs: str, on: str, batch: int, repeat: int) -> None:
+def bench(file: str, inputs: str, on: str, batch: int, repeat: int, as_json: bool) -> None:
     """Samples per second, the median of `repeat` runs, with the device opened and programmed once."""
     program = _load(file)
     samples = load_samples(inputs, program.module.net.inputs)
@@ -143,9 +148,12 @@ def bench(file: str, inputs: str, on: str, batch: int, repeat: int) -> None:
             for _ in range(repeat):
                 seconds.append(_timed(lambda: on_device.run(samples.inputs)))
     median = float(np.median(seconds))
-    print(
-        f"{on}: {samples.count} samples in {median:.4f} s (median of {repeat}), {samples.count / median:.0f} a second"
-    )
+    rate = samples.count / median
+    if as_json:
+        found = {"on": on, "samples": samples.count, "seconds": seconds, "median": median, "samples_a_second": rate}
+        print_json(found)
+    else:
+        print(f"{on}: {samples.count} samples in {median:.4f} s (median of {repeat}), {rate:.0f} a second")
 
 
 def _timed(work: Any) -> float:

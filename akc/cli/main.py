@@ -108,7 +108,8 @@ def opt(file: str, **options: Any) -> None:
 @click.option("-i", "--input", "inputs", type=FILE, metavar="X.npy|X.npz", help="With --against: inputs to run on.")
 @EXAMPLE
 @click.option("--readout", metavar="HOW", help="With --against: how the source's results of all steps are read.")
-def check(file: str, target: str, against: str | None, **options: Any) -> None:
+@JSON
+def check(file: str, target: str, against: str | None, as_json: bool, **options: Any) -> None:
     """Check a text, all faults at once.
 
     Syntax, names and types; where it is quantised, also the chip's limits. With --against, whether it gives the same
@@ -116,11 +117,12 @@ def check(file: str, target: str, against: str | None, **options: Any) -> None:
     """
     from akc.cli import text_verbs
 
-    text_verbs.check(file, target)
-    if against is not None:
+    def held(source: str) -> str:
         from akc.cli import verbs
 
-        verbs.check_against(file, against, **options)
+        return verbs.check_against(file, source, **options)
+
+    text_verbs.check(file, target, None if against is None else lambda: held(against), as_json)
 
 
 @cli.command()
@@ -221,6 +223,7 @@ def build(file: str, **options: Any) -> None:
 @BATCH
 @click.option("--clock", is_flag=True, help="Count the device's clock cycles.")
 @STREAM
+@JSON
 def run(file: str, stream: bool, bin: float | None, fresh: bool, **options: Any) -> None:
     """Run a network on the simulator or a device.
 
@@ -230,9 +233,13 @@ def run(file: str, stream: bool, bin: float | None, fresh: bool, **options: Any)
     from akc.cli import stream as streaming
     from akc.cli import verbs
 
+    if options["as_json"] and options["output"] is not None:
+        raise click.UsageError("--json prints the outputs, -o writes them to a file")
     if options["clock"] and options["on"] == "simulator":
         raise click.UsageError("--clock counts the cycles of a device; name one with --on")
     if stream:
+        if options.pop("as_json"):
+            raise click.UsageError("--json prints all outputs at once, --stream each as it comes")
         streaming.run(file, bin, fresh, **options)
         return
     if bin is not None or fresh:
@@ -288,14 +295,15 @@ def disasm(file: str, output: str) -> None:
 @cli.command()
 @click.argument("first", type=FILE, metavar="FIRST")
 @click.argument("second", type=FILE, metavar="SECOND")
-def diff(first: str, second: str) -> None:
+@JSON
+def diff(first: str, second: str, as_json: bool) -> None:
     """Say in words how two programs differ.
 
     FIRST and SECOND are .bin or .akd files. Exit code 1 if they differ.
     """
     from akc.cli import verbs
 
-    verbs.diff(first, second)
+    verbs.diff(first, second, as_json)
 
 
 @cli.command()
@@ -333,7 +341,8 @@ def doctor(as_json: bool) -> None:
     metavar="DIR",
     help="Write a folder that an owner of a chip runs and sends back; with --on, run it.",
 )
-def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit: str | None) -> None:
+@JSON
+def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit: str | None, as_json: bool) -> None:
     """Compare a device's integers with the simulator's.
 
     Names the first layer and neuron that differ.
@@ -341,11 +350,11 @@ def verify(file: str | None, inputs: str | None, on: str | None, batch: int, kit
     from akc.cli import device_verbs
 
     if kit is not None:
-        device_verbs.kit(kit, on)
+        device_verbs.kit(kit, on, as_json)
     elif file is None or inputs is None:
         raise click.UsageError("give a built network and -i inputs, or --kit DIR")
     else:
-        device_verbs.verify(file, inputs, on or "emulator", batch)
+        device_verbs.verify(file, inputs, on or "emulator", batch, as_json)
 
 
 @cli.command()
@@ -370,6 +379,7 @@ def learn(file: str, **options: Any) -> None:
 @click.option("--on", default="simulator", show_default=True, metavar="NAME", help="As for run.")
 @BATCH
 @click.option("--repeat", type=click.IntRange(1), default=5, show_default=True, help="Runs; the median counts.")
+@JSON
 def bench(file: str, **options: Any) -> None:
     """Measure how many samples a second a network takes."""
     from akc.cli import device_verbs

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from attrs import asdict
 
 from akc.base.codes import CODES
-from akc.base.diagnostics import DiagnosticError, error
+from akc.base.diagnostics import Diagnostic, DiagnosticError, as_data, error
 from akc.base.files import read_text
 from akc.base.products import check_products, write_text
 from akc.cli.session import closest, print_json, print_warnings, say, shown
@@ -16,22 +19,47 @@ from akc.ir.printer import print_module
 from akc.ir.verifier import verify, verify_numbers
 
 
-def check(file: str, target: str) -> None:
-    """All faults and warnings of a text; a summary line if there are no faults."""
+def check(file: str, target: str, against: Callable[[], str] | None, as_json: bool) -> None:
+    """All faults and warnings of a text; a summary line if there are no faults.
+
+    against: holds the text against its source, where that is asked for, and says what was proved.
+    """
+    found: list[Diagnostic] = []
+    told: dict[str, Any] = {"file": shown(file)}
+    try:
+        _check(file, target, told, found)
+        if against is not None:
+            told["against"] = against()
+    except DiagnosticError as fault:
+        found += fault.diagnostics
+    warnings, faults = ([d for d in found if (d.severity == "error") == is_fault] for is_fault in (False, True))
+    if as_json:
+        print_json({**told, "diagnostics": [as_data(d) for d in found]})
+    print_warnings(warnings)
+    if "operations" in told and not as_json:
+        counts = f"{told['operations']} operations, {told['weights']} weights, {len(warnings)} warnings"
+        say(f"{told['file']}: {told['level']}, {counts}")
+    if faults:
+        raise DiagnosticError(faults)
+    if "against" in told and not as_json:
+        say(told["against"])
+
+
+def _check(file: str, target: str, told: dict[str, Any], found: list[Diagnostic]) -> None:
+    """What is said of a text, and what was found in it; raises what the parser raises, and the faults found."""
     module = parse(read_text(file), shown(file))
-    found = [d for d in verify(module) if d.severity != "error"]
-    level = level_of(module)
+    found += [d for d in verify(module) if d.severity != "error"]
+    told["level"] = level_of(module)
     found += verify_numbers(module)
-    if reaches(level, "quantised") and all(d.severity != "error" for d in found):
+    if reaches(told["level"], "quantised") and all(d.severity != "error" for d in found):
         from akc.targets import load_target
 
         found += load_target(target).check(module)
-    print_warnings([d for d in found if d.severity != "error"])
     faults = [d for d in found if d.severity == "error"]
     if faults:
+        found[:] = [d for d in found if d.severity != "error"]
         raise DiagnosticError(faults)
-    layers = sum(1 for _ in module.net.ops)
-    say(f"{shown(file)}: {level}, {layers} operations, {len(module.weights)} weights, {len(found)} warnings")
+    told["operations"], told["weights"] = sum(1 for _ in module.net.ops), len(module.weights)
 
 
 def fmt(file: str, output: str | None, only_check: bool) -> None:

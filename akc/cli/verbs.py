@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 import time
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from akc.base.diagnostics import error
 from akc.base.files import PathLike, read_bytes, read_text
 from akc.base.products import write_bytes, write_products, write_text
-from akc.cli.session import print_warnings, progress_bar, say, shown
+from akc.cli.session import print_json, print_warnings, progress_bar, say, shown
 from akc.compiler import compiler
 from akc.compiler.pipeline import Context, changed_options
 from akc.compiler.program import Program, from_bytes
@@ -131,7 +130,9 @@ def _summary(built: Program) -> str:
     return f"{len(built.sequences)} sequence(s), {len(layers)} layers on {places} NPs, {built.size} program bytes"
 
 
-def run(file: str, *, inputs: str, output: str | None, raw: bool, on: str, batch: int, clock: bool) -> None:
+def run(
+    file: str, *, inputs: str, output: str | None, raw: bool, on: str, batch: int, clock: bool, as_json: bool
+) -> None:
     """A network on samples, on the simulator or on a device."""
     check_files([file, inputs], [output])
     if on == "simulator":
@@ -140,6 +141,9 @@ def run(file: str, *, inputs: str, output: str | None, raw: bool, on: str, batch
         from akc.cli import device_verbs
 
         results = device_verbs.run(file, inputs, on, raw, batch, clock)
+    if as_json:
+        print_json({name: _as_data(values) for name, values in results.items()})
+        return
     if output is None:
         for name, values in results.items():
             print(f"%{name}: {values.dtype}{list(values.shape)}")
@@ -156,6 +160,13 @@ def _simulated(file: str, inputs: str, raw: bool) -> dict[str, Array]:
     runner = Runner(module)
     samples = load_samples(inputs, runner.raw_entries if raw else module.net.inputs)
     return runner.run(samples.inputs, raw=raw)
+
+
+def _as_data(values: Array) -> dict[str, Any]:
+    """An array as plain data; what is no finite number is null."""
+    known = values.astype(object)
+    known[~np.isfinite(values)] = None
+    return {"dtype": str(values.dtype), "shape": list(values.shape), "values": known.tolist()}
 
 
 def _save_arrays(path: str, arrays: dict[str, Array]) -> None:
@@ -175,7 +186,7 @@ def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool)
     refuse_elided(module)
     samples = load_samples(inputs, reference.net.inputs)
     result = compare(module, reference, samples.inputs, samples.labels)
-    print(json.dumps(result.to_dict(), indent=1) if as_json else result.to_text())
+    print_json(result.to_dict()) if as_json else print(result.to_text())
 
 
 def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool, host: str) -> None:
@@ -185,7 +196,7 @@ def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool
     built = _built(file, target, cut, place=place, host=host)
     chip = load_target(built.target)
     if as_json:
-        print(json.dumps(chip.report_facts(built.module, built.sequences), indent=1))
+        print_json(chip.report_facts(built.module, built.sequences))
     else:
         print("\n\n".join(filter(None, (chip.report(built.module, built.sequences), built.checked))))
 
@@ -212,19 +223,30 @@ def disasm(file: str, output: str) -> None:
     write_text(output, "\n".join(texts))
 
 
-def diff(first: str, second: str) -> None:
+def diff(first: str, second: str, as_json: bool) -> None:
     """The difference of two programs; exit code 1 if there is one."""
     from akc.targets import target_of
 
     pairs = list(zip(_programs(first), _programs(second), strict=False))
-    counts = len(_programs(first)), len(_programs(second))
-    for (name, a), (_, b) in pairs:
-        told = target_of(a).explain(a, b)
-        print(f"sequence @{name}\n{told}" if len(pairs) > 1 else told)
-    if counts[0] != counts[1]:
-        print(f"{first} has {counts[0]} sequences, {second} has {counts[1]}")
-    if counts[0] != counts[1] or any(a != b for (_, a), (_, b) in pairs):
+    counts = [len(_programs(first)), len(_programs(second))]
+    equal = counts[0] == counts[1] and all(a == b for (_, a), (_, b) in pairs)
+    told = [
+        {"sequence": name, "equal": a == b, "difference": target_of(a).explain(a, b)} for (name, a), (_, b) in pairs
+    ]
+    if as_json:
+        print_json({"equal": equal, "counts": counts, "sequences": [_in_lines(row) for row in told]})
+    else:
+        for row in told:
+            print(f"sequence @{row['sequence']}\n{row['difference']}" if len(pairs) > 1 else row["difference"])
+        if counts[0] != counts[1]:
+            print(f"{first} has {counts[0]} sequences, {second} has {counts[1]}")
+    if not equal:
         sys.exit(1)
+
+
+def _in_lines(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its difference line by line; none where programs are equal."""
+    return {**row, "difference": [] if row["equal"] else row["difference"].splitlines()}
 
 
 def _programs(file: str) -> list[tuple[str, bytes]]:
@@ -266,8 +288,8 @@ def _talking(context: Context, timings: bool, work: Any) -> Any:
                 say(f"{seconds * 1000:9.1f} ms {seconds / whole:6.1%}  {name}")
 
 
-def check_against(file: str, source: str, *, inputs: str | None, example: Any, readout: str | None) -> None:
-    """A text that is not quantised yet beside the source that it was made from."""
+def check_against(file: str, source: str, *, inputs: str | None, example: Any, readout: str | None) -> str:
+    """A text that is not quantised yet beside the source that it was made from; what was proved, in a line."""
     from akc.compiler.checks.by_hand import against
 
     module = parse(read_text(file), shown(file))
@@ -276,4 +298,4 @@ def check_against(file: str, source: str, *, inputs: str | None, example: Any, r
         help = f"akc compare {file} {source} -i x.npz says how near its levels come"
         raise error("AKC0723", f"{shown(file)} is quantised, so its answers are not the source's", help=help)
     samples = None if inputs is None else load_samples(inputs, module.net.inputs).inputs
-    say(against(module, source, samples, example, readout))
+    return against(module, source, samples, example, readout)

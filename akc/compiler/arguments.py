@@ -8,7 +8,20 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
-from akc.base.calls import FLAG, PATH, Rule, instance, is_number, is_shape, one_of, optional, that, whole
+from akc.base.calls import (
+    FLAG,
+    PATH,
+    Rule,
+    instance,
+    is_number,
+    is_shape,
+    one_of,
+    optional,
+    that,
+    unfit,
+    unknown_word,
+    whole,
+)
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.compiler.checks.record import LEVELS
 from akc.ir.module import Module
@@ -73,8 +86,16 @@ def _is_pass_options(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())
 
 
-def _is_accept(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(isinstance(word, str) for word in value)
+def _accept(name: str, value: Any) -> Diagnostic | None:
+    """A list of reasons that can be accepted."""
+    if not isinstance(value, tuple | list) or not all(isinstance(word, str) for word in value):
+        return unfit(name, value, "give a list of reasons, each as the refusal named it")
+    if not value:
+        return None
+    from akc.frontends.spiking.refusals import REFUSALS
+
+    known = [reason for reason, row in REFUSALS.items() if row.acceptable]
+    return next((unknown_word(name, word, known) for word in value if word not in known), None)
 
 
 MODULE_OR_TEXT = instance(Module, str, help="give a module, or .akir text")
@@ -101,7 +122,7 @@ RULES: dict[str, Rule] = {
     "reset": optional(one_of(lambda: RESETS)),
     "producer": optional(one_of(_producers)),
     "topology": optional(instance(str, os.PathLike, help="give a chain such as '784-256-10', or a TOML file's name")),
-    "accept": that(_is_accept, "give a list of reasons, each as the refusal named it"),
+    "accept": _accept,
     "windows": whole(1),
     "strength": that(lambda n: is_number(n) and n >= 0, "give a number from 0 on; 0 chooses"),
     "replace": FLAG,

@@ -10,14 +10,13 @@ from akc.ir.module import Module, Op
 from akc.ir.ops import nn
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
-from akc.passes.shared.rewriting.windows import LARGEST
 
 
 @frozen
 class ExpandDilation:
     """Write a dilated convolution as a plain one with zeros between the taps; exact.
 
-    Kernels that would become larger than the chip's 7 are left for legalize to refuse.
+    Kernels that would become larger than the chip's (7 on an Akida 1.0) are left for legalize to refuse.
     """
 
     name = "expand-dilation"
@@ -28,16 +27,17 @@ class ExpandDilation:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module without dilation where the kernel stays small enough."""
-        return rewrite(module, _expand)
+        largest = context.target.numbers.largest()
+        return rewrite(module, lambda editor, op: _expand(editor, op, largest))
 
 
-def _expand(editor: Editor, op: Op) -> bool:
+def _expand(editor: Editor, op: Op, largest: int) -> bool:
     if not isinstance(op, nn.Conv) or op.dilation == (1, 1):
         return False
     taps = editor.array(op.weight)
     filters, k0, k1, channels = taps.shape
     spread = [(k - 1) * d + 1 for k, d in zip((k0, k1), op.dilation)]
-    if max(spread) > LARGEST:
+    if max(spread) > largest:
         return False
     kernel = np.zeros((filters, *spread, channels))
     kernel[:, :: op.dilation[0], :: op.dilation[1]] = taps

@@ -36,10 +36,10 @@ class FitWindows:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module with windows that fit."""
-        editor = Editor(module)
+        editor, chip = Editor(module), context.target.numbers
         for segment in split(module).segments:
-            for part in solvable_parts(segment, module) if context.host == "allow" else (segment,):
-                fits = solve(part, module)
+            for part in solvable_parts(segment, module, chip) if context.host == "allow" else (segment,):
+                fits = solve(part, module, chip)
                 if fits is not None and (context.host == "allow" or not _cut_between_layers(part, fits, module)):
                     _rewrite(editor, part, fits)
         return editor.finish()

@@ -12,6 +12,7 @@ from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.chains import Group, split
 from akc.passes.shared.rewriting.geometry import image_plan
 from akc.passes.shared.rewriting.rewrite import Editor
+from akc.targets import Numbers
 
 
 @frozen
@@ -31,28 +32,28 @@ class InsertIdentity:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module with identities inserted."""
-        changed = _with_identities(module)
+        changed = _with_identities(module, context.target.numbers)
         return module if changed is module else self.run(changed, context)
 
 
-def _with_identities(module: Module) -> Module:
+def _with_identities(module: Module, chip: Numbers) -> Module:
     """Identities behind the pools that are part of a layer; a pool behind a pool is part of the identity then."""
     editor = Editor(module)
     for segment in split(module).segments:
         for index, group in enumerate(segment.groups):
             follower = segment.groups[index + 1] if index + 1 < len(segment.groups) else None
-            if _needs_one(group, follower, index == 0, module):
+            if _needs_one(group, follower, index == 0, module, chip):
                 _insert(editor, group.last)
     return editor.finish()
 
 
-def _needs_one(group: Group, follower: Group | None, first: bool, module: Module) -> bool:
+def _needs_one(group: Group, follower: Group | None, first: bool, module: Module, chip: Numbers) -> bool:
     """Whether a max pool of 0 or more stands where the chip has none."""
     if not isinstance(group.pool, nn.MaxPool) or group.activation is None:
         return False
     if follower is not None and isinstance(follower.core, nn.Conv):
         return False
-    return not (first and image_plan(group, module) is not None)
+    return not (first and image_plan(group, module, chip) is not None)
 
 
 def _insert(editor: Editor, op: Op) -> None:

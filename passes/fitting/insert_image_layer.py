@@ -15,11 +15,8 @@ from akc.ir.ops import nn
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.numbers.propagate import input_reach
 from akc.passes.shared.rewriting.affine import is_leading
-from akc.passes.shared.rewriting.geometry import IMAGE_SMALLEST, IMAGE_WIDEST
 from akc.passes.shared.rewriting.rewrite import Editor, Floats
-
-KERNEL = 3
-"""The smallest kernel of the image layer."""
+from akc.targets import ImageNumbers, Target
 
 
 @frozen
@@ -39,8 +36,9 @@ class InsertImageLayer:
     measure = "none for inputs in their range; others are cut to it"
     reads = ("samples", "input_range")
 
-    filters: int = field(default=0, validator=[validators.ge(0), validators.le(17)])
-    """How many filters share the range of the input; 0 inserts nothing."""
+    filters: int = field(default=0, validator=validators.ge(0))
+    """How many filters share the range of the input, up to one for each level that is to be told apart (17 on an
+    AKD1000); 0 inserts nothing."""
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module with an image layer; raises DiagnosticError AKC0416 where the input has no such shape."""
@@ -50,27 +48,37 @@ class InsertImageLayer:
             return module
         if len(editor.type_of(dense.x).shape) != 1:
             return module
-        _insert(editor, dense, input_reach(module, context), self.filters)
+        _insert(editor, dense, input_reach(module, context), self.filters, self.image_of(context.target))
         return editor.finish()
 
+    def image_of(self, target: Target) -> ImageNumbers:
+        """The image layer; raises DiagnosticError AKC0404 where there is none, or none with so many filters."""
+        chip = target.numbers
+        if chip.image is None:
+            raise error("AKC0404", f"{self.name}: filters={self.filters}: {target.title} has no image layer")
+        most = (2**chip.image.bits - 1) // (2**chip.bits - 1)
+        if self.filters > most:
+            raise error("AKC0404", f"{self.name}: filters={self.filters}: must be <= {most}")
+        return chip.image
 
-def _insert(editor: Editor, dense: nn.Dense, reach: tuple[float, float], filters: int) -> None:
+
+def _insert(editor: Editor, dense: nn.Dense, reach: tuple[float, float], filters: int, image: ImageNumbers) -> None:
     low, high = min(reach[0], 0.0), max(reach[1], 0.0)
     share = (high - low) / filters
     before = editor.producer(dense.x)
     replaced: tuple[Op, ...] = (before,) if isinstance(before, nn.Reshape) else ()
     source = before.x if isinstance(before, nn.Reshape) else dense.x
-    d0, d1 = _map_shape(editor, source, dense)
-    base = dense.name
+    d0, d1 = _map_shape(editor, source, dense, image)
+    base, kernel = dense.name, min(image.kernels)
     picture = editor.make(nn.Reshape, editor.name(f"{base}_picture"), replaced, x=source, shape=(d0, d1, 1))
     conv = editor.make(
         nn.Conv,
         editor.name(f"{base}_image"),
         (),
         x=picture.name,
-        weight=editor.weight(f"{base}.image", _identity(filters)),
+        weight=editor.weight(f"{base}.image", _identity(filters, kernel)),
         bias=editor.weight(f"{base}.image_bias", -low - share * np.arange(filters)) if low or filters > 1 else None,
-        pad=(KERNEL // 2,) * 4,
+        pad=(kernel // 2,) * 4,
         after=(picture,),
     )
     kind: type[Op] = nn.Relu if filters == 1 else nn.Clip
@@ -82,10 +90,10 @@ def _insert(editor: Editor, dense: nn.Dense, reach: tuple[float, float], filters
     editor.replace((*replaced, dense), *new, _widened(editor, dense, flat.name, filters, low))
 
 
-def _identity(filters: int) -> Floats:
-    """[filters, 3, 3, 1] with 1 in the middle."""
-    kernel = np.zeros((filters, KERNEL, KERNEL, 1))
-    kernel[:, KERNEL // 2, KERNEL // 2] = 1
+def _identity(filters: int, size: int) -> Floats:
+    """[filters, size, size, 1] with 1 in the middle."""
+    kernel = np.zeros((filters, size, size, 1))
+    kernel[:, size // 2, size // 2] = 1
     return kernel
 
 
@@ -100,18 +108,18 @@ def _widened(editor: Editor, dense: nn.Dense, x: str, filters: int, low: float) 
     return evolve(dense, x=x, weight=editor.weight(dense.weight, np.repeat(weight, filters, axis=1), dense), **fields)
 
 
-def _map_shape(editor: Editor, source: str, dense: nn.Dense) -> tuple[int, int]:
+def _map_shape(editor: Editor, source: str, dense: nn.Dense, image: ImageNumbers) -> tuple[int, int]:
     """Rows and columns of a map with one channel whose cells, row by row, are those of the source."""
     shape = editor.type_of(source).shape
     cells = prod(shape)
     own = [(prod(shape[:cut]), prod(shape[cut:])) for cut in range(1, len(shape))]
     square = [(cells // d1, d1) for d1 in range(isqrt(cells), 0, -1) if cells % d1 == 0]
     for d0, d1 in (*own, *square):
-        if d0 >= IMAGE_SMALLEST and IMAGE_SMALLEST <= d1 <= IMAGE_WIDEST:
+        if d0 >= image.smallest and image.smallest <= d1 <= image.widest:
             return d0, d1
     raise error(
         "AKC0416",
-        f"%{source}: {cells} cells are no map of at least {IMAGE_SMALLEST}x{IMAGE_SMALLEST} with at most {IMAGE_WIDEST}"
+        f"%{source}: {cells} cells are no map of at least {image.smallest}x{image.smallest} with at most {image.widest}"
         " on d1",
         span=dense.span(),
         origin=dense.origin,

@@ -17,6 +17,7 @@ from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.chains import Chain, Segment, split
 from akc.passes.shared.rewriting.legal_layers import segment_faults
 from akc.passes.shared.rewriting.named_groups import with_named_groups
+from akc.targets import Target
 
 SNN = tuple(item for item in vars(snn).values() if isinstance(item, type) and issubclass(item, Op) and item.mnemonic)
 
@@ -37,7 +38,7 @@ class Legalize:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The same module; raises DiagnosticError with every fault, and passes the target's warnings on."""
-        faults = list(float_faults(module, context.host == "allow"))
+        faults = list(float_faults(module, context.target, context.host == "allow"))
         if reaches(level_of(module), "quantised"):
             found = context.target.check(module)
             if context.host != "allow":
@@ -50,7 +51,7 @@ class Legalize:
         return module
 
 
-def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnostic]:
+def float_faults(module: Module, target: Target, host_allowed: bool = False) -> Iterator[Diagnostic]:
     """Every float operation that neither the chip nor the border can take; opaque ones always."""
     without = {op.name for op in module.net.ops if isinstance(op, nn.Opaque)}
     if not host_allowed:
@@ -63,28 +64,28 @@ def float_faults(module: Module, host_allowed: bool = False) -> Iterator[Diagnos
         if len(unknown) > 1 and any(op is one for one in unknown):
             continue
         if isinstance(op, nn.Opaque) or (isinstance(op, nn._Recurrent) and not host_allowed):
-            yield _unknown(op, op.name not in without)
+            yield _unknown(op, op.name not in without, target.title)
     if host_allowed:
         return
-    yield from _branches(module)
+    yield from _branches(module, target.title)
     for index, part in enumerate(chain.parts):
         if isinstance(part, Segment):
-            yield from segment_faults(part, module)
+            yield from segment_faults(part, module, target.numbers)
         elif not isinstance(part, (nn.Opaque, nn._Recurrent, snn.Neuron, *SNN)):
             follows = any(isinstance(module.net.producer(name), nn.Opaque) for name in part.operands)
-            yield from () if follows else _stray(part, chain, index)
+            yield from () if follows else _stray(part, chain, index, target.title)
 
 
-def _unknown(op: nn.Opaque | nn._Recurrent, for_host: bool) -> Diagnostic:
+def _unknown(op: nn.Opaque | nn._Recurrent, for_host: bool, chip: str) -> Diagnostic:
     """for_host: whether akc has an operation for it, which the host runs where it may."""
     if isinstance(op, nn.Opaque):
         kind = opaque_kind(op.op)
-        message = f"{op.op} (%{op.name}) is no layer that AKD1000 has: {kind.why}"
+        message = f"{op.op} (%{op.name}) is no layer that {chip} has: {kind.why}"
         ways = (kind.way_out, *(("or --host=allow: the host computes it, the chip the layers around it",) * for_host))
         return Diagnostic(code="AKC0420", message=message, span=op.span(), origin=op.origin, help=ways)
     return Diagnostic(
         code="AKC0421",
-        message=f"{op.layer_name} (%{op.name}) keeps state over time, layers of AKD1000 keep none",
+        message=f"{op.layer_name} (%{op.name}) keeps state over time, layers of {chip} keep none",
         span=op.span(),
         origin=op.origin,
         help=(
@@ -108,7 +109,7 @@ def _many_unknown(ops: list[nn.Opaque]) -> Diagnostic:
     )
 
 
-def _branches(module: Module) -> Iterator[Diagnostic]:
+def _branches(module: Module, chip: str) -> Iterator[Diagnostic]:
     """Values that are read twice, and nets with several inputs."""
     for value in module.net.values.values():
         readers = module.net.uses(value.name)
@@ -120,11 +121,11 @@ def _branches(module: Module) -> Iterator[Diagnostic]:
                 message=f"%{value.name} is read by {' and '.join(f'%{r.name}' for r in readers)}",
                 span=maker.span() if maker else None,
                 origin=maker.origin if maker else (),
-                help="AKD1000 has no branches: compile the branches as networks of their own",
+                help=f"{chip} has no branches: compile the branches as networks of their own",
             )
 
 
-def _stray(op: Op, chain: Chain, index: int) -> Iterator[Diagnostic]:
+def _stray(op: Op, chain: Chain, index: int, chip: str) -> Iterator[Diagnostic]:
     """An op that is part of no layer: fine at the border, a fault between layers."""
     before = any(isinstance(p, Segment) for p in chain.parts[:index])
     behind = any(isinstance(p, Segment) for p in chain.parts[index + 1 :])
@@ -137,13 +138,17 @@ def _stray(op: Op, chain: Chain, index: int) -> Iterator[Diagnostic]:
         return
     rule = rule or LAYOUT
     yield Diagnostic(
-        code=rule.code, message=f"%{op.name}: {rule.message(op)}", span=op.span(), origin=op.origin, help=rule.help
+        code=rule.code,
+        message=f"%{op.name}: {rule.message(op).format(chip=chip)}",
+        span=op.span(),
+        origin=op.origin,
+        help=rule.help,
     )
 
 
 @frozen
 class Stray:
-    """What to say about an op of this kind that is part of no layer."""
+    """What to say about an op of this kind that is part of no layer; {chip} is the chip's name."""
 
     kind: type[Op] | tuple[type[Op], ...]
     code: str
@@ -174,7 +179,7 @@ STRAY = (
     Stray(
         (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Argmax),
         "AKC0420",
-        lambda op: f"{op.mnemonic.removeprefix('nn.')} between layers is nothing that AKD1000 computes",
+        lambda op: f"{op.mnemonic.removeprefix('nn.')} between layers is nothing that {{chip}} computes",
         "it can stand at the very end, where the host computes it",
     ),
 )

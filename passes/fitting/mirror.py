@@ -27,4 +27,4 @@ class Mirror:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The mirrored module if only that fits; else the same object."""
-        return mirrored_to_fit(module)
+        return mirrored_to_fit(module, context.target.numbers)

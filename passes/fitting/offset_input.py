@@ -44,11 +44,12 @@ class OffsetInput:
         if not isinstance(conv, nn.Conv) or not any(conv.pad) or not reads_input(module, conv):
             return module
         low, high = input_reach(module, context)
-        padded = with_host_border(module)
-        if low >= 0 or image_plan(split(padded).groups[0], padded) is not None:
+        chip = context.target.numbers
+        padded = with_host_border(module, chip)
+        if low >= 0 or image_plan(split(padded).groups[0], padded, chip) is not None:
             return module
         on_host = _padded_on_host(module, conv)
-        if fits(mirrored_to_fit(on_host)):
+        if fits(mirrored_to_fit(on_host, chip), chip):
             return on_host
         return _offset(module, conv, low, high)
 

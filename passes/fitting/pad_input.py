@@ -16,8 +16,8 @@ class PadInput:
 
     Its padding=same puts the odd cell behind and rounds max pools up, PyTorch and ONNX do neither. So the
     picture is padded on the host and the layer takes whole windows only (padding=valid). Kernels that are
-    even or not square are filled up with zeros to 3, 5 or 7 on the way. A picture of two channels, as event cameras
-    give, gets a third, empty one where only so all windows find a place. Exact.
+    even or not square are filled up with zeros to one of the layer's (3, 5 or 7) on the way. A picture of two
+    channels, as event cameras give, gets a third, empty one where only so all windows find a place. Exact.
     """
 
     name = "pad-input"
@@ -28,4 +28,4 @@ class PadInput:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module with a padded input where that helps; else the same object."""
-        return with_host_border(module)
+        return with_host_border(module, context.target.numbers)

@@ -27,4 +27,4 @@ class RepeatRows:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module with rows; the same object where there is no such pool, or another window is in the way."""
-        return with_rows(module)
+        return with_rows(module, context.target.numbers)

@@ -12,9 +12,6 @@ from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.affine import is_leading
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
-BITS = 4
-"""Bits of the weights that lower-int4 makes, unless told otherwise."""
-
 
 @frozen
 class SeparatePointwise:
@@ -33,7 +30,8 @@ class SeparatePointwise:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module whose wide 1x1 convolutions are separable layers."""
-        most = context.target.numbers.filter_channels.get((1, BITS))
+        chip = context.target.numbers
+        most = chip.filter_channels.get((1, chip.bits))
         return module if most is None else rewrite(module, lambda editor, op: _separate(editor, op, most))
 
 

@@ -22,8 +22,8 @@ from akc.passes.shared.rewriting.rewrite import Editor, Floats
 from akc.passes.shared.rewriting.rows import with_rows
 from akc.passes.shared.rewriting.strides import fits_at_all, without_strides
 from akc.passes.shared.rewriting.unfolding import unfolded
-from akc.passes.shared.rewriting.windows import LARGEST, STRIDED, common_stride
-from akc.targets import Target
+from akc.passes.shared.rewriting.windows import common_stride
+from akc.targets import Numbers, Target
 
 
 @frozen
@@ -50,7 +50,7 @@ class SpaceToDepth:
         conv = chain.groups[0].core if chain.groups else None
         if not isinstance(conv, nn.Conv) or not is_leading(Editor(module), conv):
             return module
-        if _image_layer(module):
+        if _image_layer(module, context.target.numbers):
             return module
 
         def fits(one: Module) -> bool:
@@ -61,25 +61,26 @@ class SpaceToDepth:
 
     def in_blocks(self, module: Module, conv: nn.Conv, target: Target) -> Module:
         """The module whose first convolution reads blocks; the same object where it has no need of it."""
+        chip = target.numbers
         if common_stride(conv) == 1 or conv.dilation != (1, 1):
             return module
-        native = common_stride(conv) == 2 and max(module.weights[conv.weight].type.shape[1:3]) <= STRIDED
+        native = common_stride(conv) == 2 and max(module.weights[conv.weight].type.shape[1:3]) <= chip.largest(2)
         if native and fits_at_all(module, target):
             return module
-        candidates = [_rearranged(module, conv, ways) for ways in _choices(module, conv)]
+        candidates = [_rearranged(module, conv, ways) for ways in _choices(module, conv, chip.kernels[1])]
         found = next((c for c in candidates if _fits(c, target)), None)
         return found or (module if native or not candidates else candidates[0])
 
 
 def _fits(module: Module, target: Target) -> bool:
     """Whether every window finds its place, with the help of the passes behind this one."""
-    return fits_at_all(without_strides(with_rows(module), target), target)
+    return fits_at_all(without_strides(with_rows(module, target.numbers), target), target)
 
 
-def _image_layer(module: Module) -> bool:
+def _image_layer(module: Module, chip: Numbers) -> bool:
     """Whether the image layer takes the first convolution, which has strides of its own."""
-    padded = with_host_border(module)
-    return image_plan(split(padded).groups[0], padded) is not None
+    padded = with_host_border(module, chip)
+    return image_plan(split(padded).groups[0], padded, chip) is not None
 
 
 @frozen
@@ -100,14 +101,15 @@ class Way:
     after: int
 
 
-def _choices(module: Module, conv: nn.Conv) -> list[tuple[Way, Way]]:
-    """The ways for both axes, the smallest kernels and the fewest zeros on the host first."""
-    ways = [list(_ways(module, conv, axis)) for axis in (0, 1)]
+def _choices(module: Module, conv: nn.Conv, kernels: tuple[int, ...]) -> list[tuple[Way, Way]]:
+    """The ways for both axes, those that do without the largest kernel and with the fewest host zeros first."""
+    ways = [list(_ways(module, conv, axis, max(kernels))) for axis in (0, 1)]
     pairs = [(first, second) for first, second in product(*ways)]
-    return sorted(pairs, key=lambda pair: (max(w.kernel for w in pair) > 5, sum(w.host for w in pair)))
+    below = max((k for k in kernels if k < max(kernels)), default=0)
+    return sorted(pairs, key=lambda pair: (max(w.kernel for w in pair) > below, sum(w.host for w in pair)))
 
 
-def _ways(module: Module, conv: nn.Conv, axis: int) -> Iterator[Way]:
+def _ways(module: Module, conv: nn.Conv, axis: int, largest: int) -> Iterator[Way]:
     """Ways for one axis whose kernel the chip can have.
 
     A window begins at cell stride * i - pad - shift + host, which must begin a block.
@@ -122,7 +124,7 @@ def _ways(module: Module, conv: nn.Conv, axis: int) -> Iterator[Way]:
         whole = outputs - 1 + kernel - before
         blocks = -(-(size + host) // stride) if before or not pad else max(whole, -(-(size + host) // stride))
         kernel += max(0, blocks - whole)
-        if kernel <= LARGEST:
+        if kernel <= largest:
             yield Way(stride, blocks, host, shift, kernel, before, max(0, whole - blocks))
 
 

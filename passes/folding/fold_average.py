@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -16,7 +17,7 @@ from akc.passes.shared.numbers.signs import activations
 from akc.passes.shared.rewriting.affine import is_leading
 from akc.passes.shared.rewriting.halving import halve
 from akc.passes.shared.rewriting.rewrite import Editor, Floats, rewrite
-from akc.passes.shared.rewriting.windows import KERNELS, LARGEST
+from akc.targets import Numbers
 
 
 @frozen
@@ -39,7 +40,8 @@ class FoldAverage:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module without average pools where there was a way."""
-        return rewrite(module, *RULES)
+        chip = context.target.numbers
+        return rewrite(module, *(partial(rule, chip=chip) for rule in RULES))
 
 
 def _plain(editor: Editor, op: Op) -> nn.AveragePool | None:
@@ -49,7 +51,7 @@ def _plain(editor: Editor, op: Op) -> nn.AveragePool | None:
     return op
 
 
-def _global(editor: Editor, op: Op) -> bool:
+def _global(editor: Editor, op: Op, chip: Numbers) -> bool:
     pool = _plain(editor, op)
     if pool is None or any(pool.pad) or pool.size != editor.type_of(pool.x).shape[:2]:
         return False
@@ -79,7 +81,7 @@ def _means(pool: nn.AveragePool, size: int, axis: int) -> Floats:
     return matrix
 
 
-def _into_dense(editor: Editor, op: Op) -> bool:
+def _into_dense(editor: Editor, op: Op, chip: Numbers) -> bool:
     """average pool, flatten, dense -> flatten, dense."""
     pool = op if isinstance(op, nn.AveragePool) else None
     flat = editor.user(op.name) if pool is not None else None
@@ -96,21 +98,21 @@ def _into_dense(editor: Editor, op: Op) -> bool:
     return True
 
 
-def _into_pointwise(editor: Editor, op: Op) -> bool:
+def _into_pointwise(editor: Editor, op: Op, chip: Numbers) -> bool:
     """average pool, 1x1 convolution -> one convolution."""
     pool = _plain(editor, op)
     conv = editor.user(op.name) if pool is not None else None
     if pool is None or not isinstance(conv, nn.Conv) or conv.groups > 1 or conv.stride != (1, 1) or any(conv.pad):
         return False
     weight = editor.array(conv.weight)
-    if weight.shape[1:3] != (1, 1) or not _small_enough(pool):
+    if weight.shape[1:3] != (1, 1) or not _small_enough(pool, chip):
         return False
     wide = np.broadcast_to(weight, (len(weight), *pool.size, weight.shape[3])) / prod(pool.size)
     _merge(editor, (op, conv), conv, wide, x=pool.x, stride=pool.stride, pad=pool.pad)
     return True
 
 
-def _into_layer_in_front(editor: Editor, op: Op) -> bool:
+def _into_layer_in_front(editor: Editor, op: Op, chip: Numbers) -> bool:
     """convolution with stride 1, average pool -> one convolution whose kernel covers both windows."""
     pool = _plain(editor, op)
     conv = editor.producer(pool.x) if pool is not None else None
@@ -118,7 +120,7 @@ def _into_layer_in_front(editor: Editor, op: Op) -> bool:
         return False
     weight = editor.array(conv.weight)
     reach = [k + n - 1 for k, n in zip(weight.shape[1:3], pool.size)]
-    if conv.stride != (1, 1) or conv.dilation != (1, 1) or max(reach) > LARGEST:
+    if conv.stride != (1, 1) or conv.dilation != (1, 1) or max(reach) > chip.largest():
         return False
     wide = np.zeros((len(weight), *reach, weight.shape[3]))
     for a, b in np.ndindex(*pool.size):
@@ -127,7 +129,7 @@ def _into_layer_in_front(editor: Editor, op: Op) -> bool:
     return True
 
 
-def _into_first_layer(editor: Editor, op: Op) -> bool:
+def _into_first_layer(editor: Editor, op: Op, chip: Numbers) -> bool:
     """average pool of the net's input, convolution -> one convolution that moves by blocks."""
     pool = _plain(editor, op)
     conv = editor.user(op.name) if pool is not None and is_leading(editor, op) else None
@@ -157,21 +159,21 @@ def _merge(editor: Editor, both: tuple[Op, Op], conv: nn.Conv, kernel: Floats, *
     editor.replace(both, evolve(conv, weight=weight, origin=origin, comments=comments, **fields))
 
 
-def _halve(editor: Editor, op: Op) -> bool:
+def _halve(editor: Editor, op: Op, chip: Numbers) -> bool:
     """A pool over 4 cells, in front of a layer that cannot take it -> two over 2."""
     pool = _plain(editor, op)
     return pool is not None and pool.x in _nonnegative(editor) and halve(editor, pool)
 
 
-def _small_enough(pool: nn.AveragePool) -> bool:
+def _small_enough(pool: nn.AveragePool, chip: Numbers) -> bool:
     """Whether a chip convolution can have this window."""
     stride = pool.stride[0] if len(set(pool.stride)) == 1 else 0
-    return stride in KERNELS and max(pool.size) <= max(KERNELS[stride])
+    return max(pool.size) <= chip.largest(stride)
 
 
-def _as_depthwise(editor: Editor, op: Op) -> bool:
+def _as_depthwise(editor: Editor, op: Op, chip: Numbers) -> bool:
     pool = _plain(editor, op)
-    if pool is None or not _small_enough(pool) or pool.x not in _nonnegative(editor):
+    if pool is None or not _small_enough(pool, chip) or pool.x not in _nonnegative(editor):
         return False
     channels = op.type.shape[2]
     weight = editor.weight(f"{op.name}.weight", np.full((channels, *pool.size, 1), 1 / prod(pool.size)))

@@ -16,11 +16,12 @@ from akc.passes.shared.numbers.evaluate import Array, sample_inputs, values
 from akc.passes.shared.numbers.propagate import input_ranges, moments, warn_assumed
 from akc.passes.shared.numbers.signs import activations
 from akc.passes.shared.rewriting.identities import with_kept_ranges
+from akc.targets import Numbers
 
 Ranges = dict[str, tuple[float, float]]
 
-WIDTHS = (4, 1, 2)
-"""Bits that levels may have."""
+WELL_KNOWN = 4
+"""Bits of a level from which on a range that is a guess is not shrunk for the sake of small values."""
 
 
 @frozen
@@ -46,8 +47,8 @@ class Calibrate:
     """The share of values, in percent, that method=percentile keeps inside the range."""
 
     bits: int | None = field(default=None, validator=validators.optional(validators.in_((1, 2, 4))))
-    """Bits of a level that method=mse rounds to; none: 4, and beside the range the tops for 1 and 2 bits are written
-    where they are others, for lower-int4 to choose from."""
+    """Bits of a level that method=mse rounds to; none: as many as the chip has (4), and beside the range the
+    tops for fewer are written where they are others, for lower-int4 to choose from."""
 
     samples: int = field(default=1024, validator=validators.gt(0))
     """How many of the samples are used, from the first."""
@@ -57,58 +58,61 @@ class Calibrate:
         found = (
             self.estimated(module, context)
             if context.samples is None
-            else self.measured(module, context.samples, context.progress)
+            else self.measured(module, context.samples, self.widths(context.target.numbers), context.progress)
         )
         whole = whole_levels(module)
         return with_ranges(module, {bits: with_kept_ranges(module, one | whole) for bits, one in found.items()})
 
-    @property
-    def widths(self) -> tuple[int, ...]:
+    def widths(self, chip: Numbers) -> tuple[int, ...]:
         """Bits of levels that ranges are found for; the first one's is the range of the text."""
-        return WIDTHS if self.bits is None else (self.bits,)
+        fewer = tuple(bits for bits in chip.widths if bits != chip.bits)
+        return (chip.bits, *fewer) if self.bits is None else (self.bits,)
 
     def estimated(self, module: Module, context: PassContext) -> dict[int, Ranges]:
         """Ranges of all float values, by bits, from the range of the input and the weights.
 
-        Estimates come out too small more often than too large, so with 4 bits none is shrunk any further.
+        Estimates come out too small more often than too large, so with many levels none is shrunk any further.
         """
         ranges = input_ranges(module, context)
         warn_assumed(module, context, ranges)
         before = {op.name: op.operands[0] for op in module.net.ops if isinstance(op, nn.Relu | nn.Clip)}
         known = moments(module, ranges)
-        found = {bits: dict(ranges) for bits in self.widths}
+        widths = self.widths(context.target.numbers)
+        found = {bits: dict(ranges) for bits in widths}
         for name, one in known.items():
             low, high = one.range
             sums = known[before[name]].typical if name in before and self.method == "mse" else np.zeros(0)
-            for bits in self.widths:
-                shrinks = bits < 4 and bool((sums > 0).any())
+            for bits in widths:
+                shrinks = bits < WELL_KNOWN and bool((sums > 0).any())
                 top = min(high, Spread.of(sums[sums > 0]).least_error_top(2**bits - 1)) if shrinks else high
                 found[bits].setdefault(name, (low, top))
         return found
 
-    def measured(self, module: Module, samples: Mapping[str, Array], progress: Any) -> dict[int, Ranges]:
+    def measured(
+        self, module: Module, samples: Mapping[str, Array], widths: tuple[int, ...], progress: Any
+    ) -> dict[int, Ranges]:
         """Ranges of all float values, by bits, on the samples."""
         tops, total = activations(module), len(module.net.values)
-        ranges: dict[int, Ranges] = {bits: {} for bits in self.widths}
+        ranges: dict[int, Ranges] = {bits: {} for bits in widths}
         for done, (name, array) in enumerate(values(module, sample_inputs(module, samples, self.samples)), 1):
             progress(min(done, total), total, "calibrate")
             if array.dtype != np.float32:
                 continue
             low, high = float(array.min()), float(array.max())
-            found = self.tops(array, high) if name in tops else dict.fromkeys(self.widths, high)
+            found = self.tops(array, high, widths) if name in tops else dict.fromkeys(widths, high)
             for bits, top in found.items():
                 ranges[bits][name] = (min(low, 0.0) if name in tops else low, top)
         return ranges
 
-    def tops(self, array: Array, high: float) -> dict[int, float]:
+    def tops(self, array: Array, high: float, widths: tuple[int, ...]) -> dict[int, float]:
         """The top of the range of values that are 0 or more, `high` being the largest, by bits."""
         if self.method == "max" or high <= 0:
-            return dict.fromkeys(self.widths, high)
+            return dict.fromkeys(widths, high)
         positive = array[array > 0]
         if self.method == "percentile":
-            return dict.fromkeys(self.widths, float(np.percentile(positive, self.percentile)))
+            return dict.fromkeys(widths, float(np.percentile(positive, self.percentile)))
         spread = Spread.of(positive)
-        return {bits: spread.least_error_top(2**bits - 1) for bits in self.widths}
+        return {bits: spread.least_error_top(2**bits - 1) for bits in widths}
 
 
 def whole_levels(module: Module) -> Ranges:

@@ -51,7 +51,7 @@ class Equalize:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module with scaled weights; recorded ranges of scaled layers are dropped."""
-        chain = legal_chain(module)
+        chain = legal_chain(module, context.target.numbers)
         pairs = [pair for s in chain.segments for pair in _pairs(s.groups, module)]
         if not pairs or context.samples is None:
             return module

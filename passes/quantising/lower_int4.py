@@ -27,6 +27,7 @@ from akc.passes.shared.rewriting.chains import Chain, Group, Segment
 from akc.passes.shared.rewriting.geometry import ImagePlan, image_plan
 from akc.passes.shared.rewriting.legal_chain import legal_chain
 from akc.passes.shared.rewriting.split_signs import with_split_signs
+from akc.targets import Numbers as ChipNumbers
 
 BITS = validators.in_((1, 2, 4))
 
@@ -46,14 +47,15 @@ class LowerInt4:
     measure = "the share of same answers on samples held out; each layer's root mean square error in levels"
     reads = ("samples", "host")
 
-    weights: int = field(default=4, validator=BITS)
-    """Bits of a weight: 1 (0 and 1), 2 (-1 to 1) or 4 (-7 to 7). The image layer always has 8."""
+    weights: int | None = field(default=None, validator=validators.optional(BITS))
+    """Bits of a weight: 1 (0 and 1), 2 (-1 to 1) or 4 (-7 to 7); none: as many as the chip has, 4 on an AKD1000. The
+    image layer has its own, 8."""
 
     two_bits: str = ""
     """Layers whose weights have 2 bits, whatever the others have: their names with a plus between, as conv7+conv8."""
 
-    activations: int = field(default=4, validator=BITS)
-    """Bits of a level."""
+    activations: int | None = field(default=None, validator=validators.optional(BITS))
+    """Bits of a level; none: as many as the chip has, 4 on an AKD1000."""
 
     input: int | None = field(default=None, validator=validators.optional(validators.in_((1, 2, 4, 8))))
     """Bits of the input; none: 8 where the image layer can take it, else as many as activations."""
@@ -72,8 +74,10 @@ class LowerInt4:
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The quantised module; raises DiagnosticError with every layer that has no range or no chip form."""
-        if not legal_chain(module).segments:
+        chip = context.target.numbers
+        if not legal_chain(module, chip).segments:
             return module
+        options = self.on(chip, context.target.title)
         if self.rounding == "error-feedback" and context.samples is None:
             raise DiagnosticError(
                 Diagnostic(
@@ -82,12 +86,38 @@ class LowerInt4:
                     help=("give --calibrate samples.npz", "use rounding=nearest"),
                 )
             )
-        module = _ranged_for(module, self.activations)
-        _check_ranges(legal_chain(module), module)
-        module = with_split_signs(module) if context.host == "allow" else module
-        chain = legal_chain(module)
+        module = _ranged_for(module, options.activations)
+        _check_ranges(legal_chain(module, chip), module)
+        module = with_split_signs(module, chip) if context.host == "allow" else module
+        chain = legal_chain(module, chip)
         check_named(names_in(self.two_bits), chain)
-        return bytes_as_they_are(_Lowering(self, module, chain, context).run())
+        return bytes_as_they_are(_Lowering(options, module, chain, context).run())
+
+    def on(self, chip: ChipNumbers, title: str) -> _Options:
+        """The options for a chip; raises DiagnosticError AKC0404 with every width that it does not have."""
+        front = chip.widths if chip.image is None else (*chip.widths, chip.image.bits)
+        wanted = (("weights", self.weights, chip.widths), ("activations", self.activations, chip.widths))
+        faults = [
+            Diagnostic(code="AKC0404", message=f"{self.name}: {key}={bits}: {title} has {_listed(known)} bits")
+            for key, bits, known in (*wanted, ("input", self.input, front))
+            if bits is not None and bits not in known
+        ]
+        if faults:
+            raise DiagnosticError(faults)
+        return _Options(self, self.weights or chip.bits, self.activations or chip.bits)
+
+
+@frozen
+class _Options:
+    """The options of the pass with the chip's widths where the user names none."""
+
+    given: LowerInt4
+    weights: int
+    activations: int
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return " or ".join(map(str, numbers))
 
 
 def _ranged_for(module: Module, bits: int) -> Module:
@@ -120,10 +150,10 @@ def _check_ranges(chain: Chain, module: Module) -> None:
         raise DiagnosticError(faults)
 
 
-def _asked_for(chain: Chain, module: Module) -> Iterator[str]:
+def _asked_for(chain: Chain, module: Module, chip: ChipNumbers) -> Iterator[str]:
     """The float values that quantising looks at, as often as it does."""
     for segment in chain.segments:
-        image = image_plan(segment.groups[0], module)
+        image = image_plan(segment.groups[0], module, chip)
         yield segment.source
         if image is not None and image.absorbed is not None:
             yield image.absorbed.x
@@ -152,8 +182,10 @@ MOVED = (nn.Permute, nn.Reshape, nn.Flip, nn.Repeat, nn.Pad, nn.Affine, nn.Cast,
 class _Lowering:
     """The statements and weights of the quantised module while they are made."""
 
-    def __init__(self, options: LowerInt4, module: Module, chain: Chain, context: PassContext) -> None:
-        self.options, self.module, self.chain, self.context = options, module, chain, context
+    def __init__(self, chosen: _Options, module: Module, chain: Chain, context: PassContext) -> None:
+        self.chosen, self.options, self.chip = chosen, chosen.given, context.target.numbers
+        self.module, self.chain, self.context = module, chain, context
+        options = self.options
         self.statements: list[Statement] = []
         self.weights: dict[str, Weight] = dict(module.weights)
         self.taken = set(module.net.values)
@@ -163,7 +195,7 @@ class _Lowering:
         """Float values that are levels already, on the chip's side or on the host's."""
         samples = context.samples
         inputs = None if samples is None else sample_inputs(module, samples, options.samples)
-        self.stream = None if inputs is None else Stream(values(module, inputs), _asked_for(chain, module))
+        self.stream = None if inputs is None else Stream(values(module, inputs), _asked_for(chain, module, self.chip))
         self.readers = _readers(chain)
         timed = any(value.type.steps is not None for value in module.net.values.values())
         self.actual = None if inputs is None or timed else dict(inputs)
@@ -171,7 +203,7 @@ class _Lowering:
         self.two_bits = names_in(options.two_bits)
         feedback = options.rounding != "nearest" and samples is not None
         self.choices = Choices(
-            options.weights, options.activations, options.per == "layer", options.scale == "mse", feedback
+            chosen.weights, chosen.activations, options.per == "layer", options.scale == "mse", feedback
         )
 
     def run(self) -> Module:
@@ -225,12 +257,18 @@ class _Lowering:
                 message=f"%{conv.name} pads with level 0, which stands for {levels.offset:.4g} and not for 0",
                 span=conv.span(),
                 origin=conv.origin,
-                help=(
-                    "give the network inputs that are 0 or more",
-                    "or use one or three channels and a kernel of 3 to 7, so that the image layer takes them",
-                ),
+                help=("give the network inputs that are 0 or more", *self.way_to_image_layer()),
             )
         )
+
+    def way_to_image_layer(self) -> tuple[str, ...]:
+        """What the image layer needs, in words; nothing where there is none."""
+        if self.chip.image is None:
+            return ()
+        channels, kernels = {1: "one", 3: "three"}, self.chip.image.kernels
+        counts = " or ".join(channels.get(n, str(n)) for n in sorted({n for n, _ in self.chip.image.filters}))
+        few, many = min(kernels), max(kernels)
+        return (f"or use {counts} channels and a kernel of {few} to {many}, so that the image layer takes them",)
 
     def floats(self, name: str) -> Array | None:
         """The samples' float values of a name."""
@@ -240,9 +278,9 @@ class _Lowering:
 
     def quantize(self, segment: Segment) -> tuple[Observed, ImagePlan | None]:
         """Append host.quantize for the segment's source, unless it is there as levels already."""
-        image = image_plan(segment.groups[0], self.module) if self.options.input in (None, 8) else None
+        image = self.image_plan(segment)
         source = self.module.net.values[segment.source]
-        bits = 8 if image is not None else self.options.input or self.options.activations
+        bits = (self.pixel_bits if image is not None else self.options.input) or self.chosen.activations
         known = self.levels.get(source.name)
         if known is not None and known.levels.bits == bits:
             return known, image
@@ -275,6 +313,16 @@ class _Lowering:
         if image is None:
             self.levels[segment.source] = observed
         return observed, image
+
+    @property
+    def pixel_bits(self) -> int | None:
+        """Bits of a pixel of the image layer; None where there is none."""
+        return None if self.chip.image is None else self.chip.image.bits
+
+    def image_plan(self, segment: Segment) -> ImagePlan | None:
+        """How the image layer takes the first layer, unless the user wants an input of other bits."""
+        fits = self.options.input in (None, self.pixel_bits)
+        return image_plan(segment.groups[0], self.module, self.chip) if fits else None
 
     def byte_range(self, name: str) -> tuple[float, float] | None:
         """The range of bytes that are nothing but moved on their way to a value; None for anything else."""
@@ -324,6 +372,7 @@ class _Lowering:
             choices=evolve(self.choices, weights=2) if is_named(group, self.two_bits) else self.choices,
             image=image,
             decoded=decoded,
+            chip=self.chip,
         )
         numbers = quantise(draft)
         names = self.layer_weights(group, numbers)

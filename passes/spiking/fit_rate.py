@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from attrs import define, evolve, field, frozen, validators
 
@@ -17,7 +15,6 @@ from akc.passes.shared.contract import PassContext
 from akc.passes.shared.neurons.rates import outputs, stairs
 from akc.passes.shared.neurons.staircase import fit, levels, staircase
 from akc.passes.shared.numbers.evaluate import Array, sample_inputs
-from akc.passes.shared.numbers.quantisation import MESH
 from akc.passes.shared.numbers.rounding import least_error_scale, round_nearest
 from akc.sim.neurons import scan
 from akc.sim.registry import WHOLE, evaluate_op, find_rule
@@ -69,7 +66,7 @@ class FitRate:
         held = max(1, len(next(iter(inputs.values()))) // 4)
         seen = {name: array[:-held] for name, array in inputs.items()}
         unseen = {name: array[-held:] for name, array in inputs.items()}
-        fitting = _Fitting(module, source, seen, context.progress)
+        fitting = _Fitting(module, source, seen, context)
         candidates = {**fitting.run(), "unfitted": module}
         answers = outputs(source, unseen)
         scored = {name: Score.of(outputs(one, unseen), answers) for name, one in candidates.items()}
@@ -194,7 +191,7 @@ class _Fitting:
     module: Module
     source: Module
     inputs: dict[str, Array]
-    progress: Any
+    context: PassContext
     layers: list[LayerReport] = field(factory=list)
     changed: dict[str, Weight] = field(factory=dict)
     values: dict[str, Array] = field(factory=dict)
@@ -233,7 +230,7 @@ class _Fitting:
             for layer, (value, unit) in targets.items():
                 parts.setdefault(layer, []).append(window_sums(values[value], self.windows) / unit)
             parts.setdefault("", []).append(values[output])
-            self.progress(min(start + size, total), total, "running the source")
+            self.context.progress(min(start + size, total), total, "running the source")
         joined = {name: np.concatenate(arrays) for name, arrays in parts.items()}
         return joined, joined.pop("")
 
@@ -307,9 +304,10 @@ class _Fitting:
         if unusual:
             threshold, step = _nearer(x, wanted, (threshold, step), _regressed(x, wanted, step, top), top)
         threshold, step, _ = fit(x, wanted, threshold, step, top)
-        step = np.clip(np.rint(step * 2**op.act_bits), 1, MESH.sixteenths) / 2**op.act_bits
+        registers = self.context.target.numbers.registers
+        step = np.clip(np.rint(step * 2**op.act_bits), 1, registers.sixteenths) / 2**op.act_bits
         threshold, step, _ = fit(x, wanted, threshold, step, top, moves=False)
-        threshold = np.clip(np.floor(threshold), -MESH.threshold, MESH.threshold)
+        threshold = np.clip(np.floor(threshold), -registers.threshold, registers.threshold)
         after = _distance(x, wanted, threshold, step, top)
         found = levels(x, threshold, step, top)
         full, missed = float((found >= top).mean()), float(((found - wanted) ** 2).mean() / max(wanted.var(), 1e-12))

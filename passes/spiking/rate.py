@@ -52,8 +52,8 @@ class Rate:
     """Number of windows (passes); 0: 1 for a constant input, else the number with the best same-answer rate
     on samples, else one for every three steps, 30 at most."""
 
-    bits: int = field(default=4, validator=validators.in_((1, 2, 4)))
-    """Bits of a level; snn.levels carries them on to lower-int4."""
+    bits: int | None = field(default=None, validator=validators.optional(validators.in_((1, 2, 4))))
+    """Bits of a level; snn.levels carries them on to lower-int4; none: as many as the chip has, 4 on an AKD1000."""
 
     coding: str = field(default="auto", validator=validators.in_(CODINGS))
     """What an input spike is worth by its step, where the whole time is one window: count, all alike; linear,
@@ -70,7 +70,7 @@ class Rate:
         """The module without spiking neurons; raises DiagnosticError AKC0370 to AKC0373, AKC0392, AKC0412."""
         if not any(isinstance(op, snn.Neuron) or _is_split(op) for op in module.net.ops):
             return module
-        _refuse(module, self.fit, context.samples is not None)
+        _refuse(module, self.fit, context.samples is not None, context.target.title)
         source = module.source or as_source(module)
         rewritten, plan = self.chosen(module, context, source)
         context.report("rate", plan)
@@ -80,14 +80,14 @@ class Rate:
 
     def chosen(self, module: Module, context: PassContext, before: Module) -> tuple[Module, Plan]:
         """The rewriting with the windows and the table asked for, or the one that answers most like `before`."""
-        steps = module.net.inputs[0].type.steps
+        steps, bits = module.net.inputs[0].type.steps, self.bits or context.target.numbers.bits
         if steps is None:
-            return _Rewriting(module, 1, self.bits).run()
+            return _Rewriting(module, 1, bits).run()
         inputs = None if context.samples is None else sample_inputs(module, context.samples, self.samples)
         if context.samples is not None and inputs is not None and once_at_most(inputs):
             inputs = sample_inputs(module, context.samples, FOR_TABLES * self.samples)
-        made = [_Rewriting(module, count, self.bits).run() for count in self.windows(module, steps, inputs)]
-        made += [_Rewriting(module, 1, self.bits, *one).run() for one in self.tables(before, inputs)]
+        made = [_Rewriting(module, count, bits).run() for count in self.windows(module, steps, inputs)]
+        made += [_Rewriting(module, 1, bits, *one).run() for one in self.tables(before, inputs, bits)]
         if self.coding in (*TABLES[1:], "fitted"):
             made = [one for one in made if one[1].coding == self.coding]
         if not made:
@@ -117,13 +117,13 @@ class Rate:
             return [self.window or usual_windows(steps)]
         return sorted({k for k in (*CANDIDATES, usual_windows(steps)) if 1 <= k <= steps})
 
-    def tables(self, module: Module, inputs: dict[str, Array] | None) -> list[tuple[str, Array]]:
+    def tables(self, module: Module, inputs: dict[str, Array] | None, bits: int) -> list[tuple[str, Array]]:
         """Tables to try, by name."""
         neuron = first_neuron(module, encoders(module))
         wanted = self.coding != "auto" or (inputs is not None and once_at_most(inputs))
         if self.coding == "count" or not wanted or neuron is None or self.window > 1:
             return []
-        found = tables(module, neuron, inputs, int(2**self.bits - 1))
+        found = tables(module, neuron, inputs, int(2**bits - 1))
         return [(name, table) for name, table in found.items() if self.coding in ("auto", name)]
 
 
@@ -161,16 +161,16 @@ def usual_windows(steps: int) -> int:
     return min(30, max(1, round(steps / 3)))
 
 
-def _refuse(module: Module, fit: bool, samples: bool) -> None:
+def _refuse(module: Module, fit: bool, samples: bool, chip: str) -> None:
     """Feedback, gates, neurons of another kind unless they are to be fitted, and those that differ inside a channel."""
     faults = []
     for op in module.net.ops:
         if isinstance(op, host.Previous):
             faults.append(
-                _fault(op, "AKC0371", "feeds its own spikes back; a pass through AKD1000 goes forward only", FEEDBACK)
+                _fault(op, "AKC0371", f"feeds its own spikes back; a pass through {chip} goes forward only", FEEDBACK)
             )
         elif isinstance(op, snn.Gated):
-            faults.append(_fault(op, "AKC0370", "has LSTM gates inside each step; AKD1000 layers keep no state", GATES))
+            faults.append(_fault(op, "AKC0370", f"has LSTM gates inside each step; {chip} layers keep no state", GATES))
         elif isinstance(op, snn.Neuron) and op.unusual and not fit:
             faults.append(_fault(op, "AKC0373" if isinstance(op, snn.Lsnn) else "AKC0372", op.unusual, UNUSUAL))
         elif isinstance(op, snn.Neuron) and op.unusual and not samples:

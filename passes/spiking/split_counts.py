@@ -67,8 +67,9 @@ class SplitCounts:
     """How many times the smallest jump one neuron may stand for; higher jumps become several equal neurons, whose
     weights then have nearly one size."""
 
-    levels: int = field(default=15, validator=validators.in_((1, 3, 15)))
-    """Levels of the even staircase that when=uneven holds a neuron against."""
+    levels: int | None = field(default=None, validator=validators.optional(validators.in_((1, 3, 15))))
+    """Levels of the even staircase that when=uneven holds a neuron against; none: those of the chip, 15 on an
+    AKD1000."""
 
     def run(self, module: Module, context: PassContext) -> Module:
         """The module with one-bit levels over time in place of the neurons that suit; its source is the one before."""
@@ -76,14 +77,14 @@ class SplitCounts:
             return module
         editor = Editor(module)
         for op in editor.ops:
-            split = self.split(op, editor)
+            split = self.split(op, editor, self.levels or 2**context.target.numbers.bits - 1)
             if split is not None:
                 context.warn(_said(op, split))
                 split.apply()
         after = editor.finish()
         return evolve(after, source=module.source or as_source(module)) if editor.changed else after
 
-    def split(self, op: Op, editor: Editor) -> _Split | None:
+    def split(self, op: Op, editor: Editor, levels: int) -> _Split | None:
         """How to split one operation; None where it stays."""
         if not isinstance(op, snn.Neuron) or not op.fires or op.output != "spikes" or isinstance(op, snn.Gated):
             return None
@@ -93,7 +94,7 @@ class SplitCounts:
         front, back = _in_front(op, editor), _behind(op, editor)
         if front is None or back is None or hasattr(op, "feedback"):
             return None
-        error = float(staircase(op, module, steps, self.levels).error.max())
+        error = float(staircase(op, module, steps, levels).error.max())
         if self.when == "uneven" and error <= self.above:
             return None
         found = jumps(op, module, steps)

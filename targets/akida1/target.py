@@ -12,7 +12,7 @@ from attrs import frozen
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module
 from akc.ir.ops.akida import Convolutional, FullyConnected, InputConvolutional, Layer, SeparableConvolutional
-from akc.targets import ImageNumbers, Note, Numbers, Progress, SequenceProgram, Warn, check_ways
+from akc.targets import ImageNumbers, Note, Numbers, Progress, Registers, SequenceProgram, Warn, check_ways
 from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.program.engines import ENGINE_VERSION, PROVED
 
@@ -78,13 +78,20 @@ class Akida1:
         from akc.targets.akida1.tiles import TILE_D0
 
         image = ImageNumbers(
+            bits=tests.IMAGE_BITS,
             kernels=tests.IMAGE_KERNELS,
             strides=tests.IMAGE_STRIDES,
+            pools=tests.IMAGE_POOLS,
+            pooled=tests.IMAGE_POOLED,
             filters=tests.IMAGE_FILTERS,
             smallest=tests.IMAGE_SMALLEST,
             widest=tests.IMAGE_WIDEST,
+            registers=Registers(tests.IMAGE_REGISTER_BITS),
         )
         return Numbers(
+            widths=tests.WIDTHS,
+            registers=Registers(tests.REGISTER_BITS),
+            decoding=tests.LARGEST_DECODING_STEPS,
             kernels=tests.KERNELS,
             separable_kernels=tests.SEPARABLE_KERNELS,
             pools=self.chip.pools,

@@ -11,8 +11,10 @@ from akc.cli.main import cli
 from akc.cli.options import Listed
 from akc.compiler import sources
 from akc.frontends.spiking.reader import CODINGS, READOUTS, SpikingOptions
+from akc.frontends.spiking.refusals import REFUSALS
 from akc.passes.shared.neurons import spikes
 from akc.targets import load_target, target_names
+from tests.cli.runner import akc
 
 
 def _choices(verb: str, option: str) -> tuple[str, ...]:
@@ -26,6 +28,17 @@ def test_words_agree() -> None:
     assert set(_choices("lower", "--spikes")) == set(spikes.WAYS)
     assert _choices("lower", "--readout") == READOUTS
     assert _choices("lower", "--coding") == CODINGS
+
+
+def test_what_can_be_accepted_is_named_where_it_is_refused() -> None:
+    for reason, row in REFUSALS.items():
+        assert row.acceptable == any(f"--accept {reason}" in words for words in row.help), reason
+
+
+def test_an_unknown_reason_is_refused_with_the_one_that_was_meant() -> None:
+    result = akc("lower", "akc_no_such_file.nir", "--accept", "one-spik")
+    assert result.code == 1 and "AKC0912" in result.stderr
+    assert "did you mean one-spike? There are: one-spike, lateral, rate-pooling" in result.stderr
 
 
 def test_ways_to_place_and_to_cut_are_the_targets() -> None:

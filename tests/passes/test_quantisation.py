@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from akc.passes.shared.numbers.evidence import Evidence
 from akc.passes.shared.numbers.quantisation import (
-    MESH,
     Levels,
     decoding,
     input_levels,
@@ -25,6 +24,9 @@ from akc.passes.shared.numbers.rounding import (
     round_nearest,
     round_with_feedback,
 )
+from akc.targets import load_target
+
+MESH = load_target("akd1000").numbers.registers
 
 
 def levels_of(potentials: np.ndarray, threshold: np.ndarray, act_step: np.ndarray, bits: int) -> np.ndarray:
@@ -43,7 +45,7 @@ def levels_of(potentials: np.ndarray, threshold: np.ndarray, act_step: np.ndarra
 def test_levels_are_the_nearest(alpha: float, beta: float, top: float, bits: int) -> None:
     """No potential is more than one unit, and a sixteenth a level, away from where the level should change."""
     out = Levels.spanning(0.0, top, bits)
-    threshold, act_step = threshold_and_step(np.array([alpha]), np.array([beta]), out)
+    threshold, act_step = threshold_and_step(np.array([alpha]), np.array([beta]), out, MESH)
     potentials = np.arange(-3000, 3000)
     got = levels_of(potentials, threshold, act_step, bits)
     value = alpha * potentials + beta
@@ -57,7 +59,7 @@ def test_levels_are_the_nearest(alpha: float, beta: float, top: float, bits: int
 def test_one_bit_is_exact() -> None:
     """With one bit, a unit fires exactly where the value is above half of its top."""
     out = Levels.spanning(0.0, 3.0, 1)
-    threshold, act_step = threshold_and_step(np.array([0.01]), np.array([0.4321]), out)
+    threshold, act_step = threshold_and_step(np.array([0.01]), np.array([0.4321]), out, MESH)
     potentials = np.arange(-500, 500)
     assert (levels_of(potentials, threshold, act_step, 1) == (0.01 * potentials + 0.4321 > 1.5)).all()
 
@@ -75,8 +77,8 @@ def test_registers_are_kept() -> None:
     """A weight step below the smallest one would put threshold or act_step out of range."""
     out = Levels.spanning(0.0, 4.0, 4)
     gain, beta = np.array([0.1]), np.array([-3.0])
-    scale = smallest_scale(gain, beta, out)
-    threshold, act_step = threshold_and_step(gain * scale, beta, out)
+    scale = smallest_scale(gain, beta, out, MESH)
+    threshold, act_step = threshold_and_step(gain * scale, beta, out, MESH)
     assert abs(threshold[0]) <= MESH.threshold
     assert act_step[0] * 16 <= MESH.sixteenths
 

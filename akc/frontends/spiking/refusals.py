@@ -15,11 +15,15 @@ from akc.base.diagnostics import Diagnostic, DiagnosticError
 
 @frozen(kw_only=True)
 class Refusal:
-    """A reason. `message` and `help` may name {layer} (the user's name) and {kind} (the class)."""
+    """A reason. `message` and `help` may name {layer} (the user's name) and {kind} (the class).
+
+    acceptable: whether --accept, with the reason's name, reads the layer all the same; `help` says as what.
+    """
 
     code: str
     message: str
     help: tuple[str, ...] = ()
+    acceptable: bool = False
 
     def diagnostic(self, layer: str, kind: str) -> Diagnostic:
         """The fault for one layer."""
@@ -101,6 +105,7 @@ REFUSALS: dict[str, Refusal] = {
         code="AKC0374",
         message="layer '{layer}' ({kind}) lets one random neuron spike a step (one_spike)",
         help=("reading by spike rates hardly needs it: --accept one-spike drops it",),
+        acceptable=True,
     ),
     "axonal-delay": Refusal(
         code="AKC0375",
@@ -128,6 +133,7 @@ REFUSALS: dict[str, Refusal] = {
         message="connection '{layer}' ({kind}) runs inside a layer or back to an earlier one;"
         " a pass through AKD1000 goes forward only",
         help=("--accept lateral keeps the feed-forward part only",),
+        acceptable=True,
     ),
     "rate-pooling": Refusal(
         code="AKC0372",
@@ -136,6 +142,7 @@ REFUSALS: dict[str, Refusal] = {
             "--accept rate-pooling takes the largest of each window instead",
             "or use a convolution with a stride in its place",
         ),
+        acceptable=True,
     ),
     "complex": Refusal(
         code="AKC0372",

@@ -12,19 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from attrs import frozen
 
+from akc.targets import Registers
+
 Floats = npt.NDArray[np.float64]
 
-
-@frozen
-class Registers:
-    """Largest magnitude of a threshold, and largest act_step in sixteenths."""
-
-    threshold: int
-    sixteenths: int
-
-
-MESH = Registers(2**19 - 1, 2**20 - 1)
-IMAGE = Registers(2**23 - 1, 2**24 - 1)
 
 INT32 = 2**31 - 1
 
@@ -53,7 +44,7 @@ class Levels:
 
 
 def threshold_and_step(
-    alpha: Floats, beta: Floats, out: Levels, registers: Registers = MESH
+    alpha: Floats, beta: Floats, out: Levels, registers: Registers
 ) -> tuple[npt.NDArray[np.int64], Floats]:
     """Threshold and act_step of each filter for y = alpha * P + beta, alpha > 0.
 
@@ -74,7 +65,7 @@ def decoding(alpha: Floats, beta: Floats) -> tuple[npt.NDArray[np.int64], npt.ND
     return threshold.astype(np.int64), (1 / alpha).astype(np.float32)
 
 
-def smallest_scale(gain: Floats, beta: Floats, out: Levels, registers: Registers = MESH) -> Floats:
+def smallest_scale(gain: Floats, beta: Floats, out: Levels, registers: Registers) -> Floats:
     """The weight step below which threshold or act_step leave their range; gain is alpha / weight step."""
     by_step = out.step * 2**out.bits / registers.sixteenths
     by_threshold = np.abs(out.offset + out.step / 2 - beta) / registers.threshold

@@ -18,8 +18,6 @@ from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes.shared.numbers.evidence import SLOPES, Evidence, thinned
 from akc.passes.shared.numbers.quantisation import (
-    IMAGE,
-    MESH,
     Floats,
     Levels,
     decoding,
@@ -38,6 +36,8 @@ from akc.passes.shared.rewriting.chains import Group
 from akc.passes.shared.rewriting.geometry import ImagePlan, same_sides
 from akc.sim.registry import evaluate_op
 from akc.sim.windows import flat_windows, padded
+from akc.targets import Numbers as ChipNumbers
+from akc.targets import Registers
 
 Array = npt.NDArray[Any]
 
@@ -79,7 +79,7 @@ class Layer:
 
     target: the float samples of what the layer's potentials stand for, before pool and activation;
     inner_target: the same of a depthwise core; image: how the image layer takes it, or None on the mesh;
-    decoded: whether potentials come out.
+    decoded: whether potentials come out; chip: its numbers.
     """
 
     group: Group
@@ -90,11 +90,19 @@ class Layer:
     choices: Choices
     image: ImagePlan | None
     decoded: bool
+    chip: ChipNumbers
 
     @property
     def bits(self) -> int:
         """Bits of a weight."""
-        return 8 if self.image is not None else self.choices.weights
+        on_image = self.chip.image if self.image is not None else None
+        return self.choices.weights if on_image is None else on_image.bits
+
+    @property
+    def registers(self) -> Registers:
+        """Of the threshold and act_step."""
+        on_image = self.chip.image if self.image is not None else None
+        return self.chip.registers if on_image is None else on_image.registers
 
     def array(self, name: str) -> Floats:
         """Float weights in double precision."""
@@ -121,7 +129,7 @@ class Layer:
     def act_bits(self) -> int:
         """Bits of a level of the result; whole levels (snn.levels) say themselves how many there are."""
         activation = self.group.activation
-        if isinstance(activation, snn.Levels) and activation.high in (1.0, 3.0, 15.0):
+        if isinstance(activation, snn.Levels) and activation.high in [2**bits - 1 for bits in self.chip.widths]:
             return int(activation.high).bit_length()
         return self.choices.activations
 
@@ -274,7 +282,6 @@ def _rounded(
     """
     evidence = _evidence(rows, layer.target, len(matrix))
     cells = _cells(layer)
-    registers = IMAGE if layer.image else MESH
     exact = _exact_scale(layer, matrix, beta, rows, step)
     kept = np.isfinite(exact)
     if evidence is not None and layer.choices.feedback and matrix.shape[1] <= WIDEST:
@@ -283,7 +290,7 @@ def _rounded(
     if layer.decoded:
         scale = np.maximum(scale, cells / step / _largest_decoding_step(layer))
     else:
-        scale = np.maximum(scale, smallest_scale(np.full(len(matrix), step / cells), beta, layer.out, registers))
+        scale = np.maximum(scale, smallest_scale(np.full(len(matrix), step / cells), beta, layer.out, layer.registers))
     whole = _whole(layer, matrix, scale, evidence)
     whole = np.where(kept[:, None], round_nearest(matrix, scale, layer.bits), whole)
     alpha = step * scale
@@ -293,7 +300,7 @@ def _rounded(
     if layer.decoded:
         _check_decodable(layer, alpha / cells)
         return whole, *decoding(alpha / cells, beta)
-    return whole, *threshold_and_step(alpha / cells, beta, layer.out, registers)
+    return whole, *threshold_and_step(alpha / cells, beta, layer.out, layer.registers)
 
 
 def _exact_scale(layer: Layer, matrix: Floats, beta: Floats, rows: Array | None, step: float) -> Floats:
@@ -317,11 +324,8 @@ LOSSLESS = 1e-5
 
 
 def _largest_decoding_step(layer: Layer) -> float:
-    """The largest act_step of a layer without activation, less what a fitted slope may add.
-
-    Convolutions keep it in 16.4 bits all the same; a dense layer's goes to the host as a float.
-    """
-    return SLOPES[0] * (2**24 if isinstance(layer.group.core, nn.Dense) else 2**16)
+    """The largest act_step of a layer without activation, less what a fitted slope may add."""
+    return SLOPES[0] * layer.chip.decoding[isinstance(layer.group.core, nn.Dense)]
 
 
 def _check_decodable(layer: Layer, alpha: Floats) -> None:

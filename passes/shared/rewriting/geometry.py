@@ -9,18 +9,12 @@ from akc.ir.module import Module
 from akc.ir.ops import nn
 from akc.passes.shared.rewriting.chains import Group
 from akc.sim.windows import same_padding
+from akc.targets import ImageNumbers, Numbers
 
 Sides = tuple[int, ...]
 """Cells before d0, before d1, after d0, after d1."""
 
 NO_SIDES = (0, 0, 0, 0)
-IMAGE_KERNELS = (3, 5, 7)
-IMAGE_STRIDES = (1, 2, 3)
-IMAGE_FILTERS = {(1, 3): 512, (1, 5): 192, (1, 7): 96, (3, 3): 192, (3, 5): 64, (3, 7): 32}
-"""Most filters of the image layer by (channels, kernel) (docs/akd1000/image-layer.md)."""
-
-IMAGE_SMALLEST, IMAGE_WIDEST = 5, 256
-"""Fewest cells of a padded image on each axis, most on d1."""
 
 
 def same_sides(sizes: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> Sides:
@@ -63,10 +57,10 @@ class ImagePlan:
     absorbed: nn.Pad | None = None
 
 
-def image_plan(group: Group, module: Module) -> ImagePlan | None:
-    """How the image layer takes a group whose input is 8-bit pixels; None where it cannot."""
-    conv = group.core
-    if not isinstance(conv, nn.Conv) or not _suits(group, conv, module):
+def image_plan(group: Group, module: Module, chip: Numbers) -> ImagePlan | None:
+    """How the image layer takes a group whose input is pixels; None where it cannot, or where there is none."""
+    conv, image = group.core, chip.image
+    if image is None or not isinstance(conv, nn.Conv) or not _suits(group, conv, module, image):
         return None
     before = module.net.producer(conv.x)
     kernel = module.weights[conv.weight].type.shape[1:3]
@@ -76,33 +70,35 @@ def image_plan(group: Group, module: Module) -> ImagePlan | None:
         plans += [ImagePlan(padding="same", border=before.value, absorbed=before)] if before.pad == sides else []
     plans += [ImagePlan(padding="same")] if is_same(conv, module) else []
     plans += [ImagePlan(padding="valid")] if conv.pad == NO_SIDES else []
-    return next((p for p in plans if _fits(p, group, conv, module)), None)
+    return next((p for p in plans if _fits(p, group, conv, module, image)), None)
 
 
-def _suits(group: Group, conv: nn.Conv, module: Module) -> bool:
+def _suits(group: Group, conv: nn.Conv, module: Module, image: ImageNumbers) -> bool:
     """Kernel, channels, filters and stride are ones that the image layer has."""
     filters, k0, k1, channels = module.weights[conv.weight].type.shape
     return (
         k0 == k1
-        and filters <= IMAGE_FILTERS.get((channels, k0), 0)
+        and filters <= image.filters.get((channels, k0), 0)
         and conv.groups == 1
         and conv.dilation == (1, 1)
-        and all(s in IMAGE_STRIDES for s in conv.stride)
+        and all(s in image.strides for s in conv.stride)
         and group.activation is not None
         and not isinstance(group.pool, nn.Mean)
     )
 
 
-def _fits(plan: ImagePlan, group: Group, conv: nn.Conv, module: Module) -> bool:
+def _fits(plan: ImagePlan, group: Group, conv: nn.Conv, module: Module, image: ImageNumbers) -> bool:
     """The image is large enough, and the pool rounds as the padding does."""
     x = plan.absorbed.x if plan.absorbed is not None else conv.x
     d0, d1, _ = module.net.types[x].shape
     kernel = module.weights[conv.weight].type.shape[1]
     pool = group.pool
-    enough = d0 >= max(IMAGE_SMALLEST, kernel) and max(IMAGE_SMALLEST, kernel) <= d1 <= IMAGE_WIDEST
+    least = max(image.smallest, kernel)
+    enough = d0 >= least and least <= d1 <= image.widest
     if plan.padding == "valid":
         enough &= d1 >= kernel + conv.stride[1]
     if not isinstance(pool, nn.MaxPool):
         return enough
     rounds = pools_same(pool, module) if plan.padding == "same" else pools_valid(pool, module)
-    return enough and rounds and pool.size == pool.stride and max(pool.size) <= 2 and pool.type.shape[1] >= 2
+    sizes = pool.size == pool.stride and all(n in image.pools for n in pool.size)
+    return enough and rounds and sizes and pool.type.shape[1] >= image.pooled

@@ -15,10 +15,7 @@ from akc.passes.shared.rewriting.chains import split
 from akc.passes.shared.rewriting.mirrored import fits, mirrored_to_fit
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 from akc.passes.shared.rewriting.windows import solvable_parts
-from akc.targets import Target
-
-BITS = 4
-"""Bits of the weights that lower-int4 makes, unless told otherwise."""
+from akc.targets import Numbers, Target
 
 
 def without_means(module: Module, target: Target) -> Module:
@@ -73,25 +70,25 @@ def _fold(editor: Editor, op: Op, target: Target) -> bool:
     d0, d1, _ = editor.type_of(op.x).shape
     units, inputs = editor.weights[dense.weight].type.shape
     numbers = target.numbers
-    small = target.dense_bytes(inputs * d0 * d1, BITS, units) <= numbers.dense_memory
+    small = target.dense_bytes(inputs * d0 * d1, numbers.bits, units) <= numbers.dense_memory
     fewest, most = numbers.average
-    if small or d1 < fewest or d0 > most or not _swap_fits(editor, op, chain, dense):
+    if small or d1 < fewest or d0 > most or not _swap_fits(editor, op, chain, dense, numbers):
         _repeat(editor, op, chain, dense)
     else:
         _swap(editor, op, chain, dense)
     return True
 
 
-def _swap_fits(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense) -> bool:
+def _swap_fits(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense, chip: Numbers) -> bool:
     """Whether the chip's map would be the float network's: an average takes in every cell of it.
 
     Where another layer of its row finds no place, what lies behind that one counts.
     """
     trial = Editor(editor.current())
     _swap(trial, op, chain, dense)
-    module = mirrored_to_fit(trial.finish())
-    parts = (part for segment in split(module).segments for part in solvable_parts(segment, module))
-    return fits(module) or any(part.groups[-1].last.name == dense.name for part in parts)
+    module = mirrored_to_fit(trial.finish(), chip)
+    parts = (part for segment in split(module).segments for part in solvable_parts(segment, module, chip))
+    return fits(module, chip) or any(part.groups[-1].last.name == dense.name for part in parts)
 
 
 def _dense_behind(editor: Editor, op: Op) -> tuple[tuple[Op, ...], Op | None]:

@@ -11,22 +11,24 @@ from attrs import evolve
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
 from akc.passes.shared.rewriting.chains import Group, Segment, split
-from akc.passes.shared.rewriting.geometry import IMAGE_KERNELS, IMAGE_SMALLEST, NO_SIDES, Sides, image_plan
+from akc.passes.shared.rewriting.geometry import NO_SIDES, Sides, image_plan
 from akc.passes.shared.rewriting.rewrite import Editor
 from akc.passes.shared.rewriting.windows import obstacle
+from akc.targets import Numbers
 
 
-def with_host_border(module: Module) -> Module:
+def with_host_border(module: Module, chip: Numbers) -> Module:
     """The module with a padded input, of three channels if it has two, where that helps; else the same object."""
     segments = split(module).segments
-    if not segments or image_plan(segments[0].groups[0], module) is not None:
+    if not segments or chip.image is None or image_plan(segments[0].groups[0], module, chip) is not None:
         return module
     conv = segments[0].groups[0].core
     if not isinstance(conv, nn.Conv) or conv.groups > 1 or conv.dilation != (1, 1):
         return module
-    three = _third_channel(module, segments[0], conv)
-    candidates = [c for c in (three, _padded(three)) if image_plan(_first(c), c) is not None]
-    if not candidates or (three is not module and obstacle(split(candidates[0]).segments[0], candidates[0])):
+    three = _third_channel(module, segments[0], conv, chip)
+    padded = _padded(three, chip.image.kernels)
+    candidates = [c for c in (three, padded) if image_plan(_first(c), c, chip) is not None]
+    if not candidates or (three is not module and obstacle(split(candidates[0]).segments[0], candidates[0], chip)):
         return module
     return candidates[0]
 
@@ -35,10 +37,11 @@ def _first(module: Module) -> Group:
     return split(module).segments[0].groups[0]
 
 
-def _third_channel(module: Module, segment: Segment, conv: nn.Conv) -> Module:
+def _third_channel(module: Module, segment: Segment, conv: nn.Conv, chip: Numbers) -> Module:
     """The module with an empty third channel of the input, if the windows of two find no place on the mesh."""
     d0, d1, channels = module.net.types[conv.x].shape
-    if channels != 2 or min(d0, d1) < IMAGE_SMALLEST or obstacle(segment, module) is None:
+    least = chip.image.smallest if chip.image is not None else 0
+    if channels != 2 or min(d0, d1) < least or obstacle(segment, module, chip) is None:
         return module
     editor = Editor(module)
     ops: list[Op] = []
@@ -57,13 +60,13 @@ def _third_channel(module: Module, segment: Segment, conv: nn.Conv) -> Module:
     return editor.finish()
 
 
-def _padded(module: Module) -> Module:
+def _padded(module: Module, kernels: tuple[int, ...]) -> Module:
     """The module with all of the first convolution's border on the host."""
     conv = _first(module).core
     assert isinstance(conv, nn.Conv)
     editor = Editor(module)
     kernel = editor.array(conv.weight)
-    size = next((k for k in IMAGE_KERNELS if k >= max(kernel.shape[1:3])), None)
+    size = next((k for k in kernels if k >= max(kernel.shape[1:3])), None)
     before = editor.producer(conv.x)
     pad = before if isinstance(before, nn.Pad) and editor.user(before.name) is conv else None
     if size is None or (pad is not None and pad.value and any(conv.pad)):

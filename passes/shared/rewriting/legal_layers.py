@@ -13,16 +13,18 @@ from akc.ir.module import Module, Op
 from akc.ir.ops import nn
 from akc.passes.shared.rewriting.chains import Group, Segment
 from akc.passes.shared.rewriting.geometry import image_plan, is_same, pools_same
-from akc.passes.shared.rewriting.windows import KERNELS, common_stride, obstacle
+from akc.passes.shared.rewriting.windows import common_stride, obstacle
+from akc.targets import Numbers
 
 
 @frozen
 class Place:
-    """A group with its neighbours. first: pixels come in, so the image layer may take it."""
+    """A group, the one behind it, and the chip."""
 
     group: Group
     module: Module
     follower: Group | None
+    chip: Numbers
 
     @property
     def kernel(self) -> tuple[int, ...]:
@@ -40,7 +42,8 @@ class Place:
 class GroupRule:
     """A limit on one group: `broken` gives the words for what was found, or None.
 
-    applies: the kinds of group that it is about; blamed: which op of the group is at fault.
+    blamed: which op of the group is at fault; help: {largest} and {strided} are the chip's largest kernels with
+    stride 1 and 2, {far} is what two layers of the largest kernel see, {pool} its largest pool.
     """
 
     code: str
@@ -54,11 +57,19 @@ def _conv(place: Place) -> nn.Conv | None:
 
 
 def _kernel(place: Place) -> str | None:
-    smallest = 3 if place.group.depthwise else 1
     k0, k1 = place.kernel
-    fits = k0 == k1 and k0 % 2 == 1 and smallest <= k0 <= 7
+    known = place.chip.separable_kernels if place.group.depthwise else place.chip.kernels[1]
+    fits = k0 == k1 and k0 in known
     kind = "depthwise" if place.group.depthwise else "convolution"
-    return None if fits else f"the {k0}x{k1} {kind} kernel is not square and odd from {smallest}x{smallest} to 7x7"
+    return None if fits else f"the {k0}x{k1} {kind} kernel is {_none_of(known)}"
+
+
+def _none_of(kernels: tuple[int, ...]) -> str:
+    """In words, that a kernel is none of these sizes."""
+    low, high = min(kernels), max(kernels)
+    if low % 2 and low < high and kernels == tuple(range(low, high + 1, 2)):
+        return f"not square and odd from {low}x{low} to {high}x{high}"
+    return f"not {' or '.join(f'{k}x{k}' for k in kernels)}"
 
 
 def _groups(place: Place) -> str | None:
@@ -78,7 +89,10 @@ def _dilation(place: Place) -> str | None:
 
 def _stride(place: Place) -> str | None:
     conv = _conv(place)
-    if conv is None or conv.stride == (1, 1) or (conv.stride == (2, 2) and place.kernel == (3, 3)):
+    if conv is None or conv.stride == (1, 1):
+        return None
+    sizes = {(k, k) for k in place.chip.kernels.get(common_stride(conv) or 0, ())}
+    if conv.stride[0] == conv.stride[1] and place.kernel in sizes:
         return None
     return f"stride {list(conv.stride)} with a {place.kernel[0]}x{place.kernel[1]} kernel"
 
@@ -92,8 +106,10 @@ def _border(place: Place) -> str | None:
     return f"a border of {list(conv.pad)} around {place.input_shape[0]}x{place.input_shape[1]} cells"
 
 
-def _odd_pool(pool: nn.MaxPool) -> bool:
-    return pool.size != (2, 2) or pool.stride not in ((1, 1), (2, 2))
+def _odd_pool(pool: nn.MaxPool, chip: Numbers) -> bool:
+    """Whether a max pool is one of no size that the chip has, or moves by other than one cell or its own size."""
+    square = pool.size[0] == pool.size[1] in set(chip.pools) - {1}
+    return not square or pool.stride not in ((1, 1), pool.size)
 
 
 def _max_pool(place: Place) -> str | None:
@@ -101,7 +117,7 @@ def _max_pool(place: Place) -> str | None:
     if not isinstance(pool, nn.MaxPool):
         return None
     size = f"a {pool.size[0]}x{pool.size[1]} max pool with stride {list(pool.stride)}"
-    if _odd_pool(pool):
+    if _odd_pool(pool, place.chip):
         return size
     x = place.module.net.types[pool.x].shape
     return None if pools_same(pool, place.module) else f"{size} that leaves out a border of {x[0]}x{x[1]} cells"
@@ -117,8 +133,9 @@ def _average(place: Place) -> str | None:
     if not isinstance(place.group.pool, nn.Mean):
         return None
     x = place.module.net.types[place.group.pool.x].shape
-    fits = place.input_shape[0] <= 32 and x[1] >= 3
-    return None if fits else f"a global average over {x[0]}x{x[1]} cells; d0 is at most 32, d1 at least 3"
+    fewest, most = place.chip.average
+    fits = place.input_shape[0] <= most and x[1] >= fewest
+    return None if fits else f"a global average over {x[0]}x{x[1]} cells; d0 is at most {most}, d1 at least {fewest}"
 
 
 def _rectified(place: Place) -> str | None:
@@ -142,17 +159,18 @@ RULES = (
     GroupRule(
         code="AKC0422", broken=_groups, help="use groups=1, or as many groups as channels with a 1x1 convolution behind"
     ),
-    GroupRule(code="AKC0422", broken=_dilation, help="keep (kernel - 1) * dilation + 1 at 7 or less"),
+    GroupRule(code="AKC0422", broken=_dilation, help="keep (kernel - 1) * dilation + 1 at {largest} or less"),
     GroupRule(
         code="AKC0422",
         broken=_kernel,
-        help="use kernels of at most 7; two layers of 7x7, one behind the other, see as far as one of 13x13",
+        help="use kernels of at most {largest}; two layers of {largest}x{largest}, one behind the other, see as far as "
+        "one of {far}x{far}",
     ),
     GroupRule(
         code="AKC0422",
         broken=_stride,
-        help="use the same stride on both axes: 1, or 2 with a kernel of at most 3, or 2 or 4 with one of at most 7 "
-        "and a ReLU behind it; a first convolution may have others",
+        help="use the same stride on both axes: 1, or 2 with a kernel of at most {strided}, or 2 or 4 with one of at "
+        "most {largest} and a ReLU behind it; a first convolution may have others",
     ),
     GroupRule(
         code="AKC0422",
@@ -163,7 +181,7 @@ RULES = (
         code="AKC0423",
         broken=_max_pool,
         blamed=lambda g: g.pool,
-        help="use 2x2 max pools on even sizes, or a stride of 2 in the convolution",
+        help="use {pool}x{pool} max pools on even sizes, or a stride of 2 in the convolution",
     ),
     GroupRule(
         code="AKC0423",
@@ -193,20 +211,20 @@ WINDOWS = frozenset({_kernel, _stride, _border, _max_pool})
 """Limits that fit-windows works around, for all layers of a segment or for none."""
 
 
-def segment_faults(segment: Segment, module: Module) -> Iterator[Diagnostic]:
+def segment_faults(segment: Segment, module: Module, chip: Numbers) -> Iterator[Diagnostic]:
     """Everything that keeps the groups of a segment from being layers of the chip.
 
     Where windows cannot be fitted, only the group that stands in the way is blamed for its windows, and those
     whose kernels are too large in any case.
     """
-    blocked = obstacle(segment, module)
+    blocked = obstacle(segment, module, chip)
     followers = (*segment.groups[1:], None)
     for group, follower in zip(segment.groups, followers, strict=True):
-        fittable = blocked is not None and not _beyond_fitting(Place(group, module, follower))
+        fittable = blocked is not None and not _beyond_fitting(Place(group, module, follower, chip))
         quiet = WINDOWS if fittable else frozenset()
-        yield from group_faults(group, module, group is segment.groups[0], follower, quiet)
+        yield from group_faults(group, module, chip, group is segment.groups[0], follower, quiet)
         if group is blocked and fittable:
-            yield _misplaced(Place(group, module, follower))
+            yield _misplaced(Place(group, module, follower, chip))
 
 
 def _beyond_fitting(place: Place) -> bool:
@@ -214,8 +232,12 @@ def _beyond_fitting(place: Place) -> bool:
     conv, pool = _conv(place), place.group.pool
     if conv is None:
         return False
-    largest = max(KERNELS.get(common_stride(conv) or 0, (0,)))
-    return max(place.kernel) > largest or conv.dilation != (1, 1) or (isinstance(pool, nn.MaxPool) and _odd_pool(pool))
+    largest = place.chip.largest(common_stride(conv) or 0)
+    return (
+        max(place.kernel) > largest
+        or conv.dilation != (1, 1)
+        or (isinstance(pool, nn.MaxPool) and _odd_pool(pool, place.chip))
+    )
 
 
 def _misplaced(place: Place) -> Diagnostic:
@@ -237,16 +259,31 @@ def _misplaced(place: Place) -> Diagnostic:
 
 
 def group_faults(
-    group: Group, module: Module, first: bool, follower: Group | None, quiet: frozenset[Any] = frozenset()
+    group: Group,
+    module: Module,
+    chip: Numbers,
+    first: bool,
+    follower: Group | None,
+    quiet: frozenset[Any] = frozenset(),
 ) -> Iterator[Diagnostic]:
     """Everything that keeps a group from being a layer of the chip, the rules in `quiet` aside."""
-    place = Place(group, module, follower)
-    image = first and image_plan(group, module) is not None
+    place = Place(group, module, follower, chip)
+    image = first and image_plan(group, module, chip) is not None
     for rule in RULES:
         skipped = rule.broken in quiet or (image and rule.broken in ON_MESH)
         found = None if skipped else rule.broken(place)
         if found is not None:
             op = rule.blamed(group) or group.core
             yield Diagnostic(
-                code=rule.code, message=f"%{op.name}: {found}", span=op.span(), origin=op.origin, help=rule.help
+                code=rule.code,
+                message=f"%{op.name}: {found}",
+                span=op.span(),
+                origin=op.origin,
+                help=rule.help.format(**_facts(chip)),
             )
+
+
+def _facts(chip: Numbers) -> dict[str, int]:
+    """The numbers that help texts name."""
+    largest, pool = chip.largest(), min((n for n in chip.pools if n > 1), default=1)
+    return {"largest": largest, "strided": chip.largest(2), "far": 2 * largest - 1, "pool": pool}

@@ -15,26 +15,27 @@ from akc.passes.shared.rewriting.geometry import Sides
 from akc.passes.shared.rewriting.input_border import with_host_border
 from akc.passes.shared.rewriting.rewrite import Editor
 from akc.passes.shared.rewriting.windows import solve
+from akc.targets import Numbers
 
 Axes = tuple[int, ...]
 CHOICES: tuple[Axes, ...] = ((0, 1), (0,), (1,))
 
 
-def mirrored_to_fit(module: Module) -> Module:
+def mirrored_to_fit(module: Module, chip: Numbers) -> Module:
     """The mirrored module if only that fits; else the same object."""
-    if fits(module):
+    if fits(module, chip):
         return module
     for axes in CHOICES:
         turned = mirrored(module, axes)
-        if turned is not None and fits(turned):
+        if turned is not None and fits(turned, chip):
             return turned
     return module
 
 
-def fits(module: Module) -> bool:
+def fits(module: Module, chip: Numbers) -> bool:
     """Whether fit-windows finds a way for every segment."""
-    ready = with_host_border(module)
-    return all(solve(segment, ready) is not None for segment in split(ready).segments)
+    ready = with_host_border(module, chip)
+    return all(solve(segment, ready, chip) is not None for segment in split(ready).segments)
 
 
 def mirrored(module: Module, axes: Axes) -> Module | None:

@@ -9,6 +9,7 @@ from akc.ir.module import Module, Op
 from akc.ir.ops import nn, nn_host
 from akc.passes.shared.rewriting.chains import Group, split
 from akc.passes.shared.rewriting.rewrite import Editor
+from akc.targets import Numbers
 
 MOST_ROWS = 16
 """Beyond four halvings a network is left for legalize to refuse."""
@@ -26,13 +27,13 @@ def reads_input(module: Module, conv: nn.Conv) -> bool:
     return here is None
 
 
-def with_rows(module: Module) -> Module:
+def with_rows(module: Module, chip: Numbers) -> Module:
     """The module with rows; the same object where there is no such pool, or another window is in the way."""
     segments = split(module).segments
     groups = _one_dimensional(segments[0].groups, module) if segments else ()
     last = max((i for i, group in enumerate(groups) if _halves(group.pool)), default=-1)
     halvings = sum(_halves(op) for group in groups[: last + 1] for op in (group.core, group.pool))
-    if last < 0 or 2**halvings > MOST_ROWS:
+    if last < 0 or 2**halvings > MOST_ROWS or 2 not in chip.pools:
         return module
     editor = Editor(module)
     first = groups[0].core

@@ -12,12 +12,13 @@ from akc.passes.shared.rewriting.chains import Segment
 from akc.passes.shared.rewriting.geometry import image_plan
 from akc.passes.shared.rewriting.legal_chain import legal_chain
 from akc.passes.shared.rewriting.rewrite import Editor
+from akc.targets import Numbers
 
 SMALL = 1 / 32
 """Negative values that are smaller than this share of the largest one are rounded to level 0 anyway."""
 
 
-def with_split_signs(module: Module) -> Module:
+def with_split_signs(module: Module, chip: Numbers) -> Module:
     """The module in which no segment for the chip pads a signed value; the same object if none does.
 
     The mesh pads with level 0, which should stand for 0. With x = relu(x) - relu(-x), a convolution of x is one of
@@ -26,20 +27,20 @@ def with_split_signs(module: Module) -> Module:
     """
     editor = Editor(module)
     made: dict[str, str] = {}
-    for segment in legal_chain(module).segments:
-        if _is_wrong(segment, module):
+    for segment in legal_chain(module, chip).segments:
+        if _is_wrong(segment, module, chip):
             if segment.source not in made:
                 made[segment.source] = _split(editor, segment)
             _double(editor, segment, made[segment.source])
     return editor.finish()
 
 
-def _is_wrong(segment: Segment, module: Module) -> bool:
+def _is_wrong(segment: Segment, module: Module, chip: Numbers) -> bool:
     """Whether level 0 of a segment's source would stand for something below 0 in the border."""
     group = segment.groups[0]
     low, high = module.net.values[segment.source].range or (0.0, 1.0)
     padded = isinstance(group.core, nn.Conv) and any(group.core.pad)
-    return padded and low < -SMALL * max(high, 0.0) and image_plan(group, module) is None
+    return padded and low < -SMALL * max(high, 0.0) and image_plan(group, module, chip) is None
 
 
 def _split(editor: Editor, segment: Segment) -> str:

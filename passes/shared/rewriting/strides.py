@@ -16,19 +16,20 @@ from akc.passes.shared.rewriting.global_average import without_means
 from akc.passes.shared.rewriting.input_border import with_host_border
 from akc.passes.shared.rewriting.mirrored import fits, mirrored_to_fit
 from akc.passes.shared.rewriting.rewrite import Editor
-from akc.passes.shared.rewriting.windows import LARGEST, STRIDED, common_stride, obstacle
-from akc.targets import Target
+from akc.passes.shared.rewriting.windows import common_stride, obstacle
+from akc.targets import Numbers, Target
 
 
 def without_strides(module: Module, target: Target) -> Module:
     """The module without such strides; without smaller ones, too, if only then every window finds its place."""
+    chip = target.numbers
     editor = Editor(module)
-    for group in _strided(module):
-        if max(_kernel(group, module)) > STRIDED or common_stride(_conv(group)) == 4:
+    for group in _strided(module, chip):
+        if max(_kernel(group, module)) > chip.largest(2) or common_stride(_conv(group)) == 4:
             _split(editor, group)
     split_up = editor.finish()
     while not fits_at_all(split_up, target):
-        further = _further(split_up)
+        further = _further(split_up, chip)
         if further is None:
             return editor.finish()
         split_up = further
@@ -37,24 +38,26 @@ def without_strides(module: Module, target: Target) -> Module:
 
 def fits_at_all(module: Module, target: Target) -> bool:
     """Whether the passes behind this one find a place for every window."""
-    return fits(mirrored_to_fit(without_means(module, target)))
+    return fits(mirrored_to_fit(without_means(module, target), target.numbers), target.numbers)
 
 
-def _strided(module: Module) -> list[Group]:
+def _strided(module: Module, chip: Numbers) -> list[Group]:
     """Groups outside of the image layer with stride 2 or 4 and an activation that reaches down to 0."""
-    padded = with_host_border(module)
-    image = {g.core.name for g in split(padded).groups[:1] if image_plan(g, padded) is not None}
-    return [g for g in split(module).groups if g.core.name not in image and _is_candidate(g, module)]
+    padded = with_host_border(module, chip)
+    image = {g.core.name for g in split(padded).groups[:1] if image_plan(g, padded, chip) is not None}
+    return [g for g in split(module).groups if g.core.name not in image and _is_candidate(g, module, chip)]
 
 
-def _is_candidate(group: Group, module: Module) -> bool:
+def _is_candidate(group: Group, module: Module, chip: Numbers) -> bool:
     activation, mean = group.activation, isinstance(group.pool, nn.Mean)
     if not isinstance(group.core, nn.Conv) or group.core.dilation != (1, 1) or activation is None or mean:
+        return False
+    if not chip.largest(2):
         return False
     if isinstance(activation, nn.Clip) and activation.low != 0:
         return False
     stride, kernel = common_stride(group.core), max(_kernel(group, module))
-    return kernel <= LARGEST and (stride == 4 or (stride == 2 and kernel > 1))
+    return kernel <= chip.largest() and (stride == 4 or (stride == 2 and kernel > 1))
 
 
 def _conv(group: Group) -> nn.Conv:
@@ -66,15 +69,15 @@ def _kernel(group: Group, module: Module) -> tuple[int, ...]:
     return module.weights[group.core.weight].type.shape[1:3]
 
 
-def _further(module: Module) -> Module | None:
+def _further(module: Module, chip: Numbers) -> Module | None:
     """The module with the last stride up to the layer that finds no place split, too; None where there is none."""
-    padded = with_host_border(module)
-    stuck = [found for s in split(padded).segments if (found := obstacle(s, padded)) is not None]
+    padded = with_host_border(module, chip)
+    stuck = [found for s in split(padded).segments if (found := obstacle(s, padded, chip)) is not None]
     order = [g.core.name for g in split(module).groups]
     if not stuck:
         return None
     reach = order.index(stuck[0].core.name)
-    candidates = [g for g in _strided(module) if order.index(g.core.name) <= reach]
+    candidates = [g for g in _strided(module, chip) if order.index(g.core.name) <= reach]
     if not candidates:
         return None
     editor = Editor(module)

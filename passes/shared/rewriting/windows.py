@@ -19,12 +19,7 @@ from akc.ir.ops import nn
 from akc.passes.shared.rewriting.chains import Group, Segment
 from akc.passes.shared.rewriting.geometry import image_plan
 from akc.sim.windows import same_padding
-
-KERNELS = {1: (1, 3, 5, 7), 2: (3,)}
-"""Kernels of a chip convolution by stride."""
-
-LARGEST, STRIDED = max(KERNELS[1]), max(KERNELS[2])
-"""The largest kernels with stride 1 and with stride 2."""
+from akc.targets import Numbers
 
 
 def common_stride(conv: nn.Conv) -> int | None:
@@ -66,13 +61,13 @@ class Fit:
     after: Map
 
 
-def solve(segment: Segment, module: Module) -> tuple[Fit | None, ...] | None:
+def solve(segment: Segment, module: Module, chip: Numbers) -> tuple[Fit | None, ...] | None:
     """A fit for each group (None for the image layer and for dense layers), or None if there is none.
 
     Small kernels are tried first. A last map that is larger than the float network's is for the host to cut, where
     there is no way to the very one.
     """
-    searches = (_Search(segment.groups, module, cut) for cut in (False, True))
+    searches = (_Search(segment.groups, module, chip, cut) for cut in (False, True))
     return next((found for search in searches if (found := search.fits(0, _start(segment, module))) is not None), None)
 
 
@@ -81,17 +76,17 @@ def _start(segment: Segment, module: Module) -> tuple[Axis, ...]:
     return tuple(Axis(n, n) for n in shape[:2]) if len(shape) == 3 else ()
 
 
-def obstacle(segment: Segment, module: Module) -> Group | None:
+def obstacle(segment: Segment, module: Module, chip: Numbers) -> Group | None:
     """The group that no way of putting the ones in front leads past; None where there is a way."""
-    search = _Search(segment.groups, module, cut=True)
+    search = _Search(segment.groups, module, chip, cut=True)
     if search.fits(0, _start(segment, module)) is not None:
         return None
     return segment.groups[min(search.furthest, len(segment.groups) - 1)]
 
 
-def solvable_parts(segment: Segment, module: Module) -> Iterator[Segment]:
+def solvable_parts(segment: Segment, module: Module, chip: Numbers) -> Iterator[Segment]:
     """The longest runs of a segment that have a way each, where the host may run what lies between them."""
-    stuck = obstacle(segment, module)
+    stuck = obstacle(segment, module, chip)
     if stuck is None:
         yield segment
         return
@@ -99,14 +94,14 @@ def solvable_parts(segment: Segment, module: Module) -> Iterator[Segment]:
     runs = (segment.groups[:at], segment.groups[at:]) if at else (segment.groups[1:],)
     for groups in runs:
         if groups:
-            yield from solvable_parts(Segment(source=groups[0].ops[0].operands[0], groups=groups), module)
+            yield from solvable_parts(Segment(source=groups[0].ops[0].operands[0], groups=groups), module, chip)
 
 
 class _Search:
     """Depth-first, with the positions remembered from which there is no way on. cut: whether the host cuts the end."""
 
-    def __init__(self, groups: tuple[Group, ...], module: Module, cut: bool) -> None:
-        self.groups, self.module, self.cut = groups, module, cut
+    def __init__(self, groups: tuple[Group, ...], module: Module, chip: Numbers, cut: bool) -> None:
+        self.groups, self.module, self.chip, self.cut = groups, module, chip, cut
         self.dead: set[tuple[int, tuple[Axis, ...]]] = set()
         self.furthest = 0
 
@@ -128,7 +123,7 @@ class _Search:
         group = self.groups[index]
         if isinstance(group.core, nn.Dense):
             yield None, ()
-        elif index == 0 and image_plan(group, self.module) is not None:
+        elif index == 0 and image_plan(group, self.module, self.chip) is not None:
             yield None, tuple(Axis(n, n) for n in group.last.type.shape[:2]) if len(group.last.type.shape) == 3 else ()
         elif len(before) == 2:
             yield from self.spatial(group, group.core, (before[0], before[1]))
@@ -139,8 +134,8 @@ class _Search:
         stride = common_stride(conv)
         if stride is None or conv.dilation != (1, 1):
             return
-        smallest = 3 if group.depthwise else 1
-        for kernel in KERNELS.get(stride, ()):
+        smallest = self.chip.smallest(group.depthwise)
+        for kernel in self.chip.kernels.get(stride, ()):
             if kernel < max(*own, smallest):
                 continue
             ways = [list(_convolved(before[a], conv, a, own[a], kernel, stride)) for a in (0, 1)]

@@ -13,11 +13,23 @@ from akc.targets.akida1.tiles import TILE_D0, tiling
 
 Test = Callable[[LayerFacts, Module], object]
 
+WIDTHS = (1, 2, 4)
+"""Bits of weights and levels on the mesh."""
+REGISTER_BITS = 20
+"""Of a threshold, and of an act_step in sixteenths, on the mesh."""
+LARGEST_DECODING_STEPS = (2**16, 2**24)
+"""act_step where potentials come out: a convolution keeps it in 16.4 bits all the same, a dense layer's goes to the
+host as a float."""
 KERNELS = {1: (1, 3, 5, 7), 2: (3,)}
 """Kernels of a convolution by stride."""
 SEPARABLE_KERNELS = (3, 5, 7)
 AVERAGE_ROWS = 3
 """Rows of d1 in front of a global average, at least."""
+IMAGE_BITS = 8
+IMAGE_REGISTER_BITS = 24
+IMAGE_POOLS = (1, 2)
+IMAGE_POOLED = 2
+"""Columns behind pooling along d1, at least."""
 IMAGE_KERNELS = (3, 5, 7)
 IMAGE_STRIDES = (1, 2, 3)
 IMAGE_SMALLEST, IMAGE_WIDEST = 5, 256
@@ -75,7 +87,9 @@ def image_columns(f: LayerFacts, module: Module) -> object:
 
 def image_pool(f: LayerFacts, module: Module) -> object:
     """Pooling other than max of 1 or 2 with its own size as stride."""
-    good = f.pool == "none" or (f.pool == "max" and set(f.pool_size) <= {1, 2} and f.pool_stride == f.pool_size)
+    good = f.pool == "none" or (
+        f.pool == "max" and set(f.pool_size) <= set(IMAGE_POOLS) and f.pool_stride == f.pool_size
+    )
     return unless(good, pool_words(f))
 
 
@@ -87,7 +101,7 @@ def pool_words(f: LayerFacts) -> str:
 def image_pooled_columns(f: LayerFacts, module: Module) -> object:
     """A single column behind pooling along d1."""
     columns = f.op.type.shape[1]
-    return unless(not f.max_pooled or f.pool_size[1] != 2 or columns >= 2, columns)
+    return unless(not f.max_pooled or f.pool_size[1] != 2 or columns >= IMAGE_POOLED, columns)
 
 
 # -- pools of convolutions ----------------------------------------------------------------------------

@@ -88,14 +88,14 @@ def test_host_and_chip(name: str, segments: int, layers: int) -> None:
         run_pipeline(module, apart, Context())
     names = {d.message.split(" (%")[0] for d in fault.value.diagnostics if d.code == "AKC0420"}
     assert names == set(refused_counts(module)) == {"concat"}
-    chain = legal_chain(run_pipeline(module, apart, Context(host="allow")))
+    chain = legal_chain(run_pipeline(module, apart, Context(host="allow")), Context().target.numbers)
     assert (len(chain.segments), len(chain.groups)) == (segments, layers)
 
 
 def test_fire_modules_on_the_chip() -> None:
     """Only the pools over 3 cells are left between the sequences: no concatenation is."""
     module = run_pipeline(read(DATA / "light" / "light_squeezenet.onnx"), LEGALISE, Context(host="allow"))
-    chain = legal_chain(module)
+    chain = legal_chain(module, Context().target.numbers)
     assert (len(chain.segments), len(chain.groups)) == (5, 19)
     assert not [op for op in module.net.ops if isinstance(op, Concat)]
 
