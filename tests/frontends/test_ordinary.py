@@ -51,8 +51,46 @@ def timm_attention(m: Any, x: Tensor) -> Tensor:
     return m.out(((q * 0.5) @ k.transpose(-2, -1)).softmax(-1).matmul(v).transpose(1, 2).reshape(b, n, d))
 
 
+def causal(m: Any, x: Tensor) -> Tensor:
+    q, k, v = m.qkv(x).chunk(3, -1)
+    return m.out(F.scaled_dot_product_attention(q, k, v, is_causal=True))
+
+
+def hidden_keys(m: Any, x: Tensor) -> Tensor:
+    q, k, v = m.qkv(x).chunk(3, -1)
+    scores = (q @ k.transpose(-1, -2)) / 8**0.5
+    later = torch.triu(torch.ones(6, 6, dtype=torch.bool), 1)
+    return m.out(scores.masked_fill(later, float("-inf")).softmax(-1) @ v)
+
+
+def middle_assigned(m: Any, x: Tensor) -> Tensor:
+    y = torch.zeros(x.shape[0], 8, 12, 12)
+    y[:, :, 1:-1, 1:-1] = m.conv(x).relu()
+    return y
+
+
+def written_over(m: Any, x: Tensor) -> Tensor:
+    y = m.conv(x).relu()
+    z = y.clone()
+    z[:, :2].copy_(y[:, 2:4])
+    z[:, 0] *= 0.5
+    z[:, 1] += 1
+    return z + y
+
+
+def added_in_place(m: Any, x: Tensor) -> Tensor:
+    y = m.conv(x)
+    z = y.view(1, 8, -1)
+    z += 1
+    return y * 2
+
+
 def convolved(forward: Callable[[Any, Tensor], Any], channels: int = 8) -> nn.Module:
     return Of(forward, conv=nn.Conv2d(1, channels, 3))
+
+
+def convolved_rows(forward: Callable[[Any, Tensor], Any]) -> nn.Module:
+    return Of(forward, conv=nn.Conv1d(3, 8, 3))
 
 
 def dense(forward: Callable[[Any, Tensor], Any]) -> nn.Module:
@@ -113,6 +151,24 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "sine": (lambda: dense(lambda m, x: torch.sin(m.fc(x))), ROW),
     "one_end": (lambda: dense(lambda m, x: m.fc(x).clamp(min=0.1)), ROW),
     "einsum": (lambda: dense(lambda m, x: torch.einsum("bnd,bmd->bnm", m.fc(x), x)), ROWS),
+    "causal": (lambda: Of(causal, qkv=nn.Linear(8, 24), out=nn.Linear(8, 8)), ROWS),
+    "hidden_keys": (lambda: Of(hidden_keys, qkv=nn.Linear(8, 24), out=nn.Linear(8, 8)), ROWS),
+    "middle_assigned": (lambda: convolved(middle_assigned), PICTURE),
+    "written_over": (lambda: convolved(written_over), PICTURE),
+    "added_in_place": (lambda: convolved(added_in_place), PICTURE),
+    "picked_pairs": (lambda: dense(lambda m, x: m.fc(x)[:, [0, 2, 5], [1, 1, 7]]), ROWS),
+    "picked_tables": (lambda: dense(lambda m, x: m.fc(x)[:, torch.tensor([[0, 2], [5, 1]])]), ROWS),
+    "gathered": (lambda: dense(lambda m, x: m.fc(x).gather(1, torch.tensor([[[0, 3], [5, 1]]]))), ROWS),
+    "patches": (lambda: convolved(lambda m, x: F.unfold(m.conv(x), 3, padding=1, stride=2)), PICTURE),
+    "chosen_by_a_table": (
+        lambda: dense(lambda m, x: torch.where(torch.arange(8) % 3 == 0, m.fc(x), x - torch.arange(6.0)[:, None])),
+        ROWS,
+    ),
+    "cubic": (lambda: convolved(lambda m, x: F.interpolate(m.conv(x), size=(17, 23), mode="bicubic")), PICTURE),
+    "adaptive_mean": (lambda: convolved(lambda m, x: F.adaptive_avg_pool2d(m.conv(x), (3, 7))), PICTURE),
+    "adaptive_larger": (lambda: convolved(lambda m, x: F.adaptive_avg_pool2d(m.conv(x), (12, 10))), PICTURE),
+    "adaptive_row": (lambda: convolved_rows(lambda m, x: F.adaptive_avg_pool1d(m.conv(x), 7)), (1, 3, 40)),
+    "adaptive_largest": (lambda: convolved(lambda m, x: F.adaptive_max_pool2d(m.conv(x), (3, 4))), PICTURE),
     "adaptive_max": (lambda: convolved(lambda m, x: F.adaptive_max_pool2d(m.conv(x), 1).flatten(1)), PICTURE),
     "both_directions": (
         lambda: Recurrent(nn.LSTM(8, 6, 2, batch_first=True, bidirectional=True), lambda r: r[0][:, -1]),
@@ -140,7 +196,17 @@ def test_numbers(name: str) -> None:
     module, x = make().eval(), torch.rand(5, *shape[1:])
     agrees(module, read_torch(module, shape), x)
     for dynamo in (True, False):
-        agrees(module, read_onnx(exported(module, x[:1], dynamo)), x)
+        if (name, dynamo) not in NOT_EXPORTED:
+            agrees(module, read_onnx(exported(module, x[:1], dynamo)), x)
+
+
+NOT_EXPORTED = {
+    ("causal", True),
+    ("adaptive_largest", True),
+    *((name, False) for name in ("adaptive_mean", "adaptive_larger", "adaptive_row", "adaptive_largest")),
+    ("added_in_place", False),
+}
+"""What torch.onnx.export of PyTorch 2.13 cannot write, or writes without the change in place; True: dynamo."""
 
 
 @pytest.mark.parametrize("name", ["encoder", "channel_shuffle"])

@@ -235,7 +235,7 @@ def build_module(graph: Graph, emit: Mapping[str, Any], refused: Any) -> Module:
 MOVES = frozenset(
     {
         *("reshape", "transpose", "select", "slice", "split", "take", "concat", "expand", "tile", "pad", "max_pool"),
-        *("depth_to_space", "space_to_depth", "argmax", "cast", "opaque"),
+        *("depth_to_space", "space_to_depth", "argmax", "cast", "cells", "opaque"),
     }
 )
 """Kinds that do the same to whole numbers as to floats."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from attrs import evolve
 
+from akc.frontends.graph.emit.cells import selected
 from akc.frontends.graph.graph import Array, Graph, Node, merged_source
 
 LINEAR = ("dense", "conv")
@@ -75,17 +76,55 @@ def _as_affine(graph: Graph, node: Node) -> Node | None:
     """x * scale + shift for arithmetic of a value with a constant that needs no broadcasting of the value."""
     if node.kind == "neg":
         return _affine(node, node.inputs[0], np.array(-1.0), NOTHING)
+    if node.kind == "where":
+        return _as_selection(graph, node)
     if node.kind not in ("add", "sub", "mul", "div") or len(node.inputs) != 2:
         return None
     left, right = (graph.constants.get(name) for name in node.inputs)
     if (left is None) == (right is None):
         return None
-    constant = np.asarray(left if right is None else right, np.float64)
+    constant = _masked(graph, node, np.asarray(left if right is None else right, np.float64))
     value = node.inputs[1] if right is None else node.inputs[0]
     if np.broadcast_shapes(constant.shape, graph.shape(value)) != graph.shape(value):
         return None
     scale_shift = _SCALE_AND_SHIFT.get((node.kind, right is None))
     return _affine(node, value, *scale_shift(constant)) if scale_shift else None
+
+
+def _as_selection(graph: Graph, node: Node) -> Node | None:
+    """A selection by a stored condition: of a value and stored numbers 0 and 1 times the value, and the numbers; of two
+    values their cells."""
+    condition, *values = (graph.constants.get(name) for name in node.inputs)
+    shape = graph.shape(node.output)
+    if condition is None or all(array is not None for array in values):
+        return None
+    chosen = np.broadcast_to(condition.astype(bool), shape)
+    if values[0] is None and values[1] is None:
+        shapes = graph.shape(node.inputs[1]), graph.shape(node.inputs[2])
+        return evolve(node, kind="cells", inputs=node.inputs[1:], attributes={"index": selected(chosen, shape, shapes)})
+    kept = chosen if values[0] is None else ~chosen
+    value, stored = (node.inputs[1], values[1]) if values[0] is None else (node.inputs[2], values[0])
+    if graph.shape(value) != shape or stored is None:
+        return None
+    numbers = _masked(graph, node, np.where(kept, 0.0, np.broadcast_to(stored, shape).astype(np.float64)))
+    return _affine(node, value, kept.astype(np.float64), numbers)
+
+
+LOWEST = float(np.finfo(np.float32).min)
+"""What stands for minus infinity in front of a softmax: its share is exactly 0, too."""
+
+
+def _masked(graph: Graph, node: Node, numbers: Array) -> Array:
+    """Summands with LOWEST in place of minus infinity, where only softmaxes read the sum, and along no axis all are."""
+    hidden = np.isneginf(numbers)
+    readers = graph.users().get(node.output, []) if hidden.any() and node.output not in graph.outputs else []
+    shape = graph.shape(node.output)
+    if node.kind not in ("add", "where") or not readers or any(reader.kind != "softmax" for reader in readers):
+        return numbers
+    full = np.broadcast_to(hidden, shape)
+    if any(full.all(axis=reader["axis"]).any() for reader in readers):
+        return numbers
+    return np.where(hidden, LOWEST, numbers)
 
 
 _SCALE_AND_SHIFT: dict[tuple[str, bool], Callable[[Array], tuple[Array, Array]]] = {

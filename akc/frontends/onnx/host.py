@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from akc.frontends.graph.axis_matrices import emit_matrices, found_matrices
 from akc.frontends.graph.graph import Array
 from akc.frontends.onnx.reader import Handler, Reader
+from akc.frontends.onnx.shapes import computed
 from akc.ir.functions import Function, by_operator
 
 # -- functions ---------------------------------------------------------------------------------------
@@ -174,9 +176,31 @@ def resize(r: Reader, node: Any) -> None:
     single = a.get("coordinate_transformation_mode") == "pytorch_half_pixel" and 1 in after[2:]
     odd = a.get("antialias") or a.get("exclude_outside") or a.get("keep_aspect_ratio_policy", "stretch") != "stretch"
     if not exact or places is None or rounding is None or mode not in ("nearest", "linear") or single or odd:
-        r.opaque(node, "upsampling")
+        _by_matrices(r, node)
     else:
         r.emit(node, "resize", node.input[:1], mode=mode, places=places, rounding=rounding)
+
+
+def _by_matrices(r: Reader, node: Any) -> None:
+    """Resizing that is a product with a matrix along each axis, as onnx computes it."""
+    before, after = r.shape(node.input[0]), r.graph.types[node.output[0]].shape
+    others = {name: r.constant(node, i) for i, name in enumerate(node.input) if i and name}
+    if any(array is None for array in others.values()) or before[:2] != after[:2] or len(before) < 3:
+        r.opaque(node, "upsampling")
+        return
+
+    def run(array: Array) -> Array:
+        found = computed(r, node, {node.input[0]: array, **others})
+        if found is None:
+            raise NotImplementedError
+        return found[0]
+
+    try:
+        matrices = found_matrices(before, run)
+    except NotImplementedError:
+        r.opaque(node, "upsampling")
+    else:
+        emit_matrices(r, node, r.value(node.input[0]), node.output[0], matrices)
 
 
 HOST_ROWS: tuple[tuple[Handler, str], ...] = (

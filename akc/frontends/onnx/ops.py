@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from akc.frontends.graph.einsum import as_product
+from akc.frontends.graph.emit.cells import numbered
 from akc.frontends.graph.graph import FLOATS, Tensor, scalar
 from akc.frontends.onnx.reader import Handler, Reader
+from akc.frontends.onnx.shapes import computed
 
 # -- elementwise ----------------------------------------------------------------------------------
 
@@ -270,16 +272,27 @@ def gather(r: Reader, node: Any) -> None:
     elif index is not None and index.ndim == 1:
         r.emit(node, "take", node.input[:1], axis=axis, index=tuple(int(i) for i in index))
     else:
-        r.opaque(node, "gather")
+        moved("gather", 0)(r, node)
 
 
-def gather_nd(r: Reader, node: Any) -> None:
-    """Stored numbers of one axis."""
-    index = r.constant(node, 1)
-    if index is None or index.ndim != 2 or index.shape[1] != 1 or r.attributes(node).get("batch_dims", 0):
-        r.opaque(node, "gather")
-    else:
-        r.emit(node, "take", node.input[:1], axis=0, index=tuple(int(i) for i in index[:, 0]))
+def moved(what: str, *values: int) -> Handler:
+    """A row for an operator that only moves cells of some operands, by the others, which are stored."""
+
+    def handle(r: Reader, node: Any) -> None:
+        others = [i for i in range(len(node.input)) if i not in values and node.input[i]]
+        if any(r.constant(node, i) is None for i in others) or r.attributes(node).get("reduction", "none") != "none":
+            r.opaque(node, what)
+            return
+        names = [node.input[i] for i in values]
+        arrays = dict(zip(names, numbered([r.shape(name) for name in names])))
+        given = {node.input[i]: r.graph.constants[r.value(node.input[i])] for i in others} | arrays
+        found = computed(r, node, given)
+        if found is None:
+            r.opaque(node, what)
+        else:
+            r.emit(node, "cells", names, index=found[0])
+
+    return handle
 
 
 def slice_(r: Reader, node: Any) -> None:

@@ -34,13 +34,14 @@ def folded(r: Reader, node: Any) -> bool:
     inputs = {name: r.graph.constants.get(r.value(name)) for name in node.input if name}
     if any(array is None for array in inputs.values()) or node.op_type.startswith(NEVER_COMPUTED):
         return False
-    results = _computed(r, node, inputs)
+    results = computed(r, node, inputs)
     if results is not None:
         r.graph.constants.update(zip(node.output, results))
     return results is not None
 
 
-def _computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None:
+def computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None:
+    """What a node makes of these arrays; None where onnx has no code for it."""
     if node.op_type == "ConstantOfShape":
         fill = r.attributes(node).get("value")
         number = r.onnx.numpy_helper.to_array(fill).reshape(()) if fill is not None else np.float32(0)
@@ -49,6 +50,10 @@ def _computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | Non
         return [inputs[node.input[0]]]
     if node.op_type == "Unsqueeze" and (axes := r.attributes(node).get("axes")):  # onnx 1.22 fails at this old form
         return [np.expand_dims(inputs[node.input[0]], tuple(axes))]
+    if node.op_type == "GatherElements":  # onnx 1.23 fails where the index is smaller than the data
+        axis, (data, index) = r.attributes(node).get("axis", 0), (inputs[name] for name in node.input)
+        part = tuple(slice(None) if a == axis % data.ndim else slice(n) for a, n in enumerate(index.shape))
+        return [np.take_along_axis(data[part], index, axis)]
     if node.op_type == "DequantizeLinear" and not r.attributes(node).get("block_size", 0):
         axis, arrays = r.attributes(node).get("axis", 1), list(inputs.values())
         return [_dequantized(arrays[0], arrays[1], arrays[2] if arrays[2:] else None, axis)]

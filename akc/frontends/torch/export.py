@@ -180,10 +180,30 @@ def _exported(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
             in_users_code("AKC0310", "the module cannot be traced", _WAYS_OUT),
         ):
             warnings.simplefilter("ignore")
-            return torch.export.export(module, inputs, strict=False)
+            return without_changes_in_place(torch.export.export(module, inputs, strict=False))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         module.train(training)
+
+
+def without_changes_in_place(program: Any) -> Any:
+    """The program, in which nothing is written into a value that is read elsewhere: y[:, 0] = x, copy_, out += x."""
+    if any(_changes_what_is_read(node) for node in program.graph_module.graph.nodes):
+        return program.run_decompositions({})
+    return program
+
+
+def _changes_what_is_read(node: Any) -> bool:
+    """Whether a call writes into an argument that is a view, or that something else reads after it."""
+    schema = getattr(node.target, "_schema", None)
+    if node.op != "call_function" or schema is None or not schema.is_mutable or not node.args:
+        return False
+    written = node.args[0]
+    if not hasattr(written, "users"):
+        return False
+    made = getattr(written.target, "_schema", None)
+    view = made is not None and any(a.alias_info is not None and not a.alias_info.is_write for a in made.arguments)
+    return str(node.target).startswith("aten.copy_") or view or any(user > node for user in written.users)
 
 
 _WAYS_OUT = (

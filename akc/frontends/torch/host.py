@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from akc.frontends.graph.axis_matrices import emit_matrices, found_matrices
+from akc.frontends.graph.graph import Array
 from akc.frontends.torch.layers import for_all
 from akc.frontends.torch.reader import Handler, TorchReader
 from akc.ir.functions import Function, by_operator
@@ -164,12 +166,23 @@ def upsample(mode: str, corners: bool = False) -> Handler:
         exact = all(abs(n * s - m) < 1e-4 for n, m, s in zip(before, after, scales) if s is not None)
         aligned = bool(corners and rest and rest[0])
         if not exact:
-            r.opaque(node, "upsampling")
+            by_matrices(r, node, x)
             return
         places = "align_corners" if aligned else "asymmetric" if mode == "nearest" else "half_pixel"
         r.emit(node, "resize", [r.name(x)], mode=mode, places=places, rounding="floor")
 
     return handle
+
+
+def by_matrices(r: TorchReader, node: Any, x: Any, *_: Any) -> None:
+    """Enlarging that is a product with a matrix along each axis: cubic, smoothed, or by another factor than it says."""
+    import torch
+
+    def run(array: Array) -> Array:
+        given = [torch.from_numpy(array) if argument is x else argument for argument in node.args]
+        return np.asarray(node.target(*given, **node.kwargs).numpy())
+
+    emit_matrices(r, node, r.name(x), node.name, found_matrices(r.shape(x), run))
 
 
 # -- joins -------------------------------------------------------------------------------------------
@@ -203,21 +216,37 @@ def attention(
     r: TorchReader, node: Any, query: Any, key: Any, value: Any, mask: Any = None, dropout: float = 0.0,
     causal: bool = False, scale: float | None = None, **options: Any,
 ) -> None:  # fmt: skip
-    """softmax(scale * query @ key.T) @ value, without a mask."""
+    """softmax(scale * query @ key.T + mask) @ value, with a stored mask or none."""
     q, k = r.shape(query), r.shape(key)
-    if mask is not None or dropout or causal or any(options.values()) or len(q) != len(k) or q[:-2] != k[:-2]:
+    hidden = _hidden(r, mask, causal, (q[-2], k[-2]))
+    odd = dropout or any(options.values()) or (mask is not None and hidden is None)
+    if odd or len(q) != len(k) or q[:-2] != k[:-2]:
         r.opaque(node, "attention")
         return
     rank, factor = len(q), np.float32(q[-1] ** -0.5 if scale is None else scale)
     turned = r.made(f"{node.name}:key", node, (*k[:-2], k[-1], k[-2]))
-    products, scores, shares = (
-        r.made(f"{node.name}:{part}", node, (*q[:-1], k[-2])) for part in ("products", "scores", "shares")
+    products, scores, masked, shares = (
+        r.made(f"{node.name}:{part}", node, (*q[:-1], k[-2])) for part in ("products", "scores", "masked", "shares")
     )
     r.emit(node, "transpose", [r.name(key)], outputs=(turned,), order=(*range(rank - 2), rank - 1, rank - 2))
     r.emit(node, "matmul", [r.name(query), turned], outputs=(products,))
     r.emit(node, "mul", [products, r.operand(float(factor), node)], outputs=(scores,))
-    r.emit(node, "softmax", [scores], outputs=(shares,), axis=rank - 1)
+    if hidden is not None:
+        name = f"{node.name}:mask"
+        r.graph.constants[name] = hidden
+        r.emit(node, "add", [scores, name], outputs=(masked,))
+    r.emit(node, "softmax", [scores if hidden is None else masked], outputs=(shares,), axis=rank - 1)
     r.emit(node, "matmul", [shares, r.name(value)])
+
+
+def _hidden(r: TorchReader, mask: Any, causal: bool, shape: tuple[int, int]) -> Any:
+    """What is added to the scores: minus infinity where a key is hidden; None without a stored mask."""
+    if causal:
+        return np.triu(np.full(shape, -np.inf, np.float32), 1)
+    array = r.array(mask)
+    if array is None or array.dtype.kind != "b":
+        return array
+    return np.where(array, np.float32(0), np.float32(-np.inf))
 
 
 HOST_ROWS: tuple[tuple[Handler, str], ...] = (
@@ -233,6 +262,8 @@ HOST_ROWS: tuple[tuple[Handler, str], ...] = (
     (conv_transpose, "conv_transpose1d conv_transpose2d"),
     (upsample("nearest"), "upsample_nearest1d upsample_nearest2d"),
     (upsample("linear", corners=True), "upsample_linear1d upsample_bilinear2d"),
+    (by_matrices, "upsample_bicubic2d upsample_bicubic2d_aa upsample_bilinear2d_aa upsample_nearest_exact1d"),
+    (by_matrices, "upsample_nearest_exact2d"),
     (attention, "scaled_dot_product_attention"),
     (stack, "stack"),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from akc.base.diagnostics import Diagnostic
+from akc.frontends.graph.axis_matrices import emit_matrices, window_means
 from akc.frontends.graph.windows import adaptive_same_padding, no_padding
 from akc.frontends.torch.reader import Handler, TorchReader
 
@@ -191,7 +192,7 @@ def adaptive_pool(kind: str, axes: int) -> Handler:
         sizes = r.shape(x)[-axes:]
         wanted = [n if w is None else w for n, w in zip(sizes, for_all(output_size, axes))]
         if any(n % w for n, w in zip(sizes, wanted)):
-            r.opaque(node, "adaptive pooling with windows of several sizes")
+            _uneven_windows(r, node, x, kind, wanted)
             return
         window = tuple(n // w for n, w in zip(sizes, wanted))
         zeros = (0,) * axes
@@ -210,6 +211,37 @@ def adaptive_pool(kind: str, axes: int) -> Handler:
         )
 
     return handle_pool
+
+
+def _uneven_windows(r: TorchReader, node: Any, x: Any, kind: str, wanted: Sequence[int]) -> None:
+    """An adaptive pool axis by axis: averages as products with matrices, maxima each window by itself."""
+    rank, output = len(r.shape(x)), r.parts.get(node.name, (node.name,))[0]
+    axes = range(rank - len(wanted), rank)
+    if kind == "average_pool":
+        means = {axis: window_means(r.shape(x)[axis], count) for axis, count in zip(axes, wanted)}
+        emit_matrices(r, node, r.name(x), output, means)
+        return
+    value = r.name(x)
+    for axis, count in zip(axes, wanted):
+        shape = list(r.graph.shape(value))
+        shape[axis] = count
+        whole = output if axis == rank - 1 else r.made(f"{output}:{axis}", node, tuple(shape))
+        _largest_of_windows(r, node, value, axis, whole)
+        value = whole
+
+
+def _largest_of_windows(r: TorchReader, node: Any, value: str, axis: int, output: str) -> None:
+    """The largest cell of each window along one axis, side by side."""
+    shape, parts = r.graph.shape(value), []
+    before, count, rank = shape[axis], r.graph.shape(output)[axis], len(shape)
+    for i in range(count):
+        begin, end = i * before // count, -(-(i + 1) * before // count)
+        cut = r.made(f"{output}:{axis}_{i}_cells", node, (*shape[:axis], end - begin, *shape[axis + 1 :]))
+        parts.append(r.made(f"{output}:{axis}_{i}", node, (*shape[:axis], 1, *shape[axis + 1 :])))
+        start = tuple(begin if a == axis else 0 for a in range(rank))
+        r.emit(node, "slice", [value], outputs=(cut,), axes=(axis,), start=start, step=(1,) * rank)
+        r.emit(node, "reduce_max", [cut], outputs=(parts[-1],), axes=(axis,), keep=True)
+    r.emit(node, "concat", parts, outputs=(output,), axis=axis)
 
 
 def batch_norm(

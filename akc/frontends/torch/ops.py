@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from akc.frontends.graph.einsum import as_product
+from akc.frontends.graph.emit.cells import numbered
 from akc.frontends.torch.layers import for_all
 from akc.frontends.torch.reader import Handler, TorchReader
 
@@ -287,7 +288,7 @@ def roll(r: TorchReader, node: Any, x: Any, shifts: Any, axes: Any = ()) -> None
     if places:
         _taken(r, node, x, {a % len(r.shape(x)): np.roll(np.arange(r.shape(x)[a]), n) for a, n in places.items()})
     else:
-        r.opaque(node, "gather")
+        moved("gather", 0)(r, node, x, shifts)
 
 
 def _taken(r: TorchReader, node: Any, x: Any, wanted: dict[int, Any]) -> None:
@@ -307,7 +308,7 @@ def index(r: TorchReader, node: Any, x: Any, indices: Sequence[Any]) -> None:
     used = [a for a, given in enumerate(indices) if given is not None]
     array = r.array(indices[used[0]]) if len(used) == 1 else None
     if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or r.array(x) is not None:
-        r.opaque(node, "gather")
+        moved("gather", 0)(r, node, x, indices)
     else:
         r.emit(node, "take", [r.name(x)], axis=used[0], index=tuple(array.tolist()))
 
@@ -382,6 +383,40 @@ def concat(r: TorchReader, node: Any, values: Sequence[Any], axis: int = 0) -> N
         same(r, node, values[0])
     else:
         r.emit(node, "concat", [r.name(v) for v in values], axis=axis)
+
+
+def moved(what: str, *values: int) -> Handler:
+    """A row for an operator that only moves cells of some arguments, by the others, which are stored."""
+
+    def handle(r: TorchReader, node: Any, *arguments: Any, **keywords: Any) -> None:
+        import torch
+
+        data = [arguments[i] for i in values]
+        if not all(hasattr(value, "name") for value in data):
+            r.opaque(node, what)
+            return
+        cells = dict(zip((v.name for v in data), numbered([r.graph.shape(r.name(v)) for v in data])))
+        known = {other.name for other in node.all_input_nodes if r.name(other) in r.tensors} | set(cells)
+        if any(other.name not in known for other in node.all_input_nodes):
+            r.opaque(node, what)
+            return
+
+        def given(other: Any) -> Any:
+            return torch.from_numpy(cells[other.name]) if other.name in cells else r.tensors[r.name(other)]
+
+        args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), given)
+        try:
+            index = node.target(*args, **kwargs).numpy()
+        except RuntimeError:
+            index = node.target(*(a.double() if hasattr(a, "double") else a for a in args), **kwargs).numpy()
+        r.emit(node, "cells", [r.name(v) for v in data], index=np.asarray(index, np.int64))
+
+    return handle
+
+
+def fill(r: TorchReader, node: Any, x: Any, mask: Any, value: Any) -> None:
+    """One number where a mask says so."""
+    r.emit(node, "where", [r.operand(mask, node), r.operand(value, node), r.name(x)])
 
 
 def embedding(r: TorchReader, node: Any, *_: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from akc.frontends.graph.axes import CHANNELS_LAST, map_axes, two, with_last_axis
 from akc.frontends.graph.building import Axes, Builder
+from akc.frontends.graph.emit.cells import emit_cells
 from akc.frontends.graph.emit.host import EMIT, emit_one_end
 from akc.frontends.graph.emit.joins import emit_concat, join
 from akc.frontends.graph.emit.layout import emit_mean, emit_reshape, emit_transpose
@@ -376,6 +377,7 @@ KINDS: dict[str, Emit] = {
     "gru": emit_recurrent,
     "rnn": emit_recurrent,
     **EMIT,
+    "cells": emit_cells,
     "cast": emit_cast,
     "opaque": emit_opaque,
 }
