@@ -166,9 +166,7 @@ def test_product_of_two_computed_values() -> None:
 @pytest.mark.parametrize(
     ("op", "weights", "before", "attributes", "name"),
     [
-        ("Resize", {"sizes": np.array([1, 6, 10, 8])}, "none none", {"mode": "cubic"}, "upsampling"),
         ("Resize", {"sizes": np.array([1, 3, 5, 4])}, "none none", {}, "upsampling"),
-        ("Resize", {"roi": floats(0), "s": np.array([1, 1, 1.3, 1.3], np.float32)}, "", {}, "upsampling"),
         ("PRelu", {"slope": floats(5, 4)}, "", {}, "PReLU"),
         ("HardSigmoid", {}, "", {"beta": 0.3}, "HardSigmoid"),
     ],
