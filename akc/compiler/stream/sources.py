@@ -135,7 +135,7 @@ def _array(file: IO[bytes], what: str, entry: Value, windows: Windows) -> Array:
 
 
 def _damaged(what: str, why: str) -> DiagnosticError:
-    help = "write each chunk whole, with numpy.save(stream, array), and flush it"
+    help = "numpy.save each array to an io.BytesIO, write its bytes whole, and flush the pipe"
     return error("AKC0707", f"{what} is damaged: {why}", help=help)
 
 
