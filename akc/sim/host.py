@@ -32,7 +32,8 @@ def _decode(op: host.Decode, module: Module) -> Kernel:
     channels = op.type.shape[-1]
     threshold = np.zeros(channels, np.int32) if op.threshold is None else module.array(op.threshold)
     act_step = np.ones(channels, np.float32) if op.act_step is None else module.array(op.act_step)
-    return lambda x: ((x - threshold).astype(np.float32) / act_step).reshape(len(x), *op.type.shape)
+    shape, factor = op.type.shape, np.float32(op.factor)
+    return lambda x: (factor * ((x - threshold).astype(np.float32) / act_step)).reshape(len(x), *shape)
 
 
 @mapped(host.Dequantize)

@@ -75,7 +75,7 @@ class Learn:
             changed[source.name] = evolve(source, act_bits=1, result=result)
         if not kept:
             decoders = [one for one in module.net.uses(op.name) if isinstance(one, Decode)]
-            changed |= {d.name: evolve(d, threshold=None, act_step=None) for d in decoders}
+            changed |= {d.name: evolve(d, threshold=None, act_step=None, factor=1.0) for d in decoders}
         edited = evolve(module, weights=weights).map_ops(lambda one: changed.get(one.name, one))
         return edited.with_statements(edited.net.statements)
 

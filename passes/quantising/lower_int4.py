@@ -383,7 +383,7 @@ class _Lowering:
         self.sequences += 1
         observed = x.through(op, self.weights, numbers.levels)
         if last:
-            self.leave(group, op, observed)
+            self.leave(group, op, observed, numbers.factor)
         return observed
 
     def layer_weights(self, group: Group, numbers: Numbers) -> dict[str, str]:
@@ -394,7 +394,7 @@ class _Lowering:
         names["act_step"] = self.weight(f"{base}.act_step", numbers.act_step, "f32")
         return names
 
-    def leave(self, group: Group, op: akida.Layer, out: Observed) -> None:
+    def leave(self, group: Group, op: akida.Layer, out: Observed, factor: float) -> None:
         """Append host.decode or host.dequantize, and a reshape where the source has other axes."""
         result = group.last.result
         if op.activation:
@@ -408,7 +408,8 @@ class _Lowering:
         if op.activation:
             self.put(host.Dequantize(result=value, x=op.name, scale=out.levels.step))
         else:
-            self.put(host.Decode(result=value, x=op.name, threshold=op.threshold, act_step=op.act_step))
+            weights = {"threshold": op.threshold, "act_step": op.act_step}
+            self.put(host.Decode(result=value, x=op.name, **weights, factor=factor))
         if not same:
             self.put(nn.Reshape(result=evolve(result, range=None), x=name, shape=result.type.shape))
 

@@ -345,7 +345,7 @@ class _Fitting:
         limit = float(2**31 - 1)
         threshold = np.clip(np.rint(-offset / slope / share), -limit, limit)
         self.changed[op.threshold] = Weight.of(threshold.astype(np.int64), "i32")
-        self.changed[op.act_step] = Weight.of(1 / slope, "f32")
+        self.changed[op.act_step] = Weight.of(op.factor / slope, "f32")
 
     def time_sum(self, op: Op) -> type[Op] | None:
         """How the decoded potentials become the net's result: host.Sum, host.Mean (also: not at all), or None."""

@@ -14,7 +14,9 @@ import akc
 from akc.base.diagnostics import DiagnosticError
 from akc.compiler.pipeline import Context, parse_pipeline, run_pipeline
 from akc.ir.module import Module, Value
-from akc.ir.ops import akida, nn, nn_host
+from akc.ir.ops import akida, host, nn, nn_host
+from akc.ir.parser import parse
+from akc.ir.printer import print_module
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.passes import LEGALISE, LOWER
@@ -245,14 +247,41 @@ def test_same_text_twice() -> None:
     assert run_pipeline(module, LOWER, sampled(module)) == run_pipeline(module, LOWER, sampled(module))
 
 
-def test_results_too_large_to_decode() -> None:
-    """A last layer whose unit is worth more than 16 is refused, since its act_step would be below 1/16."""
-    net = Building(6, 5, 1).flatten().dense(10).relu().dense(4)
-    net.weights["fc3.weight"] = Weight.of(net.weights["fc3.weight"].array * 5000, "f32")
+@pytest.mark.parametrize("times", [5000.0, 4096.0, 1e30])
+@pytest.mark.parametrize("kind", ["dense", "conv"])
+def test_large_results_are_scaled_exactly(kind: str, times: float) -> None:
+    """A unit of potential that is worth more than 16 gives the decoder a power of two: nothing else changes."""
+    net = Building(6, 5, 1)
+    net = net.flatten().dense(10).relu().dense(4) if kind == "dense" else net.conv(4, 3).relu().conv(3, 1)
+    name, weight = list(net.weights.items())[-1]
+    if not name.endswith("weight"):
+        name, weight = list(net.weights.items())[-2]
+    net.weights[name] = Weight.of(weight.array * np.float32(times), "f32")
     module = net.module()
-    with pytest.raises(DiagnosticError) as fault:
-        run_pipeline(module, LOWER, sampled(module))
-    assert _codes(fault) == ["AKC0414"]
+    lowered = run_pipeline(module, LOWER, sampled(module))
+    (decode,) = [op for op in lowered.net.ops if isinstance(op, host.Decode)]
+    steps = lowered.array(str(decode.act_step))
+    assert decode.factor > 1 and 1 / 16 <= steps.min() <= 1 / 8
+    x = np.random.default_rng(1).uniform(0, 1, (9, *module.net.inputs[0].type.shape)).astype(np.float32)
+    potentials = run(lowered, x, keep=True)[decode.x] - lowered.array(str(decode.threshold)).astype(np.int64)
+    exact = potentials.astype(np.float32) / steps
+    found = run(lowered, x)[decode.name].reshape(exact.shape)
+    np.testing.assert_array_equal(found, exact * np.float32(decode.factor))
+    for backend in ("numpy", "onnxruntime"):
+        np.testing.assert_array_equal(run(lowered, x, backend=backend)[decode.name].reshape(exact.shape), found)
+    text = print_module(lowered)
+    assert "factor=" in text and run(parse(text), x)[decode.name].tolist() == run(lowered, x)[decode.name].tolist()
+    wanted = run(module, x)[decode.name]
+    assert np.abs(found.reshape(wanted.shape) - wanted).max() < 0.2 * np.abs(wanted).max()
+
+
+def test_a_factor_that_would_round() -> None:
+    module = run_pipeline(mlp(), LOWER, sampled(mlp()))
+    text = print_module(module)
+    line = next(line for line in text.splitlines() if "host.decode" in line)
+    for factor in ("3.0", "0.5", "0.0"):
+        with pytest.raises(DiagnosticError, match=r"AKC0107.*power of two"):
+            parse(text.replace(line, line.replace("host.decode(", f"host.decode(factor={factor}, ")))
 
 
 def _allowed(net: Building) -> tuple[Module, Module]:

@@ -17,7 +17,6 @@ from akc.ir.module import Module, Value
 from akc.ir.ops import nn
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
-from akc.ir.weights import Weight
 from akc.passes import LEGALISE, LOWER
 from tests.passes.branching import LEFT
 from tests.passes.building import Building, sampled
@@ -39,19 +38,12 @@ def _forked() -> Module:
     return evolve(module, net=evolve(module.net, statements=(*module.net.statements, again)))
 
 
-def _loud() -> Module:
-    net = Building(9).dense(5).relu().dense(3)
-    net.weights["fc2.weight"] = Weight.of(net.weights["fc2.weight"].array * 5000, "f32")
-    return net.module()
-
-
 WRONG_SAMPLES = {"image": np.zeros((4, 3), np.float32)}
 
 FAULTS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
     "AKC0410": (dense, LOWER, {"samples": WRONG_SAMPLES}),
     "AKC0412": (dense, f"{LEGALISE},calibrate,lower-int4{{rounding=error-feedback}}", {}),
     "AKC0413": (dense, f"{LEGALISE},lower-int4", {}),
-    "AKC0414": (_loud, LOWER, {}),
     "AKC0420": (_opaque, LEGALISE, {}),
     "AKC0421": (lambda: recurrent(nn.Lstm, "last"), LEGALISE, {}),
     "AKC0422": (lambda: Building(20, 20, 4).conv(3, 9, pad=(4, 4, 4, 4)).relu().module(), LEGALISE, {}),

@@ -32,11 +32,6 @@ CODES: dict[str, Code] = {
         "Quantising needs to know between which numbers an activation lies. The pass calibrate writes it into"
         " the text as `in [lo, hi]`; it can also be written by hand.",
     ),
-    "AKC0414": Code(
-        "results are too large for the decoder",
-        "The vendor's tools refuse an act_step below 1/16. That of a last layer is one over what a unit of its"
-        " potential is worth, so results of several thousand are out of reach.",
-    ),
     "AKC0415": Code(
         "the border of a signed input is not zero",
         "Mesh convolutions pad with level 0. Where the input is signed, level 0 stands for its smallest value, so the"

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from math import frexp
+
 from attrs import frozen
 
-from akc.ir.fields import WeightName, integer, number_or_weight, operand, weight_ref
+from akc.ir.fields import WeightName, integer, number, number_or_weight, operand, weight_ref
 from akc.ir.module import Op
 from akc.ir.signature import TypeFault, Types, need_dtype
 from akc.ir.types import TensorType
@@ -44,9 +46,10 @@ def _three_axes(x: TensorType) -> tuple[int, ...]:
 
 @frozen(kw_only=True)
 class Decode(Op):
-    """Potentials to floats: float32(int32(P - threshold)) / act_step, as the vendor's predict does.
+    """Potentials to floats: float32(int32(P - threshold)) / act_step, as the vendor's predict does, times factor.
 
-    [1, 1, n] becomes [n].
+    [1, 1, n] becomes [n]. The vendor's tools take no act_step below 1/16; larger answers have a factor, which rounds
+    nothing.
 
     %y = host.decode(%p, threshold=#fc2.threshold, act_step=#fc2.act_step) : f32[10]
     """
@@ -56,11 +59,14 @@ class Decode(Op):
     x: str = operand("potentials, i32")
     threshold: str | None = weight_ref("[channels]; 0 where absent", "i32", optional=True)
     act_step: str | None = weight_ref("[channels]; 1 where absent", "f32", optional=True)
+    factor: float = number("what the results are multiplied with, a power of two", 1.0)
 
     def infer(self, types: Types) -> TensorType:
         """f32, leading axes of length 1 dropped."""
         x = types.value(self.x)
         need_dtype(x, "host.decode", "i32")
+        if frexp(self.factor)[0] != 0.5 or not 1 <= self.factor <= 2.0**127:
+            raise TypeFault(f"factor is a power of two from 1 on, found {self.factor:g}", "factor", code="AKC0107")
         types.check_vector(self.threshold, x.shape[-1], "threshold")
         types.check_vector(self.act_step, x.shape[-1], "act_step")
         return TensorType("f32", x.shape[2:] if x.shape[:2] == (1, 1) else x.shape, x.steps)

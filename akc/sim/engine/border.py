@@ -35,7 +35,7 @@ def quantize(graph: Graph, op: host.Quantize) -> None:
 
 
 def decode(graph: Graph, op: host.Decode) -> None:
-    """(potential - threshold) in 32 bits, then one float32 division."""
+    """(potential - threshold) in 32 bits, then one float32 division, and the factor, which rounds nothing."""
     base = op.name
     number = graph.get(op.x, text_form(INT32))
     if op.threshold is not None:
@@ -45,6 +45,10 @@ def decode(graph: Graph, op: host.Decode) -> None:
     if op.act_step is not None:
         steps: Array = graph.module.array(op.act_step).astype(SINGLE)
         number = graph.node("Div", [number, graph.constant(f"{base}.act_step", steps)], f"{base}.decoded")
+    if op.factor != 1:
+        number = graph.node(
+            "Mul", [number, graph.constant(f"{base}.factor", np.array(op.factor, SINGLE))], f"{base}.whole"
+        )
     if op.type.shape != graph.type_of(op.x).shape:
         number = graph.reshape(number, op.type.shape, f"{base}.shaped")
     graph.hold(base, text_form(SINGLE), number)

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import ceil, log2, prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from attrs import evolve, frozen
 
-from akc.base.diagnostics import error
 from akc.ir.module import Module, Net, Value, merged_comments, merged_origin
 from akc.ir.ops import akida, nn, snn
 from akc.ir.signature import Types
@@ -163,6 +162,8 @@ class Numbers:
     threshold: Array
     act_step: Array
     levels: Levels
+    factor: float
+    """What the decoded potentials are multiplied with, a power of two."""
 
 
 def quantise(layer: Layer) -> Numbers:
@@ -260,13 +261,15 @@ def _numbers(
     act_step: Array,
 ) -> Numbers:
     dtype = WEIGHT_TYPES[layer.bits]
+    factor = _factor(1 / act_step.min()) if layer.decoded else 1.0
     return Numbers(
         kind=kind,
         weights={key: (part, dtype) for key, part in parts.items()},
         more=more,
         threshold=threshold,
-        act_step=act_step,
+        act_step=(act_step * factor).astype(act_step.dtype),
         levels=layer.out,
+        factor=factor,
     )
 
 
@@ -288,7 +291,7 @@ def _rounded(
         matrix = np.where(kept[:, None], matrix, evidence.adjusted(matrix * step) / step)
     scale = np.where(kept, exact, _scale(layer, matrix, evidence))
     if layer.decoded:
-        scale = np.maximum(scale, cells / step / _largest_decoding_step(layer))
+        scale = np.maximum(scale, _factor((step * scale).max() / cells) * cells / step / _largest_decoding_step(layer))
     else:
         scale = np.maximum(scale, smallest_scale(np.full(len(matrix), step / cells), beta, layer.out, layer.registers))
     whole = _whole(layer, matrix, scale, evidence)
@@ -298,7 +301,6 @@ def _rounded(
         fitted = evidence.line(whole, alpha)
         alpha, beta = np.where(kept, alpha, fitted[0]), np.where(kept, beta, fitted[1])
     if layer.decoded:
-        _check_decodable(layer, alpha / cells)
         return whole, *decoding(alpha / cells, beta)
     return whole, *threshold_and_step(alpha / cells, beta, layer.out, layer.registers)
 
@@ -328,18 +330,13 @@ def _largest_decoding_step(layer: Layer) -> float:
     return SLOPES[0] * layer.chip.decoding[isinstance(layer.group.core, nn.Dense)]
 
 
-def _check_decodable(layer: Layer, alpha: Floats) -> None:
-    """Raise AKC0414 where one unit of potential is worth more than the smallest act_step can say."""
-    if (alpha <= 16).all():
-        return
-    op = layer.group.filters_op
-    raise error(
-        "AKC0414",
-        f"%{op.name}: a unit of potential is worth {alpha.max():.3g}, 16 at most can be decoded",
-        span=op.span(),
-        origin=op.origin,
-        help="divide the weights and biases of the last layer by a power of two, and multiply its results outside",
-    )
+LARGEST_UNIT = 16
+"""What a unit of potential can be worth, since an act_step is at least 1/16."""
+
+
+def _factor(unit: float) -> float:
+    """The power of two by which the answers of a last layer are too large to be decoded; `unit`: the worth of one."""
+    return max(1.0, 2.0 ** ceil(log2(unit / LARGEST_UNIT)))
 
 
 def _evidence(rows: Array | None, target: Array | None, count: int) -> Evidence | None:
