@@ -408,8 +408,8 @@ class _Lowering:
         if op.activation:
             self.put(host.Dequantize(result=value, x=op.name, scale=out.levels.step))
         else:
-            weights = {"threshold": op.threshold, "act_step": op.act_step}
-            self.put(host.Decode(result=value, x=op.name, **weights, factor=factor))
+            steps = op.act_step
+            self.put(host.Decode(result=value, x=op.name, threshold=op.threshold, act_step=steps, factor=factor))
         if not same:
             self.put(nn.Reshape(result=evolve(result, range=None), x=name, shape=result.type.shape))
 
