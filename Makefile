@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help example test lint types conformance
+.PHONY: help example test lint types browser conformance
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -26,11 +26,15 @@ help:  ## List the targets
 	$(BIN)/pip install --quiet akida==2.19.3
 	@touch $@
 
+.venv/.browser: .venv/.dev
+	$(BIN)/pip install --quiet --editable '.[browser]'
+	@touch $@
+
 example: .venv/.example  ## Compile the MNIST network and run it on the simulator
 	$(BIN)/python examples/mnist_mlp/run.py
 
 test: .venv/.dev  ## Run the tests (without the vendor's SDK)
-	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/conformance
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/conformance --ignore=tests/browser
 
 lint: .venv/.dev  ## ruff, rules and format
 	$(BIN)/ruff check .
@@ -41,6 +45,9 @@ types: .venv/.dev  ## mypy, strict, on an installed copy
 	rm -rf build/types && mkdir -p build/types
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/types .
 	cd build/types && MYPYPATH=. ../../.venv/bin/mypy --config-file ../../pyproject.toml -p akc
+
+browser: .venv/.browser  ## Look at the pages in Chromium, which the system must have (apt-get install chromium)
+	$(BIN)/python -m pytest -s tests/browser
 
 conformance: .venv/.vendor  ## Compare with the vendor's SDK, which this installs under its own licence
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/conformance

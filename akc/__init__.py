@@ -12,6 +12,8 @@
     program.save("net.akd"); program = akc.load("net.akd")
     y = program.run(x)                                           # the integer simulator
     y = akc.run(module, x)                                       # a module of any level, also one just imported
+    akc.compare(module, "model.onnx", "samples.npz")             # how near it comes to its source
+    akc.report(program, inputs="samples.npz").save("r.html")     # what stands where, and how well it does
     with akc.open_device("emulator") as device:                  # or "/dev/akida0"
         device.program(program); y = device.predict(x)
 
@@ -28,12 +30,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from akc.base.diagnostics import Diagnostic, DiagnosticError, DiagnosticWarning
     from akc.compiler.arrays import dense_network
+    from akc.compiler.comparing import compare
     from akc.compiler.compiler import build, lower
     from akc.compiler.pipeline import Context, run_pipeline
     from akc.compiler.program import Program, load
     from akc.compiler.reservoirs import echo_state_network, train_readout
     from akc.compiler.running import fit, run
     from akc.devices.opening import open_device
+    from akc.html.report import report
     from akc.ir.module import Module
     from akc.ir.parser import parse
     from akc.ir.printer import print_module
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "build": "akc.compiler.compiler",
+    "compare": "akc.compiler.comparing",
     "Context": "akc.compiler.pipeline",
     "dense_network": "akc.compiler.arrays",
     "Diagnostic": "akc.base.diagnostics",
@@ -55,6 +60,7 @@ _HOMES = {
     "parse": "akc.ir.parser",
     "print_module": "akc.ir.printer",
     "Program": "akc.compiler.program",
+    "report": "akc.html.report",
     "run": "akc.compiler.running",
     "run_pipeline": "akc.compiler.pipeline",
     "to_onnx": "akc.sim.engine.model",
@@ -70,6 +76,7 @@ __all__ = [
     "Module",
     "Program",
     "build",
+    "compare",
     "dense_network",
     "echo_state_network",
     "fit",
@@ -78,6 +85,7 @@ __all__ = [
     "open_device",
     "parse",
     "print_module",
+    "report",
     "run",
     "run_pipeline",
     "to_onnx",

@@ -59,6 +59,10 @@ class WrongProgram(DeviceError):
     code = "AKC0807"
 
 
+class SeveralPasses(WrongProgram):
+    """The program has several passes, and what should run it takes one."""
+
+
 class BadOutput(DeviceError):
     """What the device wrote cannot be an output of the program."""
 

@@ -15,6 +15,7 @@ from typing import Any
 from attrs import field, frozen
 
 from akc.base.codes import CODES
+from akc.base.display import Displayed
 
 
 @frozen(eq=False, slots=False)
@@ -72,7 +73,7 @@ def _as_lines(help: str | Iterable[str]) -> tuple[str, ...]:
 
 
 @frozen(kw_only=True)
-class Diagnostic:
+class Diagnostic(Displayed):
     """One fault or warning.
 
     code: a key of `akc.base.codes.CODES`; message: what was found, in one line; label: the words under
@@ -93,7 +94,7 @@ class Diagnostic:
             raise KeyError(f"diagnostic code {self.code} has no row in akc.base.codes")
 
 
-class DiagnosticError(Exception):
+class DiagnosticError(Displayed, Exception):
     """The input is at fault; carries every fault that was found."""
 
     def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
@@ -103,8 +104,12 @@ class DiagnosticError(Exception):
         self.diagnostics: tuple[Diagnostic, ...] = items
         super().__init__(render_all(items))
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook prints for a cell that raises this: what is wrong with the input, not where akc found it."""
+        return str(self).split("\n")
 
-class DiagnosticWarning(UserWarning):
+
+class DiagnosticWarning(Displayed, UserWarning):
     """A warning about the input, for Python's `warnings`; `diagnostic` is the whole of it."""
 
     def __init__(self, diagnostic: Diagnostic) -> None:

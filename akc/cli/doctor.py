@@ -67,7 +67,7 @@ def _packages() -> Iterator[Finding]:
     wanted: dict[tuple[str, str], set[str]] = {}
     for line in metadata.requires("akc") or ():
         match = re.match(r"([\w.-]+)\s*([^;]*)(?:;.*extra == [\"'](\w+)[\"'])?", line)
-        if match is None or match[1] == "akc" or match[3] == "dev":
+        if match is None or match[1] == "akc" or match[3] in ("dev", "browser"):
             continue
         wanted.setdefault((match[1], match[2].strip()), set()).add(match[3] or "")
     for (name, limits), extras in wanted.items():

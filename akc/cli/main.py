@@ -24,6 +24,7 @@ from akc.cli.options import (
     EXAMPLE,
     FILE,
     HOST,
+    HTML,
     JSON,
     LEAST,
     ON_DEVICE,
@@ -255,6 +256,7 @@ def run(file: str, stream: bool, bin: float | None, fresh: bool, **options: Any)
 @SAMPLES
 @EXAMPLE
 @JSON
+@HTML
 def compare(file: str, source: str, **options: Any) -> None:
     """Compare a lowered network with its source, layer by layer.
 
@@ -270,10 +272,18 @@ def compare(file: str, source: str, **options: Any) -> None:
 @TARGET
 @PLACE
 @CUT
+@click.option("-i", "--input", "inputs", type=FILE, metavar="X.npy|X.npz", help="Samples: what the layers do on them.")
+@click.option("--against", type=FILE, metavar="SOURCE", help="The source of the network: its accuracy on the samples.")
+@EXAMPLE
+@click.option("--road", type=FILE, metavar="DIR", help="With --html: the folder of `akc lower --dump-dir`.")
 @JSON
+@HTML
 @HOST
 def report(file: str, **options: Any) -> None:
-    """Show what stands where, and what memory it takes."""
+    """Show what stands where, what it takes, and how well it does.
+
+    With --html a page to look at: the network, the mesh, layers, activity, accuracy, the text, the passes.
+    """
     from akc.cli import verbs
 
     verbs.report(file, **options)

@@ -247,5 +247,6 @@ ENGINE_VERSION = click.option(
     metavar="V",
     help="Version of the vendor's engine that the program is for.",
 )
+HTML = click.option("--html", type=FILE, metavar="FILE", help="Write one page of HTML that needs nothing from outside.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 ON_DEVICE = click.option("--on", metavar="NAME", help="emulator, /dev/akida0 or vfio:0000:01:00.0.")

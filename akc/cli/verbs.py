@@ -178,33 +178,60 @@ def _save_arrays(path: str, arrays: dict[str, Array]) -> None:
     write_bytes(path, stream.getvalue())
 
 
-def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool) -> None:
+def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool, html: str | None) -> None:
     """A lowered network beside its float source."""
     from akc.sim.compare import compare
 
+    check_files([file, source, inputs], [html])
     module, reference = read_source(file), read_source(source, Options(example=tuple(example)))
     refuse_elided(module)
     samples = load_samples(inputs, reference.net.inputs)
     result = compare(module, reference, samples.inputs, samples.labels)
-    print_json(result.to_dict()) if as_json else print(result.to_text())
+    if html is not None:
+        from akc.html.report import comparison_html
+
+        write_text(html, comparison_html(module, result, samples, {file: "the network", source: "the source"}))
+    if as_json or html is None:
+        print_json(result.to_dict()) if as_json else print(result.to_text())
 
 
-def report(file: str, *, target: str, place: str, cut: str | None, as_json: bool, host: str) -> None:
+def report(
+    file: str,
+    *,
+    target: str,
+    place: str,
+    cut: str | None,
+    as_json: bool,
+    host: str,
+    html: str | None,
+    inputs: str | None,
+    against: str | None,
+    example: Any,
+    road: str | None,
+) -> None:
     """The report of a placed network."""
-    from akc.targets import load_target
+    from akc.html.report import make_report
 
-    built = _built(file, target, cut, place=place, host=host)
-    chip = load_target(built.target)
+    check_files([file, inputs, against], [html])
+    context = Context(steps=None if html is None else [])
+    built = _built(file, target, cut, context, place=place, host=host)
+    files = {
+        name: what for name, what in ((file, "the network"), (inputs, "the samples"), (against, "the source")) if name
+    }
+    found = make_report(
+        built, inputs=inputs, against=against, example=example, road=road, steps=context.steps, files=files
+    )
+    if html is not None:
+        write_text(html, found.to_html())
     if as_json:
-        print_json(chip.report_facts(built.module, built.sequences))
-    else:
-        print("\n\n".join(filter(None, (chip.report(built.module, built.sequences), built.checked))))
+        print_json(found.to_dict())
+    elif html is None:
+        print(found.to_text())
 
 
-def _built(file: str, target: str, cut: str | None, **options: str) -> Program:
+def _built(file: str, target: str, cut: str | None, context: Context, **options: str) -> Program:
     if file.endswith(".akd"):
         return from_bytes(read_bytes(file), shown(file))
-    context = Context()
     module = read_source(file)
     options["cut"] = _cut(file, cut)
     built: Program = _talking(context, False, lambda: compiler.build(module, target, context=context, **options))

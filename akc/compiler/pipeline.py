@@ -12,7 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 import numpy as np
-from attrs import define, field
+from attrs import define, field, frozen
 from lark import Token
 
 from akc.base.calls import instance, public
@@ -31,6 +31,16 @@ from akc.targets import Target, load_target
 
 Check = Callable[[Module, Pass, Module], None]
 """Looks at what a pass did: the module before, the pass, the module after. Raises DiagnosticError to refuse it."""
+
+
+@frozen
+class Step:
+    """A pass that changed a module: its name with its options, what it preserves, the module before it and after."""
+
+    name: str
+    preserves: str
+    before: Module
+    after: Module
 
 
 @define
@@ -56,6 +66,8 @@ class Context:
     check: Check = lambda before, one, after: None
     checks: Checks = field(factory=Checks)
     """How much is proved about the compile, and what was."""
+    steps: list[Step] | None = None
+    """The passes that changed something, where somebody wants to see them; else None."""
     reports: dict[str, Any] = field(factory=dict)
     """What passes found out, by pass name; no pass reads it."""
 
@@ -229,6 +241,8 @@ def _run_pass(one: Pass, module: Module, context: Context, done: list[str], numb
     context.timings.append((one.name, time.perf_counter() - start))
     if result is not module:
         context.check(module, one, result)
+        if context.steps is not None:
+            context.steps.append(Step(describe(one), one.preserves, module, result))
         if context.dump_dir is not None:
             write_text(context.dump_dir / f"{number:02}-{one.name}.akir", print_module(result))
     return result

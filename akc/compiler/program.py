@@ -24,6 +24,7 @@ from attrs import asdict, frozen
 
 from akc.base.calls import PATH, public
 from akc.base.diagnostics import DiagnosticError, error
+from akc.base.display import Displayed
 from akc.base.files import read_bytes
 from akc.base.products import write_bytes
 from akc.compiler.running import run
@@ -36,7 +37,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @frozen(kw_only=True)
-class Program:
+class Program(Displayed):
     """A network that is ready to run: what `akc.build` gives and a .akd file holds.
 
     module: the placed network; sequences: the bytes of each hardware sequence, in order; checked: what was proved

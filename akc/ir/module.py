@@ -17,6 +17,7 @@ from attrs import evolve, field, frozen
 
 from akc.base.calls import instance
 from akc.base.diagnostics import Span
+from akc.base.display import Displayed
 from akc.ir.fields import WeightName, fields_of
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
@@ -197,7 +198,7 @@ class Net:
 
 
 @frozen(kw_only=True)
-class Module:
+class Module(Displayed):
     """A whole text: one net and the weights it names.
 
     source: the network that `net` stands for, with weights of its own, where passes still have to hold the one

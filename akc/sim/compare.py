@@ -17,6 +17,7 @@ import numpy as np
 from attrs import frozen
 
 from akc.base.diagnostics import error
+from akc.base.display import Displayed
 from akc.ir.module import Module, Op
 from akc.ir.ops import akida, host, nn
 from akc.sim.registry import Array, Kernel, load_rules
@@ -49,8 +50,32 @@ class LayerComparison:
 
 
 @frozen(kw_only=True)
-class Comparison:
-    """The whole comparison. same_answers and the accuracies are shares from 0 to 1."""
+class WorstSample:
+    """One of the samples that went worst. index: in the file, from 0; answer, source_answer: what both say; label: what
+    is right, or None; error: root mean square of the difference of the outputs over that of the source's, or None.
+    """
+
+    index: int
+    answer: int | list[int]
+    source_answer: int | list[int]
+    label: int | None = None
+    error: float | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the answers are two."""
+        return self.answer != self.source_answer
+
+
+WORST = 12
+"""How many of the worst samples are kept."""
+
+
+@frozen(kw_only=True)
+class Comparison(Displayed):
+    """The whole comparison. same_answers and the accuracies are shares from 0 to 1; worst: samples with different
+    answers first, then those whose outputs are farthest apart.
+    """
 
     samples: int
     layers: tuple[LayerComparison, ...]
@@ -58,6 +83,7 @@ class Comparison:
     same_answers: float
     accuracy: float | None = None
     source_accuracy: float | None = None
+    worst: tuple[WorstSample, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """All figures, ready for JSON."""
@@ -76,6 +102,9 @@ class Comparison:
             yield f"output error {_percent(self.output_error)} % of the source's output"
         if self.accuracy is not None:
             yield f"accuracy {_percent(self.accuracy)} %, of the source {_percent(self.source_accuracy)} %"
+        differing = [f"{w.index} ({w.answer} for {w.source_answer})" for w in self.worst if w.differs]
+        if differing:
+            yield f"other answers, the worst first: samples {', '.join(differing)}"
 
 
 _HEAD = ("layer", "from", "error (levels)", "error (%)", "saturated (%)", "levels used", "silent channels")
@@ -260,7 +289,30 @@ class _Answers:
             same_answers=float((answers == source_answers).mean()),
             accuracy=None if labels is None else float((answers == labels).mean()),
             source_accuracy=None if labels is None else float((source_answers == labels).mean()),
+            worst=_worst(ours, theirs, labels),
         )
+
+
+def _worst(ours: Array, theirs: Array, labels: Array | None) -> tuple[WorstSample, ...]:
+    """The samples that went worst, at most WORST of them; none that went as in the source."""
+    answers, source_answers = _answers(ours), _answers(theirs)
+    flat = [x.reshape(len(x), -1).astype(np.float64) for x in (ours, theirs)]
+    comparable = flat[0].shape == flat[1].shape and ours.dtype.kind == theirs.dtype.kind == "f"
+    apart = np.square(flat[0] - flat[1]).sum(axis=1) if comparable else np.zeros(len(ours))
+    size = float(np.square(flat[1]).sum()) / max(len(ours), 1)
+    errors = np.sqrt(apart / size) if comparable and size else np.zeros(len(ours))
+    differs = (answers != source_answers).reshape(len(ours), -1).any(axis=1)
+    order = [int(i) for i in np.lexsort((-errors, ~differs)) if differs[i] or errors[i] > 0]
+    return tuple(
+        WorstSample(
+            index=i,
+            answer=answers[i].tolist(),
+            source_answer=source_answers[i].tolist(),
+            label=None if labels is None else int(labels[i]),
+            error=float(errors[i]) if comparable and size else None,
+        )
+        for i in order[:WORST]
+    )
 
 
 def _answers(outputs: Array) -> Array:

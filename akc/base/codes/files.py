@@ -51,6 +51,11 @@ CODES: dict[str, Code] = {
     "AKC0919": Code(
         "akc cannot work on this machine", "`akc doctor` says what is in the way of each thing, and what to do."
     ),
+    "AKC0935": Code(
+        "there are no texts of passes",
+        "`akc lower --dump-dir DIR` writes the text after each pass that changed something, and"
+        " `akc report --html --road DIR` shows them as differences.",
+    ),
     "AKC0945": Code(
         "the language server needs a package",
         "`akc lsp` speaks with editors through pygls, which the extra `lsp` installs.",

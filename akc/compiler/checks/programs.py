@@ -16,6 +16,7 @@ from akc.ir.printer import print_module
 from akc.sim.registry import Array
 from akc.sim.run import Runner
 from akc.targets import Target, load_target
+from akc.targets.faults import SeveralPasses
 
 EFFORTS = {"quick": Effort(probes=8, products=20_000_000), "full": Effort(probes=64, products=4_000_000_000)}
 """The emulator takes longer for each product than the simulator."""
@@ -30,12 +31,16 @@ def prove_program(program: Program, checks: Checks) -> None:
     values = Runner(module).run(probes.inputs, keep=True)
     chip = load_target(program.target)
     bytes_of = {s.sequence: s.bytes for s in program.sequences}
-    compared = 0
+    compared, unrun = 0, []
     for sequence in module.net.sequences:
         if sequence.name in bytes_of:
-            compared += _compared(module, sequence, bytes_of[sequence.name], values, effort, chip)
+            try:
+                compared += _compared(module, sequence, bytes_of[sequence.name], values, effort, chip)
+            except SeveralPasses as fault:
+                unrun.append(f"program of @{sequence.name} not run: {fault.diagnostics[0].message}")
     fewer = f" ({probes.fewer})" if probes.fewer else ""
-    checks.program = f"program = text on {probes.count} inputs{fewer}, {compared:,} integers"
+    told = [f"program = text on {probes.count} inputs{fewer}, {compared:,} integers"] if compared else []
+    checks.program = "; ".join([*told, *unrun])
 
 
 def quantised_range(module: Module) -> tuple[float, float] | None:
@@ -58,6 +63,8 @@ def _compared(
         device = chip.emulate()
         device.program(raw)
         found = device.forward(entering)
+    except SeveralPasses:
+        raise
     except DiagnosticError as fault:
         raise Disproved(f"the emulator does not run the program of @{sequence.name}: {fault}", said) from fault
     wrong = np.argwhere(found != expected.astype(np.int64))

@@ -43,6 +43,7 @@ from akc.targets.faults import (
     BadInput,
     BadOutput,
     DeviceError,
+    SeveralPasses,
     TimedOut,
     WrongProgram,
     WrongState,
@@ -198,7 +199,7 @@ class Device:
                 "build it for this device",
             )
         if info.passes != 1:
-            raise WrongProgram(f"the program has {info.passes} passes; akc's driver takes one")
+            raise SeveralPasses(f"the program has {info.passes} passes; akc's driver takes one")
 
     def unprogram(self) -> None:
         """Reset core, mesh and timers, and forget the program; the chip is as after power-on."""

@@ -100,7 +100,15 @@ def _sequence(sequence: Facts, chip: Chip) -> list[str]:
         rows = [(f"%{x['name']}", x["kind"], _shape(x["output"]), _from(x)) for x in sequence["layers"]]
         return [table(f"Sequence @{sequence['name']}, on the host", ("layer", "kind", "output", "from"), rows)]
     return [_layers(sequence, chip), _memory(sequence), _records(sequence), _splits(sequence), _places(sequence),
-            draw(sequence, chip)]  # fmt: skip
+            *(draw(one, chip) for one in passes_of(sequence))]  # fmt: skip
+
+
+def passes_of(sequence: Facts) -> list[Facts]:
+    """A sequence once for each pass, with the layers that have the mesh then."""
+    return [
+        sequence | {"layers": [x for x in sequence["layers"] if x["pass"] == number], "pass": number}
+        for number in range(1, sequence["passes"] + 1)
+    ]
 
 
 def _from(layer: Facts) -> str:
@@ -200,7 +208,8 @@ def draw(sequence: Facts, chip: Chip) -> str:
     }
     cells = {p.place: "." for p in chip.mesh} | dict.fromkeys((chip.event_dma, chip.config_dma), "#") | marks
     columns, rows = sorted({place[0] for place in cells}), sorted({place[1] for place in cells})
-    title = "Mesh: a box is a node with its NPs 0 to 3"
+    passes = f" in pass {sequence['pass']} of {sequence['passes']}" if sequence["passes"] > 1 else ""
+    title = f"Mesh{passes}: a box is a node with its NPs 0 to 3"
     lines = [title, "-" * len(title), "       " + "".join(f"col {column:<4}" for column in columns)]
     for row in rows:
         nodes = ("".join(cells.get((column, row, id), " ") for id in range(4)) for column in columns)

@@ -15,6 +15,7 @@ from akc.ir.module import Module, Op
 from akc.ir.module import Sequence as Block
 from akc.ir.ops.akida import Location, on_host
 from akc.ir.ops.host import Quantize
+from akc.sim.activity import Cost
 from akc.targets import SequenceProgram
 from akc.targets.akida1.chip import Chip
 from akc.targets.akida1.layers import KIND_NAMES, LayerFacts, layers_of
@@ -29,7 +30,7 @@ from akc.targets.akida1.np_memory import (
     weight_bytes,
 )
 from akc.targets.akida1.placing.partition import value_bytes
-from akc.targets.akida1.placing.placement import filter_pieces
+from akc.targets.akida1.placing.placement import filter_pieces, pass_starts
 from akc.targets.akida1.reading.work import handed_on, host_multiply_adds, multiply_adds
 from akc.targets.akida1.shares import Share
 from akc.targets.akida1.tiles import TILE_D0, TILE_D1
@@ -56,6 +57,11 @@ def report_facts(module: Module, chip: Chip, programs: Iterable[SequenceProgram]
         "network": net.name,
         "inputs": {value.name: str(value.type) for value in net.inputs},
         "outputs": {name: str(kind) for name, kind in zip(net.outputs, net.output_types, strict=True)},
+        "mesh": {
+            "nps": [{"column": p.column, "row": p.row, "id": p.id, "kinds": list(p.kinds)} for p in chip.mesh],
+            "dmas": [list(place) for place in (chip.event_dma, chip.config_dma)],
+            "image_layer": chip.image_layer,
+        },
         "totals": {
             "sequences": sum(s["on"] == "chip" for s in sequences),
             "layers": len(layers),
@@ -90,17 +96,26 @@ def _sequence(module: Module, block: Block, chip: Chip, program: SequenceProgram
     layers = layers_of(module, block, chip)
     host = on_host(block)
     facts = [_layer(layer, module, () if host else layer.op.at, program) for layer in layers]
+    starts = () if host else pass_starts([layer.op.at for layer in layers])
+    for index, fact in enumerate(facts):
+        fact["pass"] = sum(start <= index for start in starts)
     return {
         "name": block.name,
         "on": "host" if host else "chip",
-        "nps": sum(len([p for p in layer["places"] if p["kind"] != "hrc"]) for layer in facts),
+        "passes": len(starts),
+        "nps": max(_nps_of_passes(facts).values(), default=0),
         "program_bytes": None if program is None else len(program.bytes),
         "layers": facts,
     }
 
 
+def _nps_of_passes(layers: Iterable[Facts]) -> Counter[int]:
+    """How many NPs each pass of a sequence uses."""
+    return Counter(layer["pass"] for layer in layers for place in layer["places"] if place["kind"] != "hrc")
+
+
 def _layer(layer: LayerFacts, module: Module, at: Sequence[Location], program: SequenceProgram | None) -> Facts:
-    places = [_place(layer, place) for place in at]
+    places = [_place(layer, place, module) for place in at]
     outside = external_bytes(layer) if any(place.kind == "fnp2" for place in at) else 0
     records = _record_bytes(layer, program)
     return {
@@ -114,6 +129,8 @@ def _layer(layer: LayerFacts, module: Module, at: Sequence[Location], program: S
         "handed_on": handed_on(layer, module),
         "multiply_adds": multiply_adds(layer),
         "weight_bits": layer.weight_bits,
+        "input_bits": layer.input_bits,
+        "output_bits": layer.op.type.element.bits,
         "learns": getattr(layer.op, "learning", None) is not None,
         "input_bytes": max((p["input_bytes"] for p in places), default=0),
         "input_limit": None if layer.kind in ("image", "dense") else INPUT_BYTES,
@@ -127,8 +144,10 @@ def _layer(layer: LayerFacts, module: Module, at: Sequence[Location], program: S
     }
 
 
-def _place(layer: LayerFacts, place: Location) -> Facts:
+def _place(layer: LayerFacts, place: Location, module: Module) -> Facts:
     facts: Facts = {"kind": place.kind, "column": place.column, "row": place.row, "id": place.id}
+    cost = Cost.of(layer.op, module)
+    facts["multiply_adds"] = cost.most(layer.channels, cost.of_place(place))
     if layer.kind == "image":
         return facts | {"input_bytes": 0, "weight_bytes": 0}
     share = Share.of(place, layer)

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+import akc
 from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.targets import target_of
@@ -133,3 +134,8 @@ def test_a_pool_of_three_starts_in_front_of_the_map() -> None:
     first = next(iter(TARGET.place(module, "vendor-minimal").net.ops))
     assert [str(place.d0) for place in first.at] == ["0:23", "23:47", "47:64"]  # type: ignore[attr-defined]
     assert np.prod(first.type.shape[:2]) == 22 * 4
+
+
+def test_a_program_of_several_passes_is_built_and_what_was_not_checked_is_said() -> None:
+    built = akc.build(CHAIN, target="akd1500", context=akc.Context())
+    assert built.checked.endswith("program of @s0 not run: the program has 3 passes; akc's driver takes one")
