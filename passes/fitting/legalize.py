@@ -76,12 +76,15 @@ def float_faults(module: Module, target: Target, host_allowed: bool = False) -> 
             yield from () if follows else _stray(part, chain, index, target.title)
 
 
+ON_HOST = "or --host=allow: the host computes it, the chip the layers around it"
+
+
 def _unknown(op: nn.Opaque | nn._Recurrent, for_host: bool, chip: str) -> Diagnostic:
     """for_host: whether akc has an operation for it, which the host runs where it may."""
     if isinstance(op, nn.Opaque):
         kind = opaque_kind(op.op)
         message = f"{op.op} (%{op.name}) is no layer that {chip} has: {kind.why}"
-        ways = (kind.way_out, *(("or --host=allow: the host computes it, the chip the layers around it",) * for_host))
+        ways = (kind.way_out, *((ON_HOST,) * for_host))
         return Diagnostic(code="AKC0420", message=message, span=op.span(), origin=op.origin, help=ways)
     return Diagnostic(
         code="AKC0421",
@@ -121,7 +124,7 @@ def _branches(module: Module, chip: str) -> Iterator[Diagnostic]:
                 message=f"%{value.name} is read by {' and '.join(f'%{r.name}' for r in readers)}",
                 span=maker.span() if maker else None,
                 origin=maker.origin if maker else (),
-                help=f"{chip} has no branches: compile the branches as networks of their own",
+                help=(f"{chip} has no branches: compile the branches as networks of their own", ON_HOST),
             )
 
 
@@ -142,7 +145,7 @@ def _stray(op: Op, chain: Chain, index: int, chip: str) -> Iterator[Diagnostic]:
         message=f"%{op.name}: {rule.message(op).format(chip=chip)}",
         span=op.span(),
         origin=op.origin,
-        help=rule.help,
+        help=(rule.help, ON_HOST),
     )
 
 

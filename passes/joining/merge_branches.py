@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen, validators
 
 from akc.base.diagnostics import Diagnostic
 from akc.ir.module import Module, Op, Value
-from akc.ir.ops import nn, nn_host
+from akc.ir.ops import nn, nn_host, snn
 from akc.passes.joining.fitting import obstacle_in
 from akc.passes.joining.plan import layers_of, plan_of
 from akc.passes.joining.regions import Region, Uses, regions
@@ -80,10 +80,19 @@ def _why(region: Region, found: Obstacle) -> Diagnostic:
     )
 
 
+def _from_levels(module: Module, region: Region) -> Region:
+    """The region with the factor in front of it, where that makes rates of a neuron's levels."""
+    op = module.net.producer(region.start)
+    if not isinstance(op, nn.Affine) or op.shift != 0 or not isinstance(module.net.producer(op.x), snn.Levels):
+        return region
+    return Region(op.x, (op, *region.ops))
+
+
 def _merged(module: Module, region: Region, context: PassContext) -> Module:
-    editor = Editor(module)
+    editor, region = Editor(module), _from_levels(module, region)
     signed = _may_be_negative(module, region.start, context)
-    start = start_of(editor.type_of(region.start).shape, signed, _bound(module, region.start))
+    rounded = isinstance(module.net.producer(region.start), snn.Levels)
+    start = start_of(editor.type_of(region.start).shape, signed, _bound(module, region.start), rounded)
     plan = plan_of(Trace(region, start.whole, editor).run(), region.ops)
     both = _both_sides(editor, region.start) if signed and plan.last_use(start) > 0 else []
     if both:

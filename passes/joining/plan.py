@@ -22,8 +22,8 @@ class Layer:
     """One layer: taps [filters, k0, k1, channels], or [channels, k0, k1, 1] where depthwise.
 
     front: zeros before d0 and d1; before, shape: the maps that it reads and gives; top: of its activation, None where
-    there is none; carried: filters that hand on what they read; dense: whether it reads its map as a vector;
-    ops: the source's operations in it.
+    there is none; rounded: whether that gives whole levels; carried: filters that hand on what they read; flat: whether
+    it reads its map as a vector; ops: the source's operations in it.
     """
 
     taps: Floats
@@ -33,6 +33,7 @@ class Layer:
     before: Shape
     shape: Shape
     top: float | None
+    rounded: bool
     carried: int
     depthwise: bool
     flat: bool
@@ -146,6 +147,7 @@ def _layer(plan: Plan, level: int, before: list[Atom]) -> tuple[Layer, list[Atom
     ordered = _depthwise_order(pieces, before)
     taps, front = _full(pieces, before, level) if ordered is None else _depthwise(ordered)
     order = [atom for atom, _ in ordered or pieces]
+    top, rounded = _activation(new, kept)
     layer = Layer(
         taps=taps,
         bias=_bias(order, level),
@@ -153,7 +155,8 @@ def _layer(plan: Plan, level: int, before: list[Atom]) -> tuple[Layer, list[Atom
         front=front,
         before=(*_size(plan, before[0], level - 1), sum(_width(atom, level - 1) for atom in before)),
         shape=(*new[0].shape[:2], sum(_width(atom, level) for atom in now)),
-        top=_top(new, kept),
+        top=top,
+        rounded=rounded,
         carried=sum(_width(atom, level) for atom in kept),
         depthwise=ordered is not None,
         flat=new[0].flat,
@@ -183,15 +186,17 @@ def _terms(plan: Plan, atom: Atom, level: int) -> list[Term]:
     return [evolve(term, stride=_step(plan, term, level)) for term in atom.made.terms]
 
 
-def _top(new: list[Atom], kept: list[Atom]) -> float | None:
-    """The activation of a layer."""
-    tops = {atom.top for atom in new}
-    if len(tops) > 1:
+def _activation(new: list[Atom], kept: list[Atom]) -> tuple[float | None, bool]:
+    """The activation of a layer: where it ends, and whether it gives whole levels."""
+    kinds = {(atom.top, atom.rounded) for atom in new}
+    if len(kinds) > 1:
         raise Obstacle("its branches have different activations at the same depth")
-    top = tops.pop()
+    top, rounded = kinds.pop()
+    if rounded and not all(atom.rounded for atom in kept):
+        raise Obstacle("a layer of spikes would round what it carries")
     if top is not None and any(atom.top is None or atom.top > top for atom in kept):
         raise Obstacle(f"a layer that cuts at {top:g} would cut what it carries")
-    return top
+    return top, rounded
 
 
 def _bias(order: list[Atom], level: int) -> Floats:

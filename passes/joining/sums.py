@@ -98,7 +98,8 @@ class Atom:
 
     made: what the activation gets; None for the value that all starts from. top: the largest value that the
     activation lets through, infinity for a ReLU; None for a last sum without one. signed: whether values below 0 are
-    possible. level: the layer that makes it; the start is 0. ops: the source's operations in it.
+    possible. level: the layer that makes it; the start is 0. rounded: whether the activation gives whole levels.
+    ops: the source's operations in it.
     """
 
     shape: Shape
@@ -107,6 +108,7 @@ class Atom:
     signed: bool = False
     flat: bool = False
     level: int = 0
+    rounded: bool = False
     ops: tuple[Op, ...] = ()
 
     @property
@@ -129,11 +131,12 @@ class Atom:
         return Sum(shape=shape, terms=(Term(self, taps),), bias=np.zeros(half), flat=self.flat)
 
 
-def atom_of(value: Sum, top: float | None, ops: tuple[Op, ...]) -> Atom:
+def atom_of(value: Sum, top: float | None, ops: tuple[Op, ...], rounded: bool = False) -> Atom:
     """What an activation makes of a sum, one layer behind the last of its atoms."""
     level = 1 + max((atom.level for atom in value.atoms), default=0)
     return Atom(
-        shape=value.shape, made=value, top=top, signed=top is None, flat=value.flat, level=level, ops=ops
+        shape=value.shape, made=value, top=top, signed=top is None, flat=value.flat, level=level, rounded=rounded,
+        ops=ops,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from attrs import evolve
 
 from akc.ir.module import Op
-from akc.ir.ops import nn, nn_host
+from akc.ir.ops import nn, nn_host, snn
 from akc.passes.joining.regions import Region
 from akc.passes.joining.sums import (
     Atom,
@@ -68,7 +68,7 @@ class Trace:
 
     def atom(self, value: Sum, top: float, op: Op) -> Sum:
         """What an activation makes of a value."""
-        made = atom_of(value, top, self.sources[op.name])
+        made = atom_of(value, top, self.sources[op.name], isinstance(op, snn.Levels))
         self.sources[op.name] = ()
         return made.whole
 
@@ -199,6 +199,6 @@ RULES: dict[type[Op] | tuple[type[Op], ...], Callable[[Trace, Any], Sum]] = {
 """What each op makes of the values that it reads."""
 
 
-def start_of(shape: tuple[int, ...], signed: bool, largest: float) -> Atom:
+def start_of(shape: tuple[int, ...], signed: bool, largest: float, rounded: bool = False) -> Atom:
     """The atom that a region starts from."""
-    return Atom(shape=map_shape(shape), signed=signed, top=largest, flat=len(shape) == 1)
+    return Atom(shape=map_shape(shape), signed=signed, top=largest, flat=len(shape) == 1, rounded=rounded)

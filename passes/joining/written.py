@@ -10,7 +10,7 @@ import numpy as np
 from attrs import evolve
 
 from akc.ir.module import Op, merged_comments, merged_origin
-from akc.ir.ops import nn
+from akc.ir.ops import nn, snn
 from akc.ir.ops.nn import window_outputs
 from akc.passes.joining.plan import Layer
 from akc.passes.joining.regions import Region
@@ -38,7 +38,7 @@ def _append(editor: Editor, layer: Layer, x: str, last: Op | None, made: list[Op
     made.append(linear)
     name = last.name if last is not None else _free(editor, f"{layer.ops[-1].name}_joined", made)
     top = {} if np.isinf(layer.top) else {"high": layer.top}
-    kind: type[Op] = nn.Clip if top else nn.Relu
+    kind: type[Op] = snn.Levels if layer.rounded else nn.Clip if top else nn.Relu
     activation = editor.make(kind, name, (), x=linear.name, after=tuple(made), **top)
     result = activation.result if last is None else evolve(activation.result, range=last.result.range)
     made.append(evolve(activation, result=result, origin=linear.origin))

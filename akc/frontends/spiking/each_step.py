@@ -97,6 +97,18 @@ def _on_maps(f: Folding, node: Any) -> Any:
     return Timed(whole, 0, timed.steps, True)
 
 
+def _on_rows(f: Folding, node: Any) -> Any:
+    """A pool along the last axis, where time and batch are the two in front."""
+    import torch
+
+    timed = f.value(node.args[0])
+    if not isinstance(timed, Timed) or timed.kept or timed.dim or len(shape_of(node)) != 3:
+        return _on_maps(f, node)
+    row = f.make(torch.ops.aten.unsqueeze.default, (timed.node, 1), {}, node)
+    pooled = f.make(node.target, (row, *node.args[1:]), node.kwargs, node)
+    return Timed(f.make(torch.ops.aten.squeeze.dim, (pooled, 1), {}, node), 0, timed.steps)
+
+
 def _reshape(f: Folding, node: Any) -> Any:
     """Axes around that of time come, go or join; time stays an axis, alone or joined with a batch of one."""
     import torch
@@ -111,7 +123,9 @@ def _reshape(f: Folding, node: Any) -> Any:
     kept = _joined(timed, _without(before, timed.dim), _without(after, dim))
     shape = [*after[:dim], *([1] if kept else []), *after[dim + 1 :]]
     made = timed.node
-    if list(shape_of(made)) != shape:
+    if timed.kept and list(_without(shape_of(made), timed.dim)) == shape:
+        made = f.make(torch.ops.aten.squeeze.dim, (made, timed.dim), {}, node)  # the batch stays, also a batch of one
+    elif list(shape_of(made)) != shape:
         made = f.make(torch.ops.aten.view.default, (made, shape), {}, node)
     return Timed(made, dim, timed.steps, kept)
 
@@ -177,6 +191,7 @@ TIMED: dict[str, Rule] = {
     **dict.fromkeys(_ELEMENTS.split(), _each),
     **dict.fromkeys(("linear", "matmul", "layer_norm"), _on_last),
     **dict.fromkeys(_LAYERS.split(), _on_maps),
+    **dict.fromkeys(("avg_pool1d", "max_pool1d"), _on_rows),
     **dict.fromkeys(_SHAPES.split(), _reshape),
     **dict.fromkeys(("permute", "transpose", "swapaxes"), _permute),
     **dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax"), _along),
