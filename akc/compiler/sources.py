@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +29,15 @@ class Opened:
     """A source after it was read, for those who want to run it.
 
     kind: its ending as in `SOURCES`, or "torch" for a live module; thing: its path, or the module or model itself;
-    example: what a module was traced with; spiking: the user's options about spiking sources.
+    example: what a module was traced with; spiking: the user's options about spiking sources; by: the frontend of
+    another package that read it.
     """
 
     kind: str
     thing: Any
     example: Any = ()
     spiking: Mapping[str, Any] = field(factory=dict)
+    by: SourceKind | None = None
 
 
 @frozen(kw_only=True)
@@ -179,12 +182,18 @@ def _read_akd(path: str, options: Options) -> Module:
 
 @frozen(kw_only=True)
 class SourceKind:
-    """A row: the ending that marks the kind, what to call it, who reads it, which options it looks at."""
+    """A row: the ending that marks the kind, what to call it, who reads it, which options it looks at.
+
+    takes: whether `read` takes a live object in place of a path; run: what computes a source without its reader, an
+    akc.compiler.checks.answers.SourceRunner, for sources of other packages (docs/writing-a-frontend.md).
+    """
 
     suffix: str
     what: str
-    read: Callable[[str, Options], Module] = field(repr=False)
+    read: Callable[[Any, Options], Module] = field(repr=False)
     options: frozenset[str] = frozenset()
+    takes: Callable[[Any], bool] = field(default=lambda source: False, repr=False)
+    run: Callable[[Opened, Module], Any] | None = field(default=None, repr=False)
 
 
 _SPIKING = frozenset(SPIKING) - {"topology", "producer"}
@@ -221,8 +230,53 @@ SOURCES: tuple[SourceKind, ...] = (
 )
 
 
+GROUP = "akc.frontends"
+"""The entry points by which other packages add a kind of source: a name, and `package.module:object`."""
+
+
+def other_sources() -> tuple[SourceKind, ...]:
+    """The kinds of sources that other packages bring, by name; raises DiagnosticError AKC0920 for what is none."""
+    found: list[SourceKind] = []
+    for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
+        found.append(_loaded(point, (*SOURCES, *found)))
+    return tuple(found)
+
+
+def _loaded(point: EntryPoint, known: tuple[SourceKind, ...]) -> SourceKind:
+    """The record behind an entry point."""
+    try:
+        kind = point.load()
+        wrong = _lacks(kind, known)
+    except Exception as fault:
+        wrong = f"{type(fault).__name__}: {fault}"
+    if wrong:
+        raise error(
+            "AKC0920",
+            f"the frontend {point.name} of {point.value} cannot be taken: {wrong}",
+            help="docs/writing-a-frontend.md says what a frontend is; or take the package away that adds it",
+        )
+    return kind  # type: ignore[no-any-return]
+
+
+def _lacks(kind: Any, known: tuple[SourceKind, ...]) -> str:
+    """What keeps an object from being a frontend beside those that are known; "" for one."""
+    if not isinstance(kind, SourceKind):
+        return f"it is no SourceKind but {type(kind).__name__}"
+    suffix = kind.suffix
+    if not isinstance(suffix, str) or not suffix.startswith(".") or len(suffix) < 2 or suffix != suffix.lower():
+        return f"its ending is {suffix!r}; one such as '.stack', in small letters, is needed"
+    taken = next((one for one in known if suffix.endswith(one.suffix) or one.suffix.endswith(suffix)), None)
+    if taken is not None:
+        return f"files that end in {suffix} are {taken.what}"
+    return (
+        ""
+        if callable(kind.read) and callable(kind.takes) and (kind.run is None or callable(kind.run))
+        else ("read, takes and run must be functions")
+    )
+
+
 def find_kind(name: str) -> SourceKind:
-    """The row for a file name; `-` is .akir text. Raises DiagnosticError AKC0904."""
+    """The row for a file name; `-` is .akir text. Raises DiagnosticError AKC0904, AKC0920."""
     if name == "-":
         return SOURCES[0]
     lowered = name.lower()
@@ -231,7 +285,11 @@ def find_kind(name: str) -> SourceKind:
             return kind
         if lowered.endswith(kind.suffix):
             return kind
-    known = ", ".join(kind.suffix.replace(".py:", "file.py:factory") for kind in SOURCES)
+    others = other_sources()
+    for kind in others:
+        if lowered.endswith(kind.suffix):
+            return kind
+    known = ", ".join(kind.suffix.replace(".py:", "file.py:factory") for kind in (*SOURCES, *others))
     help = [f"akc reads {known}; `akc lower --help` says more"]
     if lowered.endswith(".py"):
         help.insert(0, f"name the function that makes the model: {name}:make_model --example 1,1,28,28")
@@ -241,7 +299,8 @@ def find_kind(name: str) -> SourceKind:
 
 
 def read_source(source: Any, options: Options | None = None) -> Module:
-    """The module of a file name, an ONNX model, a live torch module, or a Module (given back as it is).
+    """The module of a file name, an ONNX model, a live torch module, what a frontend of another package takes, or a
+    Module (given back as it is).
 
     A live torch module needs options.example.
     """
@@ -252,7 +311,8 @@ def read_source(source: Any, options: Options | None = None) -> Module:
         kind = find_kind(str(source))
         options.warn_of_unread(str(source), kind.options)
         if kind.suffix != ".py:":
-            options.opened.append(Opened(kind=kind.suffix, thing=str(source), spiking=options.spiking))
+            by = None if kind in SOURCES else kind
+            options.opened.append(Opened(kind=kind.suffix, thing=str(source), spiking=options.spiking, by=by))
         return kind.read(str(source), options)
     if type(source).__module__.startswith("onnx"):
         from akc.frontends.onnx.importer import read_onnx
@@ -261,5 +321,10 @@ def read_source(source: Any, options: Options | None = None) -> Module:
         return read_onnx(source, readout=options.spiking.get("readout"), example=options.example)
     if any(base.__module__.startswith("torch.nn") for base in type(source).__mro__):
         return _read_torch(source, options.example, options)
+    other = next((kind for kind in other_sources() if kind.takes(source)), None)
+    if other is not None:
+        opened = Opened(kind=other.suffix, thing=source, example=options.example, spiking=options.spiking, by=other)
+        options.opened.append(opened)
+        return other.read(source, options)
     help = "give a file name, an onnx.ModelProto, a torch.nn.Module (an instance, not the class) or an akc.Module"
     raise DiagnosticError(unfit("source", source, help))

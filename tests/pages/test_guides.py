@@ -54,4 +54,5 @@ def test_guide(guide: str, tmp_path: Path) -> None:
 
 
 def test_there_are_guides() -> None:
-    assert {"writing-a-neuron", "writing-a-limit", "writing-a-diagnostic", "writing-a-target"} <= set(GUIDES)
+    kinds = ("neuron", "limit", "diagnostic", "target", "frontend")
+    assert {f"writing-a-{kind}" for kind in kinds} <= set(GUIDES)

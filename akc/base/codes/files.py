@@ -51,6 +51,11 @@ CODES: dict[str, Code] = {
     "AKC0919": Code(
         "akc cannot work on this machine", "`akc doctor` says what is in the way of each thing, and what to do."
     ),
+    "AKC0920": Code(
+        "a frontend of another package cannot be taken",
+        "Packages add kinds of sources by entry points of the group akc.frontends. Each names an"
+        " akc.compiler.sources.SourceKind with an ending that nothing else has.",
+    ),
     "AKC0935": Code(
         "there are no texts of passes",
         "`akc lower --dump-dir DIR` writes the text after each pass that changed something, and"

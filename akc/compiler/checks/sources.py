@@ -95,7 +95,9 @@ def prove_import(
     if unknown:
         checks.imported = f"import unchecked, because akc does not know {', '.join(dict.fromkeys(unknown))}"
         return
-    make = RUNNERS.get(opened.kind)
+    make = opened.by.run if opened.by is not None else RUNNERS.get(opened.kind)
+    if make is None and opened.by is not None:
+        checks.imported = f"import unchecked, because the frontend of {opened.by.what} brings nothing that runs it"
     if make is None:
         return
     try:
