@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run many command lines as processes of their own, with streams as a shell would set them, at the cost of a fork.
 
-This file is run by `processes.outcomes`: it imports akc once and reads a JSON list of cases; each child starts where
-the command `akc` does. A case: argv, and for stdin, stdout, stderr a file name, "closed" or "broken" (a pipe that
-nobody reads); signal: sent as soon as the child has opened the pipe `fifo` for reading.
+This file is run by `processes.Forking`: it imports akc once and reads lines, a JSON list of cases each; each child
+starts where the command `akc` does. A case: argv, and for stdin, stdout, stderr a file name, "closed" or "broken" (a
+pipe that nobody reads); signal: sent as soon as the child has opened the pipe `fifo` for reading.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 PRELOADED = ("akc.cli.main", "akc.cli.verbs", "akc.cli.device_verbs", "akc.passes", "akc.sim.compare", "rich.table")
@@ -72,8 +71,8 @@ def _run(case: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    signal.alarm(600)  # a child that hangs ends the test, and not by the machine's speed
     for name in PRELOADED:
         importlib.import_module(name)
-    cases = json.loads(Path(sys.argv[1]).read_text())
-    print(json.dumps([_run(case) for case in cases]))
+    for line in sys.stdin:
+        signal.alarm(600)  # a child that hangs ends the test, and not by the machine's speed
+        print(json.dumps([_run(case) for case in json.loads(line)]), flush=True)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from attrs import frozen
@@ -37,6 +37,7 @@ VERBS: dict[str, str] = {
     "doctor": "doctor",
     "verify": "verify net.akd -i x.npy",
     "learn": "learn learning.akd -i labelled.npz --on simulator -o -",
+    "lsp": "lsp",
     "bench": "bench net.akd -i x.npy --repeat 1",
 }
 """A command of each verb that works in the folder of `make_folder`."""
@@ -74,22 +75,46 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def outcomes(folder: Path, cases: list[dict[str, Any]]) -> list[Outcome]:
-    """Run cases one after the other in `folder`; see tests/cli/forking.py."""
-    given = []
-    for number, case in enumerate(cases):
-        usual = {"stdin": os.devnull, "stdout": f"{number}.out", "stderr": f"{number}.err", "signal": 0, "fifo": ""}
-        given.append({**usual, **case})
-    (folder / "cases.json").write_text(json.dumps(given))
-    script = Path(__file__).with_name("forking.py")
-    done = subprocess.run(
-        [sys.executable, script, "cases.json"], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return [
-        Outcome(code, _content(folder / case["stdout"]), _content(folder / case["stderr"]).decode())
-        for code, case in zip(json.loads(done.stdout), given, strict=True)
-    ]
+class Forking:
+    """The process of tests/cli/forking.py, which imports akc once; `with Forking(folder) as running`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count = folder, 0
+
+    def __enter__(self) -> Self:
+        script = Path(__file__).with_name("forking.py")
+        self.errors = (self.folder / "forking.err").open("w")
+        self.process = subprocess.Popen(
+            [sys.executable, script],
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.errors.close()
+
+    def outcomes(self, cases: list[dict[str, Any]]) -> list[Outcome]:
+        """Run cases one after the other in the folder."""
+        given = []
+        for case in cases:
+            names = {"stdout": f"{self.count}.out", "stderr": f"{self.count}.err"}
+            given.append({"stdin": os.devnull, **names, "signal": 0, "fifo": "", **case})
+            self.count += 1
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(json.dumps(given), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        assert answer, (self.folder / "forking.err").read_text()
+        return [
+            Outcome(code, _content(self.folder / case["stdout"]), _content(self.folder / case["stderr"]).decode())
+            for code, case in zip(json.loads(answer), given, strict=True)
+        ]
 
 
 def _content(path: Path) -> bytes:

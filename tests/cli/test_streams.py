@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from akc.base import files, stopping
-from tests.cli.processes import VERBS, Outcome, make_folder, missing_verbs, outcomes
+from tests.cli.processes import VERBS, Forking, Outcome, make_folder, missing_verbs
 from tests.cli.runner import akc
 
 STREAMS: dict[str, dict[str, str]] = {
@@ -36,11 +37,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> dict[tuple[str, str], Outcome]:
-    """Every verb under every condition."""
-    names = [(verb, stream) for verb in VERBS for stream in STREAMS]
-    cases = [{"argv": VERBS[verb].split(), **STREAMS[stream]} for verb, stream in names]
-    return dict(zip(names, outcomes(folder, cases), strict=True))
+def server(folder: Path) -> Iterator[Forking]:
+    """The process that runs commands."""
+    with Forking(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def found(server: Forking, verb: str) -> dict[str, Outcome]:
+    """A verb under every condition."""
+    cases = [{"argv": VERBS[verb].split(), **stream} for stream in STREAMS.values()]
+    return dict(zip(STREAMS, server.outcomes(cases), strict=True))
 
 
 def test_every_verb_has_a_row() -> None:
@@ -48,11 +55,11 @@ def test_every_verb_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_verb(verb: str, found: dict[tuple[str, str], Outcome]) -> None:
-    usual = found[verb, "usual"]
+def test_verb(verb: str, found: dict[str, Outcome], folder: Path) -> None:
+    usual = found["usual"]
     assert usual.code == 0, usual.stderr
     for stream in STREAMS:
-        outcome = found[verb, stream]
+        outcome = found[stream]
         assert "Traceback" not in outcome.stderr and "bug of akc" not in outcome.stderr, stream
         if stream in ("full stdout", "closed stdout") and usual.stdout:
             assert outcome.code == 1 and "AKC0903]: <stdout>" in outcome.stderr, stream
@@ -60,22 +67,19 @@ def test_verb(verb: str, found: dict[tuple[str, str], Outcome]) -> None:
             assert outcome.code == 0, (stream, outcome.stderr)
         if STREAMS[stream].get("stdout") is None and verb not in TIMED:
             assert outcome.stdout == usual.stdout, f"messages stand in the product: {stream}"
-
-
-def test_nothing_is_left_behind(folder: Path, found: dict[tuple[str, str], Outcome]) -> None:
-    assert found and not [p for p in folder.iterdir() if p.name.startswith((".akc", "akc-crash"))]
+    assert not [p for p in folder.iterdir() if p.name.startswith((".akc", "akc-crash"))], "nothing is left behind"
 
 
 @pytest.mark.parametrize("verb", [verb for verb, command in VERBS.items() if " net" in command or " float" in command])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_a_stop_while_reading(verb: str, number: int, folder: Path) -> None:
+def test_a_stop_while_reading(verb: str, number: int, folder: Path, server: Forking) -> None:
     """The first file of the command is a pipe; the signal comes when akc waits for what is in it."""
     words = VERBS[verb].split()
     at = next(n for n, word in enumerate(words) if word.startswith(("net.", "float.")))
     fifo = folder / f"{verb}-{number}-{words[at]}"
     os.mkfifo(fifo)
     words[at] = fifo.name
-    (outcome,) = outcomes(folder, [{"argv": words, "signal": int(number), "fifo": str(fifo)}])
+    (outcome,) = server.outcomes([{"argv": words, "signal": int(number), "fifo": str(fifo)}])
     assert outcome.code == 128 + number
     assert outcome.stderr == ("interrupted\n" if number == signal.SIGINT else "terminated\n")
 
@@ -128,8 +132,8 @@ def _fresh_stops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("verb", ["check -", "fmt -", "lower -", "build - -o -", "disasm -"])
-def test_stdin_that_is_closed(verb: str, folder: Path) -> None:
-    (outcome,) = outcomes(folder, [{"argv": verb.split(), "stdin": "closed"}])
+def test_stdin_that_is_closed(verb: str, server: Forking) -> None:
+    (outcome,) = server.outcomes([{"argv": verb.split(), "stdin": "closed"}])
     assert outcome.code == 1 and "AKC0901]: <stdin> is closed" in outcome.stderr and not outcome.stdout
 
 
