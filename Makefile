@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help example test lint types browser conformance
+.PHONY: help example test lint types browser conformance site release-check editor
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -34,7 +34,7 @@ example: .venv/.example  ## Compile the MNIST network and run it on the simulato
 	$(BIN)/python examples/mnist_mlp/run.py
 
 test: .venv/.dev  ## Run the tests (without the vendor's SDK)
-	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/conformance --ignore=tests/browser
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/conformance --ignore=tests/browser --ignore=tests/site
 
 lint: .venv/.dev  ## ruff, rules and format
 	$(BIN)/ruff check .
@@ -51,3 +51,22 @@ browser: .venv/.browser  ## Look at the pages in Chromium, which the system must
 
 conformance: .venv/.vendor  ## Compare with the vendor's SDK, which this installs under its own licence
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/conformance
+
+.venv/.docs: .venv/.dev
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	@touch $@
+
+site: .venv/.docs  ## Build the docs as a site in build/site/html, dead links are errors; go through its pages
+	$(BIN)/python site/assemble.py build/site/pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict -f site/mkdocs.yml
+	$(BIN)/python -m pytest -q -n auto tests/site
+
+.venv/.release: .venv/bin/python
+	$(BIN)/pip install --quiet build
+	@touch $@
+
+release-check: .venv/.release  ## Build wheel and sdist, install each into an empty environment, run the pages' examples
+	$(BIN)/python release/check.py
+
+editor:  ## Build the extension for VS Code, editors/vscode/akir-VERSION.vsix; needs Node.js
+	cd editors/vscode && npm ci --no-audit --no-fund && npx vsce package
