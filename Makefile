@@ -19,7 +19,7 @@ help:  ## List the targets
 
 .venv/.dev: pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --editable '.[dev]'
-	$(BIN)/pip install --quiet --no-deps norse==1.1.0 spikingjelly==2.0.0 sinabs==3.1.3
+	$(BIN)/pip install --quiet --no-deps norse==1.1.0 spikingjelly==2.0.0 sinabs==3.1.3 brevitas==0.13.4 dependencies==2.0.1 unfoldNd==0.2.3
 	@touch $@
 
 .venv/.vendor: .venv/.dev

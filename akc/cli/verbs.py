@@ -292,7 +292,7 @@ def _programs(file: str) -> list[tuple[str, bytes]]:
 _BUILD_ONE = "akc build net.akir -o net.akd, or --program net.bin, writes a program"
 
 
-REPORTING = ("train-readout", "rate", "fit-rate", "calibration")
+REPORTING = ("quantised as trained", "train-readout", "rate", "fit-rate", "calibration")
 """Reports that are told."""
 
 

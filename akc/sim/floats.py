@@ -6,7 +6,8 @@ Results are float32, or float64 where the inputs are (akc.sim.run.Runner with do
 
 from __future__ import annotations
 
-from math import prod
+from math import floor, prod
+from typing import Any
 
 import numpy as np
 from attrs import evolve
@@ -147,6 +148,38 @@ def _relu(op: nn.Relu, module: Module) -> Kernel:
 def _clip(op: nn.Clip, module: Module) -> Kernel:
     low, high = np.float32(op.low), np.float32(op.high)
     return lambda x: np.minimum(np.maximum(x, low), high)
+
+
+@mapped(nn.Levels)
+def _levels(op: nn.Levels, module: Module) -> Kernel:
+    """As the runtimes do it: divide, round, add the zero point, clip, and back, all in the precision of x."""
+    base = floor(op.zero)
+    word = OTHER.get(op.rounding, op.rounding) if base % 2 else op.rounding
+
+    def kernel(x: Array) -> Array:
+        number: Any = np.dtype(precision(x)).type
+        scale = number(op.scale)
+        level = rounded(x / scale + number(op.zero - base), word) + number(base)
+        return np.asarray((np.clip(level, number(0), number(op.top)) - number(op.zero)) * scale, number)
+
+    return kernel
+
+
+OTHER = {"even": "odd", "odd": "even"}
+"""What a level less an odd number is rounded to."""
+
+
+def rounded(x: Array, rounding: str) -> Array:
+    """Whole numbers near x by a word of nn.levels."""
+    if rounding == "even":
+        return np.rint(x)
+    if rounding == "odd":
+        return np.asarray(np.rint(x - 1) + 1)
+    if rounding == "upper":
+        return np.floor(x + 0.5)
+    if rounding == "lower":
+        return np.ceil(x - 0.5)
+    return np.floor(x) if rounding == "down" else np.ceil(x)
 
 
 @mapped(nn.Sigmoid)

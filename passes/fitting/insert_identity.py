@@ -11,6 +11,7 @@ from akc.ir.ops import nn
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.chains import Group, split
 from akc.passes.shared.rewriting.geometry import image_plan
+from akc.passes.shared.rewriting.identities import same_rectifier
 from akc.passes.shared.rewriting.rewrite import Editor
 from akc.targets import Numbers
 
@@ -63,7 +64,7 @@ def _insert(editor: Editor, op: Op) -> None:
     weight = editor.weight(f"{op.name}.identity", np.eye(channels)[:, None, None, :])
     renamed = evolve(before, result=evolve(before.result, name=editor.name(f"{op.name}_pooled")))
     conv = editor.make(nn.Conv, editor.name(f"{op.name}_identity"), (), x=renamed.name, weight=weight, after=(renamed,))
-    relu = editor.make(nn.Relu, op.name, (), x=conv.name, after=(conv,))
+    relu = same_rectifier(editor, renamed.operands[0], op.name, conv)
     kept = before.result
     new = [evolve(o, origin=before.origin, result=o.result.ranged_like(kept)) for o in (conv, relu)]
     editor.replace((before,), renamed, *new)

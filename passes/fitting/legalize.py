@@ -134,7 +134,8 @@ def _stray(op: Op, chain: Chain, index: int, chip: str) -> Iterator[Diagnostic]:
     behind = any(isinstance(p, Segment) for p in chain.parts[index + 1 :])
     at_border = op.border and not (before and behind)
     scales_input = isinstance(op, nn.Affine) and not before and isinstance(op.shift, float) and op.shift >= 0
-    if at_border or scales_input or isinstance(op, host.Quantize | host.Decode | host.Dequantize):
+    shifts_results = isinstance(op, nn.Affine) and before and not behind
+    if at_border or scales_input or shifts_results or isinstance(op, host.Quantize | host.Decode | host.Dequantize):
         return
     rule = next((row for row in STRAY if isinstance(op, row.kind)), None)
     if rule is None and not op.border:

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
 from akc.passes.shared.contract import PassContext
-from akc.passes.shared.rewriting.affine import Scaling, scaling_of, with_weights
+from akc.passes.shared.rewriting.affine import Scaling, scaling_of, with_weights, without_step
 from akc.passes.shared.rewriting.groups import ungrouped
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
 
@@ -60,7 +60,9 @@ def _in_front(editor: Editor, op: Op) -> list[Op]:
     while isinstance(here, nn.MaxPool) and editor.user(here.name) is not None:
         found.append(here)
         here = editor.producer(here.x)
-    rectifies = isinstance(here, nn.Relu) or (isinstance(here, nn.Clip) and here.low == 0)
+    rectifies = isinstance(here, nn.Relu) or (
+        isinstance(here, nn.Clip) and here.low == 0 and not isinstance(here, nn.Levels)
+    )
     sole = here is not None and editor.user(here.name) is not None
     return [*found, here] if rectifies and sole and here is not None else []
 
@@ -78,7 +80,7 @@ def _add_filter(editor: Editor, core: nn.Conv, height: float) -> None:
     weight = editor.array(core.weight)
     bias = np.zeros(len(weight)) if core.bias is None else editor.array(core.bias)
     wide = np.concatenate([weight, np.zeros_like(weight[:1])])
-    layer = with_weights(editor, core, wide, np.append(bias, height))
+    layer = with_weights(editor, without_step(core), wide, np.append(bias, height))
     editor.replace((core,), editor.retyped(layer))
 
 

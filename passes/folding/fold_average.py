@@ -14,7 +14,7 @@ from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.numbers.signs import activations
-from akc.passes.shared.rewriting.affine import is_leading
+from akc.passes.shared.rewriting.affine import is_leading, with_step, without_step
 from akc.passes.shared.rewriting.halving import halve
 from akc.passes.shared.rewriting.rewrite import Editor, Floats, rewrite
 from akc.targets import Numbers
@@ -92,7 +92,9 @@ def _into_dense(editor: Editor, op: Op, chip: Numbers) -> bool:
     weight = editor.array(dense.weight)
     wide = np.einsum("uoc,oi->uic", weight.reshape(len(weight), -1, shape[2]), pooling_matrix(pool, shape))
     reshape = editor.make(nn.Reshape, flat.name, (op, flat), x=pool.x, shape=(prod(shape),))
-    layer = evolve(dense, weight=editor.weight(dense.weight, wide.reshape(len(weight), -1), dense))
+    even = _plain(editor, op) is not None and not any(pool.pad)
+    stepped = with_step(editor, dense, 1 / np.array([prod(pool.size)])) if even else without_step(dense)
+    layer = evolve(stepped, weight=editor.weight(dense.weight, wide.reshape(len(weight), -1), dense))
     editor.replace((op, flat), reshape)
     editor.replace((dense,), layer)
     return True
@@ -108,7 +110,7 @@ def _into_pointwise(editor: Editor, op: Op, chip: Numbers) -> bool:
     if weight.shape[1:3] != (1, 1) or not _small_enough(pool, chip):
         return False
     wide = np.broadcast_to(weight, (len(weight), *pool.size, weight.shape[3])) / prod(pool.size)
-    _merge(editor, (op, conv), conv, wide, x=pool.x, stride=pool.stride, pad=pool.pad)
+    _merge(editor, (op, conv), _averaging(editor, conv, pool), wide, x=pool.x, stride=pool.stride, pad=pool.pad)
     return True
 
 
@@ -125,7 +127,7 @@ def _into_layer_in_front(editor: Editor, op: Op, chip: Numbers) -> bool:
     wide = np.zeros((len(weight), *reach, weight.shape[3]))
     for a, b in np.ndindex(*pool.size):
         wide[:, a : a + weight.shape[1], b : b + weight.shape[2]] += weight / prod(pool.size)
-    _merge(editor, (conv, op), conv, wide, result=op.result, stride=pool.stride)
+    _merge(editor, (conv, op), _averaging(editor, conv, pool), wide, result=op.result, stride=pool.stride)
     return True
 
 
@@ -143,13 +145,19 @@ def _into_first_layer(editor: Editor, op: Op, chip: Numbers) -> bool:
     _merge(
         editor,
         (op, conv),
-        conv,
+        _averaging(editor, conv, pool),
         wide,
         x=pool.x,
         stride=stride,
         pad=tuple(p * n for p, n in zip(conv.pad, pool.size * 2)),
     )
     return True
+
+
+def _averaging(editor: Editor, conv: nn.Conv, pool: nn.AveragePool) -> nn.Conv:
+    """A convolution whose whole weights, if it has them, count as many times less as a window has cells."""
+    stepped = with_step(editor, conv, 1 / np.array([prod(pool.size)]))
+    return evolve(conv, weight_step=stepped.weight_step)
 
 
 def _merge(editor: Editor, both: tuple[Op, Op], conv: nn.Conv, kernel: Floats, **fields: Any) -> None:
@@ -186,7 +194,11 @@ def _as_depthwise(editor: Editor, op: Op, chip: Numbers) -> bool:
         stride=pool.stride,
         pad=pool.pad,
         groups=channels,
+        weight_step=editor.weight(f"{op.name}.weight_step", np.full(channels, 1 / prod(pool.size))),
     )
+    if isinstance(editor.user(op.name), nn.Levels):
+        editor.replace((op,), evolve(conv, result=op.result))
+        return True
     editor.replace((op,), conv, editor.make(nn.Relu, op.name, (), x=conv.name, after=(conv,)))
     return True
 

@@ -188,6 +188,11 @@ def _flatten_dense(editor: Editor, op: Op) -> bool:
     return True
 
 
+def _as_conv(editor: Editor, op: nn.Dense, name: str, x: str, weight: str, *after: Op) -> nn.Conv:
+    fields = {"bias": op.bias, "weight_step": op.weight_step}
+    return editor.make(nn.Conv, name, (op,), x=x, weight=weight, after=after, **fields)
+
+
 def _dense_as_conv(editor: Editor, op: Op) -> bool:
     """A dense layer at every position of a map or of a row of vectors is a 1x1 convolution."""
     shape = editor.type_of(op.x).shape if isinstance(op, nn.Dense) else ()
@@ -195,12 +200,10 @@ def _dense_as_conv(editor: Editor, op: Op) -> bool:
         return False
     weight = editor.weight(op.weight, editor.array(op.weight)[:, None, None, :], op)
     if len(shape) == 3:
-        editor.replace((op,), editor.make(nn.Conv, op.name, (op,), x=op.x, weight=weight, bias=op.bias))
+        editor.replace((op,), _as_conv(editor, op, op.name, op.x, weight))
         return True
     rows = editor.make(nn.Reshape, editor.name(f"{op.name}_rows"), (), x=op.x, shape=(1, *shape))
-    conv = editor.make(
-        nn.Conv, editor.name(f"{op.name}_cells"), (op,), x=rows.name, weight=weight, bias=op.bias, after=(rows,)
-    )
+    conv = _as_conv(editor, op, editor.name(f"{op.name}_cells"), rows.name, weight, rows)
     conv = evolve(conv, result=conv.result.ranged_like(op.result))
     back = editor.make(nn.Reshape, op.name, (), x=conv.name, shape=op.type.shape, after=(rows, conv))
     editor.replace((op,), rows, conv, back)

@@ -119,6 +119,8 @@ def _window(trace: Trace, op: Any) -> Window:
 
 def _activation(trace: Trace, op: Any) -> Sum:
     value, top = trace.values[op.x], np.inf
+    if isinstance(op, nn.Levels):
+        raise Obstacle("a quantiser of the source", op, own=False)
     if isinstance(op, nn.Clip):
         if op.low != 0:
             raise Obstacle(f"a clip from {op.low:g}", op, own=False)

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
+from akc.ir.ops import host, nn
 from akc.ir.ops.akida import Layer
 from akc.passes.shared.contract import PassContext
 from akc.targets import check_ways
@@ -53,13 +54,24 @@ def _refuse_host_layers(module: Module) -> None:
 
 def host_faults(module: Module) -> list[Diagnostic]:
     """One fault for every layer that only the host computes."""
-    return [fault for op in module.net.ops if (fault := _host_fault(op)) is not None]
+    return [fault for op in module.net.ops if (fault := _host_fault(op, module)) is not None]
 
 
-def _host_fault(op: Op) -> Diagnostic | None:
-    """A pin to the host, or a float layer that stands beside sequences; layout and softmax may."""
+def _ends_net(op: Op, module: Module) -> bool:
+    """Whether an op scales and shifts results behind which no layer of the chip stands."""
+    behind = [op.name] if isinstance(op, nn.Affine) else []
+    while behind:
+        readers = module.net.uses(behind.pop())
+        if any(isinstance(one, Layer | host.Quantize) for one in readers):
+            return False
+        behind += [one.name for one in readers]
+    return isinstance(op, nn.Affine)
+
+
+def _host_fault(op: Op, module: Module) -> Diagnostic | None:
+    """A pin to the host, or a float layer that stands beside sequences; layout, softmax and a last scaling may."""
     pinned = isinstance(op, Layer) and any(place.kind == "host" for place in op.at)
-    if not pinned and (op.border or not op.mnemonic.startswith("nn.")):
+    if not pinned and (op.border or not op.mnemonic.startswith("nn.") or _ends_net(op, module)):
         return None
     return Diagnostic(
         code="AKC0529",

@@ -116,11 +116,11 @@ class Calibrate:
 
 
 def whole_levels(module: Module) -> Ranges:
-    """Ranges of values that are whole numbers by their making: levels, spikes, and sums of spikes."""
+    """Ranges of values that are levels by their making: of quantisers, spikes, and sums of spikes."""
     found: Ranges = {}
     for op in module.net.ops:
-        if isinstance(op, snn.Levels):
-            found[op.name] = (0.0, op.high)
+        if isinstance(op, snn.Levels | nn.Levels):
+            found[op.name] = (op.low, op.high)
         elif isinstance(op, snn.Neuron | host.Previous) and _are_spikes(op.name, module):
             found[op.name] = (0.0, 1.0)
         elif isinstance(op, host.Sum) and op.x in found and op.weights is None:

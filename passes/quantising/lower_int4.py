@@ -20,9 +20,13 @@ from akc.ir.weights import Weight
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.numbers.bytes_as_they_are import MOVES, bytes_as_they_are
 from akc.passes.shared.numbers.evaluate import Array, Stream, evaluate_alone, sample_inputs, values
+from akc.passes.shared.numbers.layer import Choices, Layer, Numbers, Observed, chip_levels
 from akc.passes.shared.numbers.named_layers import check_named, is_named, names_in
-from akc.passes.shared.numbers.quantisation import input_levels, quantized, shifted_levels
-from akc.passes.shared.numbers.quantise_layer import Choices, Layer, Numbers, Observed, chip_layer, quantise
+from akc.passes.shared.numbers.quantisation import Levels, input_levels, quantized, shifted_levels
+from akc.passes.shared.numbers.quantise_layer import chip_layer, quantise
+from akc.passes.shared.numbers.quantise_trained import trained_numbers, why_not_kept
+from akc.passes.shared.numbers.source_levels import SourceLevels, source_levels, tell_kept, without_quantisers
+from akc.passes.shared.numbers.trained import Kept
 from akc.passes.shared.rewriting.chains import Chain, Group, Segment
 from akc.passes.shared.rewriting.geometry import ImagePlan, image_plan
 from akc.passes.shared.rewriting.legal_chain import legal_chain
@@ -72,6 +76,9 @@ class LowerInt4:
     samples: int = field(default=512, validator=validators.gt(0))
     """How many of the samples are used, from the first."""
 
+    requantise: bool = False
+    """Whether layers that the source had quantised are quantised again; else their weights and levels stay."""
+
     def run(self, module: Module, context: PassContext) -> Module:
         """The quantised module; raises DiagnosticError with every layer that has no range or no chip form."""
         chip = context.target.numbers
@@ -86,12 +93,15 @@ class LowerInt4:
                     help=("give --calibrate samples.npz", "use rounding=nearest"),
                 )
             )
-        module = _ranged_for(module, options.activations)
+        module = _ranged_for(without_quantisers(module) if self.requantise else module, options.activations)
         _check_ranges(legal_chain(module, chip), module)
         module = with_split_signs(module, chip) if context.host == "allow" else module
         chain = legal_chain(module, chip)
         check_named(names_in(self.two_bits), chain)
-        return bytes_as_they_are(_Lowering(options, module, chain, context).run())
+        lowering = _Lowering(options, module, chain, context)
+        lowered = bytes_as_they_are(lowering.run())
+        tell_kept(lowering.kept, context)
+        return lowered
 
     def on(self, chip: ChipNumbers, title: str) -> _Options:
         """The options for a chip; raises DiagnosticError AKC0404 with every width that it does not have."""
@@ -202,6 +212,8 @@ class _Lowering:
         """What the quantised network makes of the samples, for values that something still reads."""
         self.two_bits = names_in(options.two_bits)
         feedback = options.rounding != "nearest" and samples is not None
+        self.kept: list[Kept] = []
+        """Layers that the source had quantised."""
         self.choices = Choices(
             chosen.weights, chosen.activations, options.per == "layer", options.scale == "mse", feedback
         )
@@ -280,6 +292,9 @@ class _Lowering:
         """Append host.quantize for the segment's source, unless it is there as levels already."""
         image = self.image_plan(segment)
         source = self.module.net.values[segment.source]
+        own = source_levels(segment.source, self.module, image, self.chip)
+        if own is not None:
+            return self.as_trained(segment, own, image), image
         bits = (self.pixel_bits if image is not None else self.options.input) or self.chosen.activations
         known = self.levels.get(source.name)
         if known is not None and known.levels.bits == bits:
@@ -323,6 +338,38 @@ class _Lowering:
         """How the image layer takes the first layer, unless the user wants an input of other bits."""
         fits = self.options.input in (None, self.pixel_bits)
         return image_plan(segment.groups[0], self.module, self.chip) if fits else None
+
+    def as_trained(self, segment: Segment, own: SourceLevels, image: ImagePlan | None) -> Observed:
+        """Append host.quantize with the levels of the source's own quantiser."""
+        known = self.levels.get(segment.source)
+        if known is not None and known.trained is own.op and known.levels.bits == own.bits:
+            return known
+        name = segment.source
+        if image is not None and image.absorbed is not None:
+            self.drop(image.absorbed)
+            name = image.absorbed.x
+        if own.absorbs:
+            self.statements = own.without(self.statements)
+            name = own.op.x if name == own.op.name else name
+        value = self.module.net.values[name]
+        shape = (1,) * (3 - len(value.type.shape)) + value.type.shape
+        result = Value(self.fresh(f"{name}_levels"), TensorType(f"u{own.bits}", shape, value.type.steps))
+        op = host.Quantize(
+            result=result,
+            x=name,
+            scale=own.op.scale,
+            zero_point=int(own.op.zero),
+            bits=own.bits,
+            origin=own.op.origin if own.absorbs else (),
+            comments=own.op.comments if own.absorbs else (),
+        )
+        self.statements.append(op)
+        x = self.floats(segment.source if image is None or image.absorbed is None else name)
+        levels = None if x is None else evaluate_alone(op, [x], self.module)
+        observed = Observed(result, Levels(own.op.scale, own.op.low, own.bits), levels, own.op)
+        if image is None:
+            self.levels[segment.source] = observed
+        return observed
 
     def byte_range(self, name: str) -> tuple[float, float] | None:
         """The range of bytes that are nothing but moved on their way to a value; None for anything else."""
@@ -374,17 +421,26 @@ class _Lowering:
             decoded=decoded,
             chip=self.chip,
         )
-        numbers = quantise(draft)
+        numbers = trained_numbers(draft) or quantise(draft)
+        self.note_kept(draft, numbers)
         names = self.layer_weights(group, numbers)
         result = group.last.name
         name = self.fresh(f"{result}_{'potentials' if decoded else 'levels'}") if last else result
         op = chip_layer(draft, numbers, name, names)
         self.statements.append(Sequence(name=f"s{self.sequences}", ops=(op,)))
         self.sequences += 1
-        observed = x.through(op, self.weights, numbers.levels)
+        observed = x.through(op, self.weights, numbers.levels, chip_levels(group.activation, self.chip))
         if last:
-            self.leave(group, op, observed, numbers.factor)
+            self.leave(group, op, observed, numbers)
         return observed
+
+    def note_kept(self, layer: Layer, numbers: Numbers) -> None:
+        """Keep what became of a layer that the source had quantised."""
+        why = None if numbers.kept is not None else why_not_kept(layer)
+        if numbers.kept is not None:
+            self.kept.append(numbers.kept)
+        elif why is not None:
+            self.kept.append(Kept(layer=layer.group.last.name, origin=merged_origin(*layer.group.ops), why=why))
 
     def layer_weights(self, group: Group, numbers: Numbers) -> dict[str, str]:
         """Store the numbers; the names by field."""
@@ -394,8 +450,8 @@ class _Lowering:
         names["act_step"] = self.weight(f"{base}.act_step", numbers.act_step, "f32")
         return names
 
-    def leave(self, group: Group, op: akida.Layer, out: Observed, factor: float) -> None:
-        """Append host.decode or host.dequantize, and a reshape where the source has other axes."""
+    def leave(self, group: Group, op: akida.Layer, out: Observed, numbers: Numbers) -> None:
+        """Append host.decode or host.dequantize, a shift and a reshape where the source has other axes."""
         result = group.last.result
         if op.activation:
             self.levels[result.name] = out
@@ -405,13 +461,24 @@ class _Lowering:
         same = shape == result.type.shape
         name = result.name if same else self.fresh(f"{result.name}_flat")
         value = Value(name, TensorType("f32", shape, result.type.steps))
+        shift = numbers.shift if out.trained is None or not out.trained.zero % 1 else -out.trained.scale / 2
+        inner = value if shift is None else evolve(value, name=self.fresh(f"{name}_decoded"))
         if op.activation:
-            self.put(host.Dequantize(result=value, x=op.name, scale=out.levels.step))
+            zero = 0 if out.trained is None else int(out.trained.zero)
+            self.put(host.Dequantize(result=inner, x=op.name, scale=out.levels.step, zero_point=zero))
         else:
-            steps = op.act_step
-            self.put(host.Decode(result=value, x=op.name, threshold=op.threshold, act_step=steps, factor=factor))
+            steps, factor = op.act_step, numbers.factor
+            self.put(host.Decode(result=inner, x=op.name, threshold=op.threshold, act_step=steps, factor=factor))
+        if shift is not None:
+            self.put(self.shifted(group, inner, value, shift))
         if not same:
             self.put(nn.Reshape(result=evolve(result, range=None), x=name, shape=result.type.shape))
+
+    def shifted(self, group: Group, x: Value, result: Value, shift: Any) -> nn.Affine:
+        """A bias that no whole threshold says, added behind the decoding."""
+        base = group.filters_op.weight.removesuffix(".weight")
+        summand = shift if isinstance(shift, float) else WeightName(self.weight(f"{base}.decoded_bias", shift, "f32"))
+        return nn.Affine(result=result, x=x.name, scale=1.0, shift=summand)
 
     # -- names ----------------------------------------------------------------------------------
 

@@ -107,5 +107,20 @@ CODES: dict[str, Code] = {
         "an option names a layer that is not there",
         "Layers are called as in the text: by the result of one of their operations.",
     ),
+    "AKC0452": Code(
+        "levels of a quantised network lie elsewhere on the chip",
+        "The weights are the source's own, and so are all levels but those of inputs whose potential falls between the"
+        " source's boundary and the chip's, which lies on a sixteenth of act_step. The message counts the boundaries"
+        " that some input can reach.",
+    ),
+    "AKC0453": Code(
+        "layers of a quantised network are quantised again",
+        "The chip has weights of -7 to 7 (-127 to 127 in the image layer) and 2, 4 or 16 levels. Layers with more, or"
+        " without a quantiser on one side, are quantised by akc as layers of floats are.",
+    ),
+    "AKC0454": Code(
+        "a quantiser of Brevitas has no words in the text",
+        "nn.levels has one scale, a whole number of bits, and rounds to the nearest level, down or up.",
+    ),
 }
 """Codes AKC0400 to AKC0499."""

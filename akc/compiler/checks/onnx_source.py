@@ -12,6 +12,7 @@ import numpy as np
 from akc.base.diagnostics import error
 from akc.compiler.checks.answers import Answers
 from akc.frontends.onnx.file import import_onnx, load_model
+from akc.frontends.onnx.qonnx import standard
 from akc.ir.module import Module
 from akc.sim.registry import Array
 
@@ -20,7 +21,7 @@ QUANTISERS = {
     *("QGemm", "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearSigmoid", "QLinearLeakyRelu"),
     *("QLinearGlobalAveragePool", "QLinearAveragePool", "Quant", "BipolarQuant", "Trunc"),
 }
-"""Operators that round to levels of their own. akc reads the ranges and leaves the rounding to lower-int4."""
+"""Operators that round to levels of their own. akc keeps those of few levels, and of the others the range."""
 
 
 class OnnxSource:
@@ -31,11 +32,11 @@ class OnnxSource:
     def __init__(self, model: Any, imported: Module, readout: str | None = None) -> None:
         self.onnx = import_onnx()
         self.name = Path(model).name if isinstance(model, str | Path) else "the model"
-        self.model, _ = load_model(model)
+        self.model = standard(self.onnx, load_model(model)[0])
         self.values, self.readout = imported.net.inputs, readout
         stored = {t.name for t in self.model.graph.initializer}
         self.inputs = [i for i in self.model.graph.input if i.name not in stored]
-        self.rounds = any(node.op_type in QUANTISERS for node in self.model.graph.node)
+        self.rounds = any(node.op_type in (*QUANTISERS, "Round") for node in self.model.graph.node)
         self.runners: dict[bool, Any] = {}
         self.by_runtime = True
         self.whole = all(self._batch_axis(i, v) is not None and not self._fixed(i, v)

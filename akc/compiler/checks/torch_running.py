@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from akc.frontends.torch.export import switch_to
+
 AS_READ: Mapping[str, Any] = {"state_quant": False, "kernel_truncation_steps": None}
 """What akc leaves out of a neuron with a warning, and the values that leave it out of the source."""
 
@@ -23,7 +25,8 @@ FRESH: Mapping[str, str] = {"snntorch": "reset_mem", "spikingjelly": "reset", "s
 
 def copied(model: Any, spiking: Mapping[str, Any], doubles: bool) -> Any:
     """A copy in evaluation mode, at rest, with the options that the user set in place of what the source says."""
-    made = _deep_copy(model).eval()
+    made = _deep_copy(model)
+    switch_to(made, False)
     for part in made.modules():
         _set_as_read(part, spiking)
         forget = getattr(part, FRESH.get(type(part).__module__.split(".")[0], ""), None)

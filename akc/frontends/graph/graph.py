@@ -81,6 +81,8 @@ class Graph:
     types: dict[str, Tensor] = field(factory=dict)
     ranges: dict[str, tuple[float, float]] = field(factory=dict)
     """Smallest and largest number of values for which the source says so."""
+    steps: dict[str, Array] = field(factory=dict)
+    """Of constants that are whole numbers times a scale: the scale of each number, in the constant's shape."""
 
     def shape(self, value: str) -> tuple[int, ...]:
         """Shape of a value or constant."""

@@ -170,6 +170,8 @@ def _fold_into_layer(graph: Graph, layer: Node, after: Node) -> Node | None:
     if (scale != 1).any():
         factors = scale.reshape(-1, *(1,) * (weight.ndim - 1))
         constants["weight"] = (weight.astype(np.float64) * factors).astype(np.float32)
+        if "weight_step" in constants:
+            constants["weight_step"] = (constants["weight_step"].astype(np.float64) * scale).astype(np.float32)
     return evolve(
         layer, outputs=after.outputs, constants=constants, attributes=attributes, source=merged_source(layer, after)
     )

@@ -12,7 +12,8 @@ from attrs import evolve
 from akc.base.diagnostics import DiagnosticError
 from akc.frontends.graph.graph import FLOATS, Graph, Input, Tensor
 from akc.frontends.onnx.file import opset_of
-from akc.frontends.onnx.ops import KEEPS_LEVELS, named, unknown
+from akc.frontends.onnx.ops import named, unknown
+from akc.frontends.onnx.quantised import KEEPS_LEVELS, QONNX, QONNX_HANDLERS, WHAT
 from akc.frontends.onnx.reader import Handler, Reader
 from akc.frontends.onnx.shapes import folded, infer
 from akc.frontends.onnx.table import HANDLERS
@@ -216,9 +217,11 @@ def _handler(r: Reader, node: Any) -> Handler:
     """Who reads a node: its operator's row, unless it reads levels or results that have no meaning there."""
     levels = any(name in r.levels for name in node.input)
     if levels and node.op_type not in (*KEEPS_LEVELS, "DequantizeLinear", "Cast"):
-        return named("quantization in the file")
+        return named(WHAT)
     if node.op_type in ONE_RESULT and any(r.is_read(name) for name in node.output[1:]):
         return named("indices or masks")
+    if node.domain in QONNX:
+        return QONNX_HANDLERS.get(node.op_type, unknown)
     return HANDLERS.get(node.op_type, unknown) if node.domain in ("", "ai.onnx") else unknown
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from akc.frontends.graph.building import build_module
 from akc.frontends.graph.emit.kinds import KINDS, emit_opaque
+from akc.frontends.graph.quantisers import settle_quantisers
 from akc.frontends.graph.recognise import recognise
 from akc.frontends.graph.simplify import simplify
 from akc.frontends.onnx.file import load_model
@@ -38,6 +39,7 @@ def read_onnx(
     folded = fold_spiking(graph, readout)
     if folded is not None:
         return folded
+    settle_quantisers(graph)
     recognise(graph)
     simplify(graph)
     return build_module(graph, KINDS, emit_opaque)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from akc.frontends.graph.graph import Array
+from akc.frontends.graph.quantisers import unit_steps
 from akc.frontends.graph.windows import adaptive_same_padding, no_padding
 from akc.frontends.onnx.reader import Handler, Reader
 
@@ -15,18 +16,19 @@ from akc.frontends.onnx.reader import Handler, Reader
 def gemm(r: Reader, node: Any) -> None:
     """alpha * A @ B + beta * C with constant B."""
     a = r.attributes(node)
-    weight, bias = r.constant(node, 1), r.constant(node, 2)
+    weight, bias, steps = r.constant(node, 1), r.constant(node, 2), r.steps(node, 1)
     if weight is None or (r.given(node, 2) and bias is None) or a.get("transA", 0):
         r.opaque(node, "matrix product")
         return
     if not a.get("transB", 0):
-        weight = r.view(weight, "T", lambda w: w.T)
+        weight, steps = r.view(weight, "T", lambda w: w.T), None if steps is None else steps.T
     alpha, beta, units = a.get("alpha", 1.0), a.get("beta", 1.0), weight.shape[0]
     if alpha != 1.0:
-        weight = r.view(weight, f"times {alpha}", lambda w: w * np.float32(alpha))
+        weight, steps = r.view(weight, f"times {alpha}", lambda w: w * np.float32(alpha)), None
     if bias is not None:
         bias = r.view(bias, f"{units} times {beta}", lambda c: _bias_vector(c, units, beta))
-    r.emit(node, "dense", node.input[:1], {"weight": weight, "bias": bias})
+    step = unit_steps(steps, weight)
+    r.emit(node, "dense", node.input[:1], {"weight": weight, "bias": bias, "weight_step": step})
 
 
 def _bias_vector(array: Array, units: int, factor: float) -> Array:
@@ -41,7 +43,9 @@ def matmul(r: Reader, node: Any) -> None:
     if weight is None or weight.ndim != 2:
         r.emit(node, "matmul")
     else:
-        r.emit(node, "dense", node.input[:1], {"weight": r.view(weight, "T", lambda w: w.T)})
+        steps = r.steps(node, 1)
+        step = None if steps is None else unit_steps(steps.T, weight.T)
+        r.emit(node, "dense", node.input[:1], {"weight": r.view(weight, "T", lambda w: w.T), "weight_step": step})
 
 
 def _window(r: Reader, node: Any, kernel: tuple[int, ...]) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def conv(r: Reader, node: Any) -> None:
         node,
         "conv",
         node.input[:1],
-        {"weight": weight, "bias": bias},
+        {"weight": weight, "bias": bias, "weight_step": unit_steps(r.steps(node, 1), weight)},
         groups=r.attributes(node).get("group", 1),
         **window,
     )

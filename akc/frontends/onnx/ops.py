@@ -10,6 +10,7 @@ import numpy as np
 from akc.frontends.graph.einsum import as_product
 from akc.frontends.graph.emit.cells import numbered
 from akc.frontends.graph.graph import FLOATS, Tensor, scalar
+from akc.frontends.onnx.quantised import clip_levels
 from akc.frontends.onnx.reader import Handler, Reader
 from akc.frontends.onnx.shapes import computed
 
@@ -18,12 +19,14 @@ from akc.frontends.onnx.shapes import computed
 
 def clip(r: Reader, node: Any) -> None:
     """Clip with constant ends."""
+    if node.input[0] in r.levels:
+        clip_levels(r, node)
+        return
     ends = [scalar(r.numbers(node, i, key)) for i, key in ((1, "min"), (2, "max"))]
     if any(end is None and r.given(node, i) for i, end in enumerate(ends, 1)):
         r.opaque(node, "clamp with computed ends")
         return
-    scale, zero, _ = r.levels.get(node.input[0], (1.0, 0, ""))
-    low, high = (None if (n := _finite(end)) is None else (n - zero) * scale for end in ends)
+    low, high = (_finite(end) for end in ends)
     r.emit(node, "clip", node.input[:1], low=low, high=high)
 
 
@@ -98,72 +101,6 @@ def sum_(r: Reader, node: Any) -> None:
 def named(what: str) -> Handler:
     """A row for an operator that the language has no operation for, under the name that users know."""
     return lambda r, node: r.opaque(node, what)
-
-
-def quantize(r: Reader, node: Any) -> None:
-    """Rounding to integers only tells the range of a value, which is clamped where the integers' lower end is its ReLU.
-
-    The result stands for the value itself, and is noted as its levels: DequantizeLinear is the way back.
-    """
-    scale, zero_point = scalar(r.constant(node, 1)), scalar(r.constant(node, 2))
-    dtype, value = r.graph.types[node.output[0]].dtype, r.value(node.input[0])
-    outputs = {v.name for v in r.model.graph.output}
-    if scale is None or dtype not in LEVELS or node.output[0] in outputs or (zero_point is None and r.given(node, 2)):
-        r.opaque(node, "quantization in the file")
-        return
-    zero, limits = int(zero_point or 0), np.iinfo(dtype)
-    low, high = (float(f"{(int(end) - zero) * scale:.6g}") for end in (limits.min, limits.max))
-    if low == 0 and not _never_negative(r, value):
-        clamped = f"{node.output[0]}:clamped"
-        r.graph.types[clamped] = r.graph.types[value]
-        r.graph.ranges[clamped] = low, high
-        r.emit(node, "clip", (value,), outputs=(clamped,), low=0.0, high=high)
-        value = clamped
-    else:
-        r.graph.ranges[value] = low, high
-    r.aliases[node.output[0]] = value
-    r.levels[node.output[0]] = scale, zero, dtype
-
-
-LEVELS = ("int8", "uint8", "int16", "uint16")
-"""Element types that stand for a value's levels."""
-
-KEEPS_LEVELS = frozenset(
-    {
-        *("Clip", "MaxPool", "GlobalMaxPool", "Pad", "Concat", "Split", "Slice", "Gather", "Expand", "Tile"),
-        *("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "DepthToSpace", "SpaceToDepth"),
-        *("Identity", "Dropout"),
-    }
-)
-"""Operators that move levels, or choose among them, and so do the same to the values."""
-
-
-def dequantize(r: Reader, node: Any) -> None:
-    """The way back: the value that the levels stand for; bytes that come in are scaled."""
-    scale, zero_point = r.constant(node, 1), r.constant(node, 2)
-    number, zero = scalar(scale), int(scalar(zero_point) or 0)
-    dtype = r.graph.types[r.value(node.input[0])].dtype
-    if r.levels.get(node.input[0], (None,))[:2] == (number, zero):
-        r.aliases[node.output[0]] = r.value(node.input[0])
-    elif node.input[0] not in r.levels and number is not None and dtype in ("uint8", "int8"):
-        floats = f"{node.output[0]}:cast"
-        r.graph.types[floats] = r.graph.types[node.output[0]]
-        r.emit(node, "cast", node.input[:1], outputs=(floats,))
-        r.emit(node, "affine", (floats,), {"scale": np.array(number), "shift": np.array(-zero * number)})
-    else:
-        r.opaque(node, "quantization in the file")
-
-
-def _never_negative(r: Reader, value: str) -> bool:
-    """Whether a value is an input or was clamped at zero; other tools leave ReLU to the integers' lower end."""
-    producers = r.graph.producers()
-    while (node := producers.get(value)) is not None:
-        if node.kind == "relu" or (node.kind == "clip" and node["low"] == 0):
-            return True
-        if node.kind not in ("max_pool", "average_pool", "mean", "reshape", "transpose"):
-            return False
-        value = node.inputs[0]
-    return True
 
 
 def unknown(r: Reader, node: Any) -> None:

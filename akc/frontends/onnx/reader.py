@@ -56,6 +56,10 @@ class Reader:
             return None
         return self.graph.constants.get(self.value(node.input[index]))
 
+    def steps(self, node: Any, index: int) -> Array | None:
+        """The scales of an input's numbers, where it is a constant of whole numbers times scales."""
+        return self.graph.steps.get(self.value(node.input[index]))
+
     def numbers(self, node: Any, index: int, key: str) -> Array | None:
         """Numbers that newer opsets give as an input and older ones as an attribute."""
         given = self.attributes(node).get(key)

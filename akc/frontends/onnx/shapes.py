@@ -9,6 +9,7 @@ import numpy as np
 from attrs import evolve
 
 from akc.frontends.graph.graph import Array, Tensor
+from akc.frontends.onnx.quantised import QONNX, dequantized, note_steps, quantised_constant
 from akc.frontends.onnx.reader import Reader
 from akc.ir.ops.nn import window_outputs
 
@@ -37,11 +38,14 @@ def folded(r: Reader, node: Any) -> bool:
     results = computed(r, node, inputs)
     if results is not None:
         r.graph.constants.update(zip(node.output, results))
+        note_steps(r, node, inputs)
     return results is not None
 
 
 def computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None:
     """What a node makes of these arrays; None where onnx has no code for it."""
+    if node.domain in QONNX:
+        return quantised_constant(r, node)
     if node.op_type == "ConstantOfShape":
         fill = r.attributes(node).get("value")
         number = r.onnx.numpy_helper.to_array(fill).reshape(()) if fill is not None else np.float32(0)
@@ -56,7 +60,7 @@ def computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None
         return [np.take_along_axis(data[part], index, axis)]
     if node.op_type == "DequantizeLinear" and not r.attributes(node).get("block_size", 0):
         axis, arrays = r.attributes(node).get("axis", 1), list(inputs.values())
-        return [_dequantized(arrays[0], arrays[1], arrays[2] if arrays[2:] else None, axis)]
+        return [dequantized(arrays[0], arrays[1], arrays[2] if arrays[2:] else None, axis)]
     try:
         evaluator = r.onnx.reference.ReferenceEvaluator(
             node, opsets={e.domain: e.version for e in r.model.opset_import}
@@ -64,17 +68,6 @@ def computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None
         return list(evaluator.run(None, inputs))
     except Exception:  # an operator that the reference has no code for stays a node
         return None
-
-
-def _dequantized(levels: Array, scale: Array, zero: Array | None = None, axis: int = 1) -> Array:
-    """Stored integers as floats, with a scale and a zero point for all or for each index of an axis."""
-    spread = [1] * levels.ndim
-    if scale.size > 1:
-        spread[axis % levels.ndim] = scale.size
-    centred: Array = levels.astype(np.int64 if levels.dtype.kind in "iu" else np.float64)
-    if zero is not None:
-        centred = centred - zero.astype(centred.dtype).reshape(spread if zero.size > 1 else ())
-    return np.asarray(centred.astype(np.float32) * scale.astype(np.float32).reshape(spread if scale.size > 1 else ()))
 
 
 # -- shapes ---------------------------------------------------------------------------------------
@@ -111,7 +104,7 @@ KEEPS_SHAPE = ("GroupNormalization", "Dropout", "BatchNormalization")
 
 
 def _as_operand(r: Reader, node: Any, found: dict[str, Tensor]) -> dict[str, Tensor]:
-    missing = node.op_type in KEEPS_SHAPE and node.output[0] not in found
+    missing = (node.op_type in KEEPS_SHAPE or node.domain in QONNX) and node.output[0] not in found
     return {node.output[0]: r.graph.types[r.value(node.input[0])]} if missing else {}
 
 

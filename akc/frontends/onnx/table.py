@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from akc.frontends.onnx import layers, ops
+from akc.frontends.onnx import layers, ops, quantised
 from akc.frontends.onnx.host import HOST_ROWS
 from akc.frontends.onnx.reader import Handler
 from akc.frontends.onnx.recurrent import recurrent
@@ -53,8 +53,8 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     (ops.same, "Identity"),
     (ops.dropout, "Dropout"),
     (ops.cast, "Cast"),
-    (ops.quantize, "QuantizeLinear"),
-    (ops.dequantize, "DequantizeLinear"),
+    (quantised.quantize, "QuantizeLinear"),
+    (quantised.dequantize, "DequantizeLinear"),
     *HOST_ROWS,
 )
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from akc.base.diagnostics import error
 from akc.frontends.graph.building import build_module
 from akc.frontends.graph.emit.kinds import KINDS, emit_opaque
+from akc.frontends.graph.quantisers import settle_quantisers
 from akc.frontends.graph.recognise import recognise
 from akc.frontends.graph.simplify import simplify
+from akc.frontends.torch.brevitas import is_quantised, plain
 from akc.frontends.torch.factory import load_factory
 from akc.frontends.torch.graph import read_graph
 from akc.frontends.torch.users_code import in_users_code
@@ -38,9 +40,11 @@ def read_torch(module: nn.Module, example: Any, name: str | None = None) -> Modu
     samples = samples_of(module, example)
     inputs = tuple(tensor for tensor, _ in samples)
     scripted = isinstance(module, torch.jit.ScriptModule)
-    program = converted(module, inputs) if scripted else _exported(module, inputs)
     own_name = getattr(module, "original_name", "net") if scripted else type(module).__name__
+    traced = plain(module, inputs) if not scripted and is_quantised(module) else module
+    program = converted(module, inputs) if scripted else _exported(traced, inputs)
     graph = read_graph(program, name or own_name, [axis for _, axis in samples])
+    settle_quantisers(graph)
     recognise(graph)
     simplify(graph, statistics=True)
     return build_module(graph, KINDS, emit_opaque)
@@ -172,7 +176,7 @@ def _exported(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
     training = module.training
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
-    module.eval()
+    switch_to(module, False)
     try:
         with (
             torch.no_grad(),
@@ -183,7 +187,15 @@ def _exported(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
             return without_changes_in_place(torch.export.export(module, inputs, strict=False))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+        switch_to(module, training)
+
+
+def switch_to(module: nn.Module, training: bool) -> None:
+    """Training or evaluation mode; a module that was exported before, as convert_pt2e gives it, has one mode only."""
+    try:
         module.train(training)
+    except NotImplementedError:
+        return
 
 
 def without_changes_in_place(program: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.frontends.graph.graph import Graph, Input, Tensor
+from akc.frontends.torch.quantised import note_steps
 from akc.frontends.torch.reader import TorchReader, dtype_of, is_part, states_of
 from akc.frontends.torch.table import HANDLERS, ONE_RESULT, OPAQUE_NAMES
 
@@ -23,7 +24,9 @@ def read_graph(program: Any, name: str, batch_axes: Sequence[int]) -> Graph:
             _placeholder(reader, node, states, axes)
         elif node.op == "get_attr":
             reader.store(node.name, getattr(program.graph_module, node.target))
-        elif node.op == "call_function" and not reader.folded(node):
+        elif node.op == "call_function" and reader.folded(node):
+            note_steps(reader, node, operator_name(node))
+        elif node.op == "call_function":
             reader.note_types(node)
             handle(reader, node)
         elif node.op == "output":
@@ -47,12 +50,22 @@ def _placeholder(r: TorchReader, node: Any, states: Mapping[str, tuple[str, Any]
             r.graph.ranges[node.name] = float(limits.min), float(limits.max)
 
 
+SPACES = ("aten.", "quantized_decomposed.", "akc.")
+
+
+def operator_name(node: Any) -> str:
+    """The name of an operator without its library and overload."""
+    name = str(node.target)
+    space = next((one for one in SPACES if name.startswith(one)), "")
+    return name.removeprefix(space).split(".")[0].strip("_<>")
+
+
 def handle(r: TorchReader, node: Any) -> None:
     """Read one call: by its row, or under its own name."""
     if is_part(node):
         r.aliases[node.name] = f"{r.name(node.args[0])}:{node.args[1]}"
         return
-    name = str(node.target).removeprefix("aten.").split(".")[0].strip("_<>")
+    name = operator_name(node)
     row = HANDLERS.get(name)
     if name in ONE_RESULT and node.name in r.parts and any(user.args[1] != 0 and user.users for user in node.users):
         r.opaque(node, "indices or masks")

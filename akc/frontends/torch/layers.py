@@ -10,6 +10,7 @@ import numpy as np
 
 from akc.base.diagnostics import Diagnostic
 from akc.frontends.graph.axis_matrices import emit_matrices, window_means
+from akc.frontends.graph.quantisers import unit_steps
 from akc.frontends.graph.windows import adaptive_same_padding, no_padding
 from akc.frontends.torch.reader import Handler, TorchReader
 
@@ -26,7 +27,8 @@ def linear(r: TorchReader, node: Any, x: Any, weight: Any, bias: Any = None) -> 
     if w is None or w.ndim != 2 or (bias is not None and r.array(bias) is None):
         r.opaque(node, "matrix product")
     else:
-        r.emit(node, "dense", [r.name(x)], {"weight": w, "bias": r.array(bias)})
+        step = unit_steps(r.steps(weight), w)
+        r.emit(node, "dense", [r.name(x)], {"weight": w, "bias": r.array(bias), "weight_step": step})
 
 
 def matmul(r: TorchReader, node: Any, x: Any, other: Any) -> None:
@@ -35,7 +37,7 @@ def matmul(r: TorchReader, node: Any, x: Any, other: Any) -> None:
     if w is None or w.ndim != 2 or r.array(x) is not None:
         r.emit(node, "matmul", [r.name(x), r.name(other)])
     else:
-        r.emit(node, "dense", [r.name(x)], {"weight": w.T})
+        r.emit(node, "dense", [r.name(x)], {"weight": w.T, "weight_step": unit_steps(r.steps(other, True), w.T)})
 
 
 def addmm(r: TorchReader, node: Any, bias: Any, x: Any, weight: Any, beta: float = 1, alpha: float = 1) -> None:
@@ -48,6 +50,7 @@ def addmm(r: TorchReader, node: Any, bias: Any, x: Any, weight: Any, beta: float
     constants = {
         "weight": w.T if alpha == 1 else w.T * np.float32(alpha),
         "bias": v if beta == 1 else v * np.float32(beta),
+        "weight_step": unit_steps(r.steps(weight, True), w.T) if alpha == 1 else None,
     }
     r.emit(node, "dense", [r.name(x)], constants)
 
@@ -82,7 +85,7 @@ def conv(
         node,
         "conv",
         [r.name(x)],
-        {"weight": w, "bias": r.array(bias)},
+        {"weight": w, "bias": r.array(bias), "weight_step": unit_steps(r.steps(weight), w)},
         stride=stride,
         dilation=dilation,
         before=before,

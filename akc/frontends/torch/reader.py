@@ -48,6 +48,11 @@ class TorchReader:
         """The numbers of a constant argument; None if it is computed, or absent."""
         return self.graph.constants.get(self.name(argument)) if hasattr(argument, "name") else None
 
+    def steps(self, argument: Any, turned: bool = False) -> Array | None:
+        """The scales of a constant's numbers, where they are whole numbers times scales; turned: transposed."""
+        found = self.graph.steps.get(self.name(argument)) if hasattr(argument, "name") else None
+        return found if found is None or not turned else found.T
+
     def operand(self, argument: Any, node: Any) -> str:
         """Name of an argument that may also be a plain number."""
         if hasattr(argument, "name"):

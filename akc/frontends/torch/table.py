@@ -6,7 +6,7 @@ Signatures: https://pytorch.org/docs/stable/ and aten/src/ATen/native/native_fun
 
 from __future__ import annotations
 
-from akc.frontends.torch import layers, ops
+from akc.frontends.torch import layers, ops, quantised
 from akc.frontends.torch.host import HOST_ROWS, extreme
 from akc.frontends.torch.reader import Handler
 from akc.frontends.torch.recurrent import recurrent
@@ -98,6 +98,10 @@ _ROWS: tuple[tuple[Handler, str], ...] = (
     (ops.expand, "expand expand_as"),
     (ops.concat, "cat concat"),
     (ops.embedding, "embedding"),
+    (quantised.fake_quantize, "fake_quantize_per_tensor_affine fake_quantize_per_tensor_affine_cachemask"),
+    (quantised.quantize, "quantize_per_tensor"),
+    (quantised.dequantize, "dequantize_per_tensor"),
+    (quantised.levels, "levels"),
     *HOST_ROWS,
     (ops.checked, "assert_tensor_metadata assert_scalar sym_constrain_range_for_size"),
 )

@@ -7,7 +7,7 @@ weights [filters, d0, d1, channels]; the channel axis is always the last one.
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 
 from attrs import frozen
 
@@ -28,6 +28,8 @@ from akc.ir.module import Op
 from akc.ir.signature import TypeFault, Types, need_rank
 from akc.ir.types import TensorType
 
+WEIGHT_STEP = "[filters]: where the source's weights were whole numbers, the size of one, with its sign"
+
 
 @frozen(kw_only=True)
 class Dense(Op):
@@ -40,6 +42,7 @@ class Dense(Op):
     x: str = operand("input, [..., inputs]")
     weight: str = weight_ref("[units, inputs]", "f32")
     bias: str | None = weight_ref("[units]", "f32", optional=True)
+    weight_step: str | None = weight_ref(WEIGHT_STEP, "f32", optional=True)
 
     def infer(self, types: Types) -> TensorType:
         """The last axis becomes units."""
@@ -48,6 +51,7 @@ class Dense(Op):
         if not x.shape or w.shape[1] != x.shape[-1]:
             raise TypeFault(f"#{self.weight} takes {w.shape[1]} inputs, %{self.x} is {x}", "weight")
         types.check_vector(self.bias, w.shape[0], "bias")
+        types.check_vector(self.weight_step, w.shape[0], "weight_step")
         return x.with_shape(*x.shape[:-1], w.shape[0])
 
 
@@ -75,6 +79,7 @@ class Conv(Op):
     pad: tuple[int, ...] = integers("zeros before d0, before d1, after d0, after d1", 4, (0, 0, 0, 0), low=0)
     dilation: tuple[int, ...] = integers("distance of the taps on d0 and d1", 2, (1, 1), low=1)
     groups: int = integer("channel groups; equal to channels for a depthwise convolution", 1, low=1)
+    weight_step: str | None = weight_ref(WEIGHT_STEP, "f32", optional=True)
 
     def infer(self, types: Types) -> TensorType:
         """Window count per axis, filters last."""
@@ -84,6 +89,7 @@ class Conv(Op):
         if w.shape[3] * self.groups != x.shape[2] or w.shape[0] % self.groups:
             raise TypeFault(f"#{self.weight} is {w} in {self.groups} groups, %{self.x} is {x}", "weight")
         types.check_vector(self.bias, w.shape[0], "bias")
+        types.check_vector(self.weight_step, w.shape[0], "weight_step")
         out = [
             window_outputs(
                 x.shape[a], (w.shape[1 + a] - 1) * self.dilation[a] + 1, self.stride[a], self.pad[a], self.pad[2 + a]
@@ -238,6 +244,44 @@ class Clip(_Elementwise):
     mnemonic = "nn.clip"
     low: float = number("smallest result", 0.0)
     high: float = number("largest result")
+
+
+@frozen(kw_only=True)
+class Levels(Clip):
+    """A quantiser of the source: the nearest of the numbers low, low + scale ... high, as float again.
+
+    clip(round(x / scale + zero), 0, top) is the level, with zero = -low / scale, a whole number or one and a half, and
+    top = (high - low) / scale; (level - zero) * scale the result. rounding says which level a number halfway between
+    two gets: an even one, an odd one, the upper or the lower; or to round down or up everywhere.
+
+    %q = nn.levels(%x, high=3.75, scale=0.25) : f32[10] from "act_quant"
+    """
+
+    mnemonic = "nn.levels"
+    border = True
+    scale: float = number("distance of two levels")
+    rounding: str = keyword("halves go to", "even", "odd", "upper", "lower", "down", "up", default="even")
+
+    @property
+    def zero(self) -> float:
+        """The level of 0.0, a whole number or one and a half."""
+        return round(-2 * self.low / self.scale) / 2
+
+    @property
+    def top(self) -> int:
+        """The highest level."""
+        return round((self.high - self.low) / self.scale)
+
+    @property
+    def bits(self) -> int | None:
+        """Bits of a level where the levels are 2, 4 or 16, as the chip has them, or 256; else None."""
+        return {1: 1, 3: 2, 15: 4, 255: 8}.get(self.top)
+
+    def infer(self, types: Types) -> TensorType:
+        """Unchanged; the numbers must make at least two levels."""
+        if not (0 < self.scale < inf and self.low < self.high < inf and 1 <= self.top <= 65535):
+            raise TypeFault(f"low {self.low:g}, high {self.high:g} and scale {self.scale:g} make no levels", "scale")
+        return super().infer(types)
 
 
 @frozen(kw_only=True)

@@ -68,8 +68,20 @@ def _assumed(module: Module) -> tuple[float, float]:
     return 0.0, 1.0
 
 
+def is_quantised(name: str, module: Module) -> bool:
+    """Whether all that reads a value, moved about or not, rounds it to the source's own levels."""
+    readers = module.net.uses(name)
+    moved = [one.name for one in readers if isinstance(one, nn.Reshape | nn.Permute | nn.Pad)]
+    rest = [one for one in readers if one.name not in moved]
+    return all(isinstance(one, nn.Levels) for one in rest) and all(is_quantised(one, module) for one in moved)
+
+
 def warn_assumed(module: Module, context: PassContext, ranges: Ranges) -> None:
-    """Warn AKC0411 about what stands in for samples."""
+    """Warn AKC0411 about what stands in for samples; a network whose levels are the source's own needs none."""
+    layers = [op for op in module.net.ops if isinstance(op, nn.Relu | nn.Clip)]
+    own = [v.name for v in module.net.inputs if is_quantised(v.name, module)]
+    if len(own) == len(module.net.inputs) and all(isinstance(op, nn.Levels) for op in layers):
+        return
     for value in module.net.inputs:
         low, high = ranges[value.name]
         source = "as recorded" if value.range else "as promised" if context.input_range else "assumed"

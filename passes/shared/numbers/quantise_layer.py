@@ -7,18 +7,16 @@ from math import ceil, log2, prod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from attrs import evolve, frozen
+from attrs import evolve
 
-from akc.ir.module import Module, Net, Value, merged_comments, merged_origin
-from akc.ir.ops import akida, nn, snn
+from akc.ir.module import Value, merged_comments, merged_origin
+from akc.ir.ops import akida, nn
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
-from akc.ir.weights import Weight
 from akc.passes.shared.numbers.evidence import SLOPES, Evidence, thinned
+from akc.passes.shared.numbers.layer import Array, Layer, Numbers, cells, spatial
 from akc.passes.shared.numbers.quantisation import (
     Floats,
-    Levels,
     decoding,
     smallest_scale,
     threshold_and_step,
@@ -31,139 +29,9 @@ from akc.passes.shared.numbers.rounding import (
     round_nearest,
     round_with_feedback,
 )
-from akc.passes.shared.rewriting.chains import Group
-from akc.passes.shared.rewriting.geometry import ImagePlan, same_sides
-from akc.sim.registry import evaluate_op
-from akc.sim.windows import flat_windows, padded
-from akc.targets import Numbers as ChipNumbers
-from akc.targets import Registers
-
-Array = npt.NDArray[Any]
 
 WIDEST = 6000
 """Inputs of a filter beyond which error feedback is too large a matrix; weights are then rounded to the nearest."""
-
-
-@frozen(eq=False)
-class Observed:
-    """Levels between two layers: the value, what its levels stand for, and the samples' levels or None."""
-
-    value: Value
-    levels: Levels
-    samples: Array | None
-
-    def through(self, op: akida.Layer, weights: dict[str, Weight], levels: Levels) -> Observed:
-        """What a layer makes of it."""
-        net = Net(name="one", inputs=(self.value,), statements=(op,), outputs=(op.name,), output_types=(op.type,))
-        used = {name: weights[name] for name in op.weights_used}
-        module = Module(net=net, weights=used)
-        result = None if self.samples is None else evaluate_op(op, [self.samples], module)
-        return Observed(op.result, levels, result)
-
-
-@frozen(eq=False)
-class Choices:
-    """The options of lower-int4 that concern one layer."""
-
-    weights: int
-    activations: int
-    per_layer: bool
-    least_error: bool
-    feedback: bool
-
-
-@frozen(eq=False, kw_only=True)
-class Layer:
-    """A group on its way to a chip layer.
-
-    target: the float samples of what the layer's potentials stand for, before pool and activation;
-    inner_target: the same of a depthwise core; image: how the image layer takes it, or None on the mesh;
-    decoded: whether potentials come out; chip: its numbers.
-    """
-
-    group: Group
-    module: Module
-    x: Observed
-    target: Array | None
-    inner_target: Array | None
-    choices: Choices
-    image: ImagePlan | None
-    decoded: bool
-    chip: ChipNumbers
-
-    @property
-    def bits(self) -> int:
-        """Bits of a weight."""
-        on_image = self.chip.image if self.image is not None else None
-        return self.choices.weights if on_image is None else on_image.bits
-
-    @property
-    def registers(self) -> Registers:
-        """Of the threshold and act_step."""
-        on_image = self.chip.image if self.image is not None else None
-        return self.chip.registers if on_image is None else on_image.registers
-
-    def array(self, name: str) -> Floats:
-        """Float weights in double precision."""
-        return self.module.array(name).astype(np.float64)
-
-    @property
-    def bias(self) -> Floats:
-        """The bias of the output channels, zeros where there is none."""
-        op = self.group.filters_op
-        count = self.module.weights[op.weight].type.shape[0]
-        return np.zeros(count) if op.bias is None else self.array(op.bias)
-
-    @property
-    def out(self) -> Levels:
-        """What the levels of the result stand for."""
-        low, high = self.group.last.result.range or (0.0, 1.0)
-        activation = self.group.activation
-        if activation is not None:
-            low = activation.low if isinstance(activation, nn.Clip) else 0.0
-            high = min(high, activation.high) if isinstance(activation, nn.Clip) else high
-        return Levels.spanning(low, high, self.act_bits)
-
-    @property
-    def act_bits(self) -> int:
-        """Bits of a level of the result; whole levels (snn.levels) say themselves how many there are."""
-        activation = self.group.activation
-        if isinstance(activation, snn.Levels) and activation.high in [2**bits - 1 for bits in self.chip.widths]:
-            return int(activation.high).bit_length()
-        return self.choices.activations
-
-    @property
-    def border(self) -> int:
-        """The level outside the input."""
-        if self.image is None:
-            return 0
-        level = round((self.image.border - self.x.levels.offset) / self.x.levels.step)
-        return min(max(level, 0), self.x.levels.top)
-
-    @property
-    def padding(self) -> str:
-        """same or valid."""
-        return "same" if self.image is None else self.image.padding
-
-    def windows(self, x: Array, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Array:
-        """Rows [windows, k0 * k1 * channels] of a map [batch, d0, d1, channels]."""
-        sides = same_sides(x.shape[1:], kernel, stride) if self.padding == "same" else (0, 0, 0, 0)
-        rows, _ = flat_windows(padded(x, sides[:2], sides[2:], self.border), kernel, stride)
-        return rows
-
-
-@frozen(eq=False, kw_only=True)
-class Numbers:
-    """What a chip layer consists of: whole weights, threshold, act_step; `more` adds fields of its own."""
-
-    kind: type[akida.Layer]
-    weights: dict[str, tuple[Array, str]]
-    more: dict[str, Any]
-    threshold: Array
-    act_step: Array
-    levels: Levels
-    factor: float
-    """What the decoded potentials are multiplied with, a power of two."""
 
 
 def quantise(layer: Layer) -> Numbers:
@@ -190,7 +58,7 @@ def _convolution(layer: Layer, conv: nn.Conv) -> Numbers:
     beta = layer.bias + layer.x.levels.offset * matrix.sum(axis=1)
     whole, threshold, act_step = _rounded(layer, matrix, beta, rows, layer.x.levels.step)
     kind: type[akida.Layer] = akida.Convolutional if layer.image is None else akida.InputConvolutional
-    more = _spatial(layer, conv)
+    more = spatial(layer, conv)
     if layer.image is not None:
         more["padding_value"] = layer.border if layer.padding == "same" else 0
     return _numbers(layer, kind, {"weights": whole.reshape(weight.shape)}, more, threshold, act_step)
@@ -214,7 +82,7 @@ def _separable(layer: Layer) -> Numbers:
     beta = layer.bias + mixed @ inner
     whole, threshold, act_step = _rounded(layer, mixed * step, beta, rows, layer.x.levels.step)
     parts = {"weights": depthwise.reshape(-1, *size), "pointwise": whole}
-    return _numbers(layer, akida.SeparableConvolutional, parts, _spatial(layer, core), threshold, act_step)
+    return _numbers(layer, akida.SeparableConvolutional, parts, spatial(layer, core), threshold, act_step)
 
 
 def _depthwise(layer: Layer, flat: Floats, windows: Array | None) -> tuple[Floats, Floats]:
@@ -243,15 +111,6 @@ SIDE_BY_SIDE = 8
 """Depthwise kernels whose samples are looked at together: as many as a cache holds."""
 
 
-def _spatial(layer: Layer, conv: nn.Conv) -> dict[str, Any]:
-    fields: dict[str, Any] = {"stride": conv.stride, "padding": layer.padding}
-    if isinstance(layer.group.pool, nn.MaxPool):
-        fields |= {"pool": "max", "pool_size": layer.group.pool.size, "pool_stride": layer.group.pool.stride}
-    elif layer.group.pool is not None:
-        fields["pool"] = "average"
-    return fields
-
-
 def _numbers(
     layer: Layer,
     kind: type[akida.Layer],
@@ -261,7 +120,7 @@ def _numbers(
     act_step: Array,
 ) -> Numbers:
     dtype = WEIGHT_TYPES[layer.bits]
-    factor = _factor(1 / act_step.min()) if layer.decoded else 1.0
+    factor = decoding_factor(1 / act_step.min()) if layer.decoded else 1.0
     return Numbers(
         kind=kind,
         weights={key: (part, dtype) for key, part in parts.items()},
@@ -284,16 +143,18 @@ def _rounded(
     rows: samples of q, [windows, inputs], thinned, or None.
     """
     evidence = _evidence(rows, layer.target, len(matrix))
-    cells = _cells(layer)
+    summed = cells(layer)
     exact = _exact_scale(layer, matrix, beta, rows, step)
     kept = np.isfinite(exact)
     if evidence is not None and layer.choices.feedback and matrix.shape[1] <= WIDEST:
         matrix = np.where(kept[:, None], matrix, evidence.adjusted(matrix * step) / step)
     scale = np.where(kept, exact, _scale(layer, matrix, evidence))
     if layer.decoded:
-        scale = np.maximum(scale, _factor((step * scale).max() / cells) * cells / step / _largest_decoding_step(layer))
+        scale = np.maximum(
+            scale, decoding_factor((step * scale).max() / summed) * summed / step / largest_decoding_step(layer)
+        )
     else:
-        scale = np.maximum(scale, smallest_scale(np.full(len(matrix), step / cells), beta, layer.out, layer.registers))
+        scale = np.maximum(scale, smallest_scale(np.full(len(matrix), step / summed), beta, layer.out, layer.registers))
     whole = _whole(layer, matrix, scale, evidence)
     whole = np.where(kept[:, None], round_nearest(matrix, scale, layer.bits), whole)
     alpha = step * scale
@@ -301,8 +162,8 @@ def _rounded(
         fitted = evidence.line(whole, alpha)
         alpha, beta = np.where(kept, alpha, fitted[0]), np.where(kept, beta, fitted[1])
     if layer.decoded:
-        return whole, *decoding(alpha / cells, beta)
-    return whole, *threshold_and_step(alpha / cells, beta, layer.out, layer.registers)
+        return whole, *decoding(alpha / summed, beta)
+    return whole, *threshold_and_step(alpha / summed, beta, layer.out, layer.registers)
 
 
 def _exact_scale(layer: Layer, matrix: Floats, beta: Floats, rows: Array | None, step: float) -> Floats:
@@ -325,7 +186,7 @@ LOSSLESS = 1e-5
 """How far float sums may differ, as a share of the largest, that are the same but for their order."""
 
 
-def _largest_decoding_step(layer: Layer) -> float:
+def largest_decoding_step(layer: Layer) -> float:
     """The largest act_step of a layer without activation, less what a fitted slope may add."""
     return SLOPES[0] * layer.chip.decoding[isinstance(layer.group.core, nn.Dense)]
 
@@ -334,7 +195,7 @@ LARGEST_UNIT = 16
 """What a unit of potential can be worth, since an act_step is at least 1/16."""
 
 
-def _factor(unit: float) -> float:
+def decoding_factor(unit: float) -> float:
     """The power of two by which the answers of a last layer are too large to be decoded; `unit`: the worth of one."""
     return max(1.0, 2.0 ** ceil(log2(unit / LARGEST_UNIT)))
 
@@ -359,12 +220,6 @@ def _whole(layer: Layer, matrix: Floats, scale: Floats, evidence: Evidence | Non
     if evidence is None or not layer.choices.feedback or matrix.shape[-1] > WIDEST:
         return round_nearest(matrix, scale, layer.bits)
     return round_with_feedback(matrix, scale, layer.bits, evidence.moments)
-
-
-def _cells(layer: Layer) -> int:
-    """Cells that a global average sums; the chip does not divide."""
-    pool = layer.group.pool
-    return prod(layer.module.net.types[pool.x].shape[:2]) if isinstance(pool, nn.Mean) else 1
 
 
 # -- the op ------------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ def fold_back(editor: Editor, op: Op) -> bool:
     scale, shift = np.broadcast_to(scaling.scale, units), np.broadcast_to(scaling.shift, units)
     weight = editor.array(layer.weight)
     bias = (0.0 if layer.bias is None else editor.array(layer.bias)) * scale + shift
+    layer = with_step(editor, layer, scale)
     folded = evolve(
         with_weights(editor, layer, weight * scale.reshape(-1, *(1,) * (weight.ndim - 1)), bias),
         result=Value(op.name, op.type, _expected_range(editor, op)),
@@ -113,6 +114,18 @@ def with_weights(editor: Editor, layer: nn.Dense | nn.Conv, weight: Floats, bias
     )
 
 
+def with_step(editor: Editor, layer: nn.Dense | nn.Conv, factor: Floats) -> nn.Dense | nn.Conv:
+    """The layer with the step of its weights, where they were whole numbers, times a factor of each filter."""
+    if layer.weight_step is None:
+        return layer
+    return evolve(layer, weight_step=editor.weight(layer.weight_step, editor.array(layer.weight_step) * factor, layer))
+
+
+def without_step(layer: nn.Dense | nn.Conv) -> nn.Dense | nn.Conv:
+    """The layer, whose weights are no whole numbers any more."""
+    return evolve(layer, weight_step=None)
+
+
 def fold_forward(editor: Editor, op: Op) -> bool:
     """Rule: scaling, layout and pooling, then layer -> the layer with scaled weights and bias. Exact.
 
@@ -140,6 +153,8 @@ def absorbed(editor: Editor, layer: nn.Dense | nn.Conv, scaling: Scaling) -> nn.
         return None
     weight = editor.array(layer.weight)
     scale, shift = channels.scale, channels.shift
+    one = np.unique(scale)
+    layer = with_step(editor, layer, one) if len(one) == 1 else without_step(layer)
     if isinstance(layer, nn.Conv) and layer.groups > 1:
         filters, inputs = weight.shape[0], weight.shape[3]
         group = np.arange(filters) // (filters // layer.groups)

@@ -11,6 +11,7 @@ from attrs import evolve
 from akc.ir.module import Module, Op, merged_comments, merged_origin
 from akc.ir.ops import nn
 from akc.passes.shared.numbers.signs import activations
+from akc.passes.shared.rewriting.affine import with_step
 from akc.passes.shared.rewriting.chains import split
 from akc.passes.shared.rewriting.mirrored import fits, mirrored_to_fit
 from akc.passes.shared.rewriting.rewrite import Editor, rewrite
@@ -107,7 +108,7 @@ def _repeat(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense)
     weight = np.tile(editor.array(dense.weight), (1, cells)) / cells
     flat = editor.make(nn.Reshape, op.name, (), x=op.x, shape=(prod(shape),))
     merged = evolve(
-        dense,
+        with_step(editor, dense, 1 / np.array([cells])),
         x=flat.name,
         weight=editor.weight(dense.weight, weight, dense),
         origin=merged_origin(op, *chain, dense),
@@ -119,7 +120,13 @@ def _repeat(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense)
 def _swap(editor: Editor, op: nn.Mean, chain: tuple[Op, ...], dense: nn.Dense) -> None:
     weight = editor.weight(dense.weight, editor.array(dense.weight)[:, None, None, :], dense)
     conv = editor.make(
-        nn.Conv, editor.name(f"{dense.name}_cells"), (*chain, dense), x=op.x, weight=weight, bias=dense.bias
+        nn.Conv,
+        editor.name(f"{dense.name}_cells"),
+        (*chain, dense),
+        x=op.x,
+        weight=weight,
+        bias=dense.bias,
+        weight_step=dense.weight_step,
     )
     mean = editor.make(nn.Mean, dense.name, (op,), x=conv.name, axes=(0, 1), after=(conv,))
     editor.replace((op, *chain, dense), conv, mean)

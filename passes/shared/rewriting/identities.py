@@ -7,6 +7,7 @@ import numpy as np
 
 from akc.ir.module import Module, Op
 from akc.ir.ops import nn
+from akc.passes.shared.rewriting.rewrite import Editor
 
 
 def is_identity(op: Op | None, module: Module) -> bool:
@@ -19,6 +20,17 @@ def is_identity(op: Op | None, module: Module) -> bool:
     taps = module.array(op.weight).reshape(filters, k0 * k1, channels)
     used = np.flatnonzero(taps.any(axis=(0, 2)))
     return len(used) == 1 and bool((taps[:, used[0]] == np.eye(channels)).all())
+
+
+def same_rectifier(editor: Editor, source: str, name: str, conv: nn.Conv) -> Op:
+    """What stands behind an identity on the values of `source`: a ReLU, or once more the quantiser that made them."""
+    maker = editor.producer(source)
+    while isinstance(maker, nn.MaxPool):
+        maker = editor.producer(maker.x)
+    if not isinstance(maker, nn.Levels):
+        return editor.make(nn.Relu, name, (), x=conv.name, after=(conv,))
+    fields = {key: getattr(maker, key) for key in ("low", "high", "scale", "rounding")}
+    return editor.make(nn.Levels, name, (), x=conv.name, after=(conv,), **fields)
 
 
 def with_kept_ranges(module: Module, ranges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:

@@ -140,13 +140,21 @@ def _average(place: Place) -> str | None:
 
 def _rectified(place: Place) -> str | None:
     activation = place.group.activation
-    if isinstance(activation, nn.Clip) and activation.low != 0:
+    lifted = isinstance(activation, nn.Clip) and activation.low != 0
+    if isinstance(activation, nn.Clip) and lifted and not _levels_from_below(activation, place.follower):
         return f"a clip from {activation.low:g}"
     if activation is not None or place.follower is None:
         return None
     behind = place.follower.core
     exact = isinstance(behind, nn.Dense) or place.module.weights[behind.weight].type.shape[1:3] == (1, 1)
     return None if exact else "no activation in front of a convolution that pads"
+
+
+def _levels_from_below(activation: nn.Clip, follower: Group | None) -> bool:
+    """Whether a clip is a quantiser whose lowest level is no 0, in front of nothing that pads with level 0."""
+    if not isinstance(activation, nn.Levels) or activation.bits not in (1, 2, 4):
+        return False
+    return follower is None or not isinstance(follower.core, nn.Conv) or not any(follower.core.pad)
 
 
 def _vector(place: Place) -> str | None:

@@ -75,7 +75,7 @@ def _double(editor: Editor, segment: Segment, parts: str) -> None:
     if bias is not None:
         numbers = editor.array(bias)
         bias = editor.weight(bias, np.concatenate([numbers, np.zeros_like(numbers)]), core)
-    wide = evolve(core, x=parts, weight=kernels, bias=bias, groups=2 * core.groups)
+    wide = evolve(core, x=parts, weight=kernels, bias=bias, groups=2 * core.groups, weight_step=None)
     editor.replace((core,), editor.retyped(_without_range(wide)))
     mix = editor.producer(group.filters_op.name)
     assert isinstance(mix, nn.Conv)

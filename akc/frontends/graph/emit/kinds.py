@@ -44,11 +44,12 @@ def emit_dense(b: Builder, node: Node) -> None:
 
 
 def _weights(b: Builder, node: Node, layout: Callable[[Array], Array] = lambda a: a) -> dict[str, Any]:
-    bias = node.constants.get("bias")
+    bias, step = node.constants.get("bias"), node.constants.get("weight_step")
     return {
         "range": node.attributes.get("range"),
         "weight": b.weight(node.name, "weight", node.constants["weight"], layout),
         "bias": None if bias is None else b.weight(node.name, "bias", bias),
+        "weight_step": None if step is None else b.weight(node.name, "weight_step", step),
     }
 
 
@@ -365,6 +366,7 @@ KINDS: dict[str, Emit] = {
     "affine": emit_affine,
     "relu": elementwise(nn.Relu),
     "clip": emit_clip,
+    "levels": elementwise(nn.Levels, "low", "high", "scale", "rounding"),
     "sigmoid": elementwise(nn.Sigmoid),
     "softmax": along_axis(nn.Softmax),
     "log_softmax": along_axis(nn.LogSoftmax),
