@@ -270,3 +270,20 @@ def test_a_quantised_text_can_be_stopped_and_gone_on_with() -> None:
 def test_the_bias_behind_the_last_layer_needs_no_leave() -> None:
     program = akc.build(akc.lower(_small_types()))
     assert program.sequences
+
+
+def test_boundaries_that_lie_elsewhere_are_counted() -> None:
+    """Halves to even, powers of two and no bias: every other boundary is a tie that equal steps cannot say."""
+    file = File(20)
+    file.levels(1 / 16, ends=(0, 15))
+    weight = file.weight(RNG.integers(-7, 8, (12, 20)), 1 / 16)
+    file.node("Gemm", file.last, weight, transB=1)
+    file.node("Relu", file.last)
+    file.levels(1 / 4, ends=(0, 15))
+    file.dense(5, 12)
+    _, found, wanted, context = _both(file.model())
+    told = next(w for w in context.warnings if w.code == "AKC0452")
+    layer = context.reports[KEPT].layers[0]
+    assert f"{layer.off} of {layer.reachable} level boundaries of %Relu" in told.message
+    assert layer.ties == layer.reachable > 2 * layer.off > 0
+    assert np.abs(found - wanted).max() < 0.2 * np.abs(wanted).max()
