@@ -94,14 +94,14 @@ def _levels(quantiser: Any, path: str) -> list[Any]:
             help="one scale for the whole tensor, a whole number of bits, rounding ROUND, FLOOR or CEIL",
         )
     from akc.frontends.graph.quantisers import levels_attributes
-    from akc.frontends.torch.levels_op import FakeLevels
+    from akc.frontends.torch.levels_op import fake_levels
 
     size, width, signed = float(scale), int(bits), bool(quantiser.is_signed)
     if width == 1 and signed:
-        return [FakeLevels(-size, size, 2 * size, "upper")]
+        return [fake_levels()(-size, size, 2 * size, "upper")]
     low = -(2 ** (width - 1)) + bool(quantiser.is_narrow_range) if signed else 0
     high = 2 ** (width - 1) - 1 if signed else 2**width - 1 - bool(quantiser.is_narrow_range)
-    return [FakeLevels(**levels_attributes(size, float(zero), (low, high), word, True))]
+    return [fake_levels()(**levels_attributes(size, float(zero), (low, high), word, True))]
 
 
 def _layer(module: Any) -> Any:
@@ -109,7 +109,7 @@ def _layer(module: Any) -> Any:
     import torch
     from torch import nn
 
-    from akc.frontends.torch.levels_op import Stepped
+    from akc.frontends.torch.levels_op import stepped
 
     kind: Any = next(one for one in type(module).__mro__ if one.__module__.startswith("torch.nn.modules"))
     weight = module.quant_weight()
@@ -129,5 +129,5 @@ def _layer(module: Any) -> Any:
         return layer
     units = value.shape[0]
     if scale.numel() == 1:
-        return Stepped(layer, scale.detach().reshape(1).repeat(units))
-    return Stepped(layer, scale.detach().reshape(-1)) if scale.numel() == units == scale.shape[0] else layer
+        return stepped()(layer, scale.detach().reshape(1).repeat(units))
+    return stepped()(layer, scale.detach().reshape(-1)) if scale.numel() == units == scale.shape[0] else layer
