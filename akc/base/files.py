@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import IO
 
+from akc.base.budget import was_read
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.base.stopping import ReaderGone
 
@@ -27,7 +28,9 @@ def read_bytes(path: PathLike) -> bytes:
                 raise error("AKC0901", "<stdin> is closed", help="give the name of a file")
             return _bounded(sys.stdin.buffer, "<stdin>")
         with open(path, "rb") as stream:
-            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            status = os.fstat(stream.fileno())
+            if stat.S_ISREG(status.st_mode):
+                was_read(status.st_size)
                 return stream.read()
             return _bounded(stream, str(path))
     except (OSError, ValueError) as fault:

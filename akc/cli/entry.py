@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from contextlib import suppress
 from types import FrameType
 
@@ -24,9 +25,16 @@ def main() -> None:
     from akc.cli.streams import open_all
 
     open_all()
+    _hush_libraries()
     from akc.cli.main import main as run
 
     sys.exit(run())
+
+
+def _hush_libraries() -> None:
+    """Warnings of Python packages are for those who write programs; akc's own come as diagnostics."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
 
 
 def stop(number: int, frame: FrameType | None) -> None:

@@ -19,6 +19,7 @@ from akc.compiler.pass_options import configured
 from akc.compiler.pipeline import Context, require_level, run_pipeline
 from akc.compiler.program import Program
 from akc.compiler.python_warnings import told
+from akc.compiler.reading_again import refuse_unreadable
 from akc.compiler.request import LowerRequest, PassOptions
 from akc.compiler.running import refuse_elided
 from akc.compiler.samples import samples_for
@@ -89,6 +90,8 @@ def _lower(request: LowerRequest, context: Context) -> Module:
         configured(request.pipeline, request.options)
     reading = Options(example=request.example, spiking=request.spiking, warn=context.warn)
     module = read_source(request.source, reading)
+    if not isinstance(request.source, Module):
+        refuse_unreadable(module, "<imported>")
     raise_or_warn([d for d in verify_numbers(module) if d.severity == "error"], context)
     _prepare(context, request, module)
     _prove_import(module, reading, context)
@@ -106,6 +109,8 @@ def _lower(request: LowerRequest, context: Context) -> Module:
     from akc.compiler.recipes import LEAST, calibrated
 
     lowered = calibrated(module, lowered, passes, context, LEAST if request.least is None else request.least)
+    refuse_unreadable(lowered, "<lowered>")
+    raise_or_warn([d for d in verify_numbers(lowered) if d.severity == "error"], context)
     if request.host == "refuse":
         from akc.passes.placing.place import host_faults
 

@@ -22,13 +22,17 @@ from typing import Any
 
 from attrs import asdict, frozen
 
+from akc.base.budget import account, promise
 from akc.base.calls import PATH, public
+from akc.base.checked import Faults, Whole, Word, checked, record
 from akc.base.diagnostics import DiagnosticError, error
 from akc.base.display import Displayed
 from akc.base.files import read_bytes
 from akc.base.products import write_bytes
 from akc.compiler.running import run
+from akc.compiler.sources import refuse_too_large
 from akc.ir.module import Module
+from akc.ir.ops.akida import on_host
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.targets import ByteRange, SequenceProgram
@@ -150,33 +154,88 @@ def load(path: str | os.PathLike[str]) -> Program:
     return from_bytes(read_bytes(path), str(path))
 
 
+@frozen(kw_only=True)
+class _Meta:
+    """The fields of meta.json."""
+
+    format: int = checked(Whole(0, 1 << 30))
+    target: str = checked(Word(longest=100))
+    engine_version: str = checked(Word(longest=100))
+    checked: str = checked(Word(), "")
+
+
 def from_bytes(data: bytes, name: str = "<bytes>") -> Program:
     """A Program from the bytes of a .akd file."""
+    members, faults = _members(data, name), Faults(name)
+    raw = _json_of(members, "meta.json", name)
+    meta = record(_Meta, raw, "meta.json", faults)
+    faults.stop()
+    assert meta is not None and isinstance(raw, dict)
+    if meta.format != 1:
+        raise error("AKC0602", f"{name} has format {meta.format}, this akc reads 1", help="update akc")
+    _refuse_damaged(members, raw.get("sha256"), name)
+    module = parse(_text_of(members, "net.akir", name), f"{name}:net.akir")
+    refuse_too_large(module)
+    sequences = _sequences(members, raw.get("sequences"), module, name)
+    return Program(
+        module=module,
+        sequences=sequences,
+        target=meta.target,
+        engine_version=meta.engine_version,
+        checked=meta.checked,
+    )
+
+
+def _members(data: bytes, name: str) -> dict[str, bytes]:
+    """The members, each held against the budget before it is unpacked."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = {entry: archive.read(entry) for entry in archive.namelist()}
-        meta = json.loads(members["meta.json"])
-        format_number, digests = meta["format"], dict(meta["sha256"])
+        with account(), zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for entry in archive.infolist():
+                promise(entry.file_size, f"{name}: {entry.filename[:100]}")
+            return {entry: archive.read(entry) for entry in archive.namelist()}
     except _BAD_ZIP as fault:
         raise _no_akd(name, fault) from None
-    if format_number != 1:
-        raise error("AKC0602", f"{name} has format {format_number}, this akc reads 1", help="update akc")
+
+
+def _text_of(members: dict[str, bytes], member: str, name: str) -> str:
+    try:
+        return members[member].decode()
+    except (KeyError, UnicodeDecodeError) as fault:
+        raise _no_akd(name, fault) from None
+
+
+def _json_of(members: dict[str, bytes], member: str, name: str) -> Any:
+    try:
+        return json.loads(_text_of(members, member, name))
+    except (ValueError, RecursionError) as fault:
+        raise _no_akd(name, fault) from None
+
+
+def _refuse_damaged(members: dict[str, bytes], digests: Any, name: str) -> None:
+    """Raise AKC0603 for members that are not those that were built, or that nobody listed."""
+    if not isinstance(digests, dict):
+        raise error("AKC0955", f"{name}: meta.json/sha256 is missing", help="allowed here: a digest for each member")
     damaged = [m for m, digest in digests.items() if hashlib.sha256(members.get(m, b"")).hexdigest() != digest]
+    damaged += [m for m in members if m not in digests and m != "meta.json"]
     if damaged:
         raise error(
             "AKC0603",
-            f"{name} is damaged: {', '.join(damaged)} is not what was built",
+            f"{name} is damaged: {', '.join(damaged[:10])} is not what was built",
             help="build it again; to change a network, edit its .akir text",
         )
+
+
+def _sequences(members: dict[str, bytes], names: Any, module: Module, name: str) -> tuple[SequenceProgram, ...]:
+    """The programs, one for each sequence on the chip that the text has."""
+    wanted = [s.name for s in module.net.sequences if not on_host(s)]
+    if names != wanted:
+        message = f"{name}: meta.json/sequences is {str(names)[:100]}"
+        raise error("AKC0955", message, help=f"allowed here: the sequences of net.akir, {wanted}")
+    byte_map = _json_of(members, "map.json", name)
     try:
-        text, byte_map = members["net.akir"].decode(), json.loads(members["map.json"])
-        sequences = tuple(_sequence(members, n, s, byte_map) for n, s in enumerate(meta["sequences"]))
-        target, engine_version = str(meta["target"]), str(meta["engine_version"])
-        checked = str(meta.get("checked", ""))
+        return tuple(_sequence(members, n, s, byte_map) for n, s in enumerate(wanted))
     except _BAD_CONTENT as fault:
         raise _no_akd(name, fault) from None
-    module = parse(text, f"{name}:net.akir")
-    return Program(module=module, sequences=sequences, target=target, engine_version=engine_version, checked=checked)
 
 
 _BAD_CONTENT = (KeyError, TypeError, ValueError, AttributeError)

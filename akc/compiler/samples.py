@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
 
+from akc.base.budget import account
 from akc.base.calls import unfit
 from akc.base.diagnostics import DiagnosticError, Note, error
 from akc.base.files import read_bytes
+from akc.compiler.sample_files import read_arrays
 from akc.ir.module import Array, Value
 
 
@@ -105,21 +104,5 @@ def match_samples(arrays: dict[str, Array], entries: Sequence[Value], where: str
 
 
 def _read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-    data = read_bytes(path)
-    shown = "<stdin>" if str(path) == "-" else path
-    if not data.startswith(_ARRAY_FILES):
-        raise error("AKC0701", f"{shown} is no .npy or .npz file{'' if data else ': it is empty'}", help=_SAVE_ONE)
-    try:
-        loaded = np.load(io.BytesIO(data), allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        return {name: loaded[name] for name in loaded.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as fault:
-        reason = "an array holds Python objects" if "allow_pickle" in str(fault) else str(fault).splitlines()[0]
-        raise error("AKC0701", f"{shown} cannot be read: {reason}", help=_SAVE_ONE) from None
-
-
-_ARRAY_FILES = (b"\x93NUMPY", b"PK")
-"""How .npy and .npz files begin."""
-
-_SAVE_ONE = "save one with numpy.save or numpy.savez; arrays of Python objects are not read"
+    with account():
+        return read_arrays(read_bytes(path), "<stdin>" if str(path) == "-" else str(path))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from akc.base.budget import account, fits, refused
 from akc.base.calls import unfit
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.base.files import nearly, read_bytes, read_text
@@ -304,9 +305,23 @@ def read_source(source: Any, options: Options | None = None) -> Module:
 
     A live torch module needs options.example.
     """
-    options = options or Options()
     if isinstance(source, Module):
         return source
+    with account():
+        module = _read(source, options or Options())
+        refuse_too_large(module)
+    return module
+
+
+def refuse_too_large(module: Module) -> None:
+    """Raise DiagnosticError AKC0956 for a value, one sample of which is larger than the budget for memory."""
+    for value in module.net.values.values():
+        size = 4 * value.type.size * (value.type.steps or 1)
+        if not fits(size):
+            raise refused(size, f"%{value.name} : {value.type}")
+
+
+def _read(source: Any, options: Options) -> Module:
     if isinstance(source, str | Path):
         kind = find_kind(str(source))
         options.warn_of_unread(str(source), kind.options)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
+from akc.base.diagnostics import error
 from akc.compiler.program import Program
 from akc.devices.learned import learning_layer
 from akc.ir.module import Module, Op, Sequence, Statement
@@ -80,7 +81,21 @@ class DeviceRunner(Runner):
             with share(self.device, run / runs, run / runs):
                 self.load(sequence)
             with share(self.device, run / runs, (run + 1) / runs):
-                return compute(x)
+                return as_said(compute(x), len(x))
+
+        wanted = next(s.ops[-1] for s in self.program.module.net.sequences if s.name == sequence)
+
+        def as_said(result: Array, count: int) -> Array:
+            """What the chip gives has the size that the text says."""
+            if result.size != count * wanted.type.size:
+                each = result.size // max(count, 1)
+                message = (
+                    f"the program of @{sequence} gives {each} numbers, its text says %{wanted.name} : {wanted.type}"
+                )
+                raise error(
+                    "AKC0603", message, help="build the network again; its text and its bytes do not belong together"
+                )
+            return result
 
         def compute(x: Array) -> Array:
             if not self._fitting or sequence != self.learner:

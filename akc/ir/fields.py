@@ -77,9 +77,17 @@ def print_float(number: float) -> str:
 
 
 def quote(text: str) -> str:
-    """A string in quotes, with backslash escapes."""
+    """A string in quotes, with backslash escapes for all that is not printed as itself."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    if not escaped.isprintable():
+        escaped = "".join(letter if letter.isprintable() else _escaped(letter) for letter in escaped)
     return f'"{escaped}"'
+
+
+def _escaped(letter: str) -> str:
+    """A control character, a separator or half a surrogate pair, as Python's literals write it."""
+    code = ord(letter)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class FieldError(ValueError):

@@ -55,9 +55,7 @@ def _number_faults(value: Value, array: Array) -> list[Diagnostic]:
     if element.low is None:
         if array.dtype.kind not in "fiub":
             return [Diagnostic(code="AKC0703", message=f"%{value.name} takes numbers, found {array.dtype}")]
-        if array.dtype.kind == "f" and np.isnan(array.sum()) and np.isnan(array).any():
-            return [Diagnostic(code="AKC0703", message=f"the array for %{value.name} holds numbers that are NaN")]
-        return []
+        return [] if array.dtype.kind != "f" else _float_faults(value, array)
     if array.dtype.kind not in "iub":
         message = f"%{value.name} takes whole numbers ({element.name}), found {array.dtype}"
         return [Diagnostic(code="AKC0703", message=message, help="convert the array, such as with .astype(np.uint8)")]
@@ -66,6 +64,21 @@ def _number_faults(value: Value, array: Array) -> list[Diagnostic]:
         message = f"%{value.name} takes {element.low} to {element.high} ({element.name}), found {found}"
         return [Diagnostic(code="AKC0703", message=message)]
     return []
+
+
+LARGEST = 1e30
+"""Numbers of a larger size do not survive a few products in float32, so that nothing computed from them is right."""
+
+
+def _float_faults(value: Value, array: Array) -> list[Diagnostic]:
+    if not array.size:
+        return []
+    largest = max(abs(float(array.min())), abs(float(array.max())))  # NaN stays NaN
+    if largest <= LARGEST:
+        return []
+    what = "numbers that are NaN" if np.isnan(largest) else f"numbers as large as {largest:.3g}"
+    help = "scale the samples to what the network was trained with"
+    return [Diagnostic(code="AKC0703", message=f"the array for %{value.name} holds {what}", help=help)]
 
 
 def pieces(values: Values, size: int) -> list[Values]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, field, frozen, validators
 
+from akc.base.diagnostics import error
 from akc.ir.module import Module, Op, Value
 from akc.ir.ops import host, nn, snn
 from akc.passes.shared.contract import PassContext
@@ -80,7 +81,7 @@ class Calibrate:
         widths = self.widths(context.target.numbers)
         found = {bits: dict(ranges) for bits in widths}
         for name, one in known.items():
-            low, high = one.range
+            low, high = finite(name, module, *one.range)
             sums = known[before[name]].typical if name in before and self.method == "mse" else np.zeros(0)
             for bits in widths:
                 shrinks = bits < WELL_KNOWN and bool((sums > 0).any())
@@ -98,7 +99,7 @@ class Calibrate:
             progress(min(done, total), total, "calibrate")
             if array.dtype != np.float32:
                 continue
-            low, high = float(array.min()), float(array.max())
+            low, high = finite(name, module, float(array.min()), float(array.max()))
             found = self.tops(array, high, widths) if name in tops else dict.fromkeys(widths, high)
             for bits, top in found.items():
                 ranges[bits][name] = (min(low, 0.0) if name in tops else low, top)
@@ -113,6 +114,23 @@ class Calibrate:
             return dict.fromkeys(widths, float(np.percentile(positive, self.percentile)))
         spread = Spread.of(positive)
         return {bits: spread.least_error_top(2**bits - 1) for bits in widths}
+
+
+LARGEST = 1e30
+"""Values of a larger size do not survive the products that make levels of them."""
+
+
+def finite(name: str, module: Module, low: float, high: float) -> tuple[float, float]:
+    """A range that levels can be made of; raises DiagnosticError AKC0960 for infinities, NaN and what is near."""
+    if low >= -LARGEST and high <= LARGEST:  # false for NaN
+        return low, high
+    producer = module.net.producer(name)
+    raise error(
+        "AKC0960",
+        f"the values of %{name} go from {low:.3g} to {high:.3g}",
+        origin=() if producer is None else producer.origin,
+        help="the weights in front of it are too large, which a training that diverged leaves; take an earlier state",
+    )
 
 
 def whole_levels(module: Module) -> Ranges:

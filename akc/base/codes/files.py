@@ -70,5 +70,33 @@ CODES: dict[str, Code] = {
         "An editor asked for a value, weight, net or sequence to be renamed to what is no name, or to a name that is"
         " taken.",
     ),
+    "AKC0955": Code(
+        "a field of a file is not what it must be",
+        "Every field is checked before it is used. The message names it by its path in the file, such as"
+        " layer/3/neuron/vDecay, and says what was found; the help line says what is allowed there.",
+    ),
+    "AKC0956": Code(
+        "a file asks for too much memory",
+        "Files can claim sizes that they do not hold. What an import may take is bounded: by the larger of 1 GiB and"
+        " eight times the size of the file, or by the variable AKC_MEMORY (such as 8G).",
+    ),
+    "AKC0957": Code(
+        "a file leads out of itself",
+        "Links of HDF5 to other files, to other names, and datasets whose bytes lie elsewhere are not followed: a file"
+        " must not make akc read other files than those that were named.",
+    ),
+    "AKC0958": Code("AKC_MEMORY is no size", "A whole number of bytes, or one with the unit K, M, G or T."),
+    "AKC0959": Code(
+        "a file nests too deeply",
+        "Files of networks nest a few levels; hundreds of levels are damage, and reading them would fail.",
+    ),
+    "AKC0960": Code(
+        "values leave what float32 can hold",
+        "No levels can be made of infinities, and of numbers that become infinite in the next product.",
+    ),
+    "AKC0961": Code(
+        "there are more time steps than akc simulates",
+        "Every time step is simulated many times while a network is lowered; 32768 of them take seconds to minutes.",
+    ),
 }
 """Codes AKC0900 to AKC0999."""

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from akc.base.checked import Faults
 from akc.base.diagnostics import DiagnosticError, error
 from akc.base.files import read_bytes
+from akc.frontends.onnx.checked import check_model
 from akc.frontends.onnx.qoperators import unfused
 
 OLDEST_OPSET = 7
@@ -31,11 +33,31 @@ def load_model(source: Any) -> tuple[Any, str]:
     if isinstance(source, bytes | bytearray):
         source = _parsed(onnx, bytes(source), shown)
     _read_external(onnx, source, folder, shown)
+    _check(onnx, source, shown)
     source = _new_enough(onnx, source, shown)
     if source.functions:
-        source = onnx.inliner.inline_local_functions(source)
+        source = _inlined(onnx, source, shown)
     source = unfused(onnx, source)
     return source, source.graph.name if name == "net" and source.graph.name else name
+
+
+def _check(onnx: Any, model: Any, name: str) -> None:
+    """Raise DiagnosticError AKC0955 with every field of the model that does not fit."""
+    faults = Faults(Path(name).name)
+    check_model(onnx, model, faults)
+    faults.stop()
+
+
+def _inlined(onnx: Any, model: Any, name: str) -> Any:
+    """The model with its functions put where they are called; raises AKC0301 where onnx cannot."""
+    try:
+        inlined = onnx.inliner.inline_local_functions(model)
+    except Exception as fault:  # onnx raises several kinds
+        reason = str(fault).strip().splitlines()[-1][:300] if str(fault).strip() else type(fault).__name__
+        help = "export the model again without functions of its own"
+        raise error("AKC0301", f"{name}: its functions cannot be put in place: {reason}", help=help) from None
+    _check(onnx, inlined, name)
+    return inlined
 
 
 def import_onnx() -> Any:
@@ -137,7 +159,11 @@ def _new_enough(onnx: Any, model: Any, name: str) -> Any:
     if opset >= OLDEST_OPSET:
         return model
     try:
-        return onnx.version_converter.convert_version(model, 13)
+        converted = onnx.version_converter.convert_version(model, 13)
+        _check(onnx, converted, name)
+        return converted
+    except DiagnosticError:
+        raise
     except Exception as fault:  # the converter raises several kinds
         raise error(
             "AKC0303",

@@ -12,10 +12,11 @@ from attrs import evolve
 from akc.base.diagnostics import DiagnosticError
 from akc.frontends.graph.graph import FLOATS, Graph, Input, Tensor
 from akc.frontends.onnx.file import opset_of
+from akc.frontends.onnx.operands import misfit
 from akc.frontends.onnx.ops import named, unknown
 from akc.frontends.onnx.quantised import KEEPS_LEVELS, QONNX, QONNX_HANDLERS, WHAT
 from akc.frontends.onnx.reader import Handler, Reader
-from akc.frontends.onnx.shapes import folded, infer
+from akc.frontends.onnx.shapes import ONE_SAMPLE, folded, infer
 from akc.frontends.onnx.table import HANDLERS
 
 RECURRENT = ("LSTM", "GRU", "RNN")
@@ -202,6 +203,10 @@ def _read_outputs(r: Reader) -> None:
 
 def _read_nodes(r: Reader, graph: Any) -> None:
     for node in graph.node:
+        wrong = misfit(r, node)
+        if wrong:
+            r.fault("AKC0311", f"{node.op_type} does not fit its operands: {wrong}", node, help=ONE_SAMPLE)
+            return
         if node.op_type == "If" and (chosen := _chosen_branch(r, node)) is not None:
             _read_constants(r, chosen)
             _read_nodes(r, chosen)

@@ -37,6 +37,7 @@ class Reader:
     """Shapes of the inputs that the user gives, in order or by name."""
     fixed_batch: int | None = None
     """The batch that the file fixes, where it is more than one."""
+    _read: set[str] = field(factory=set)
     _views: dict[tuple[int, str], tuple[Array, Array]] = field(factory=dict)
 
     def fault(self, code: str, message: str, node: Any = None, **fields: Any) -> None:
@@ -71,8 +72,11 @@ class Reader:
 
     def is_read(self, name: str) -> bool:
         """Whether a result is an operand of a node, or a result of the network."""
-        graph = self.model.graph
-        return any(name in node.input for node in graph.node) or any(name == value.name for value in graph.output)
+        if not self._read:
+            graph = self.model.graph
+            self._read.update(value.name for value in graph.output)
+            self._read.update(name for node in graph.node for name in node.input)
+        return name in self._read
 
     def attributes(self, node: Any) -> dict[str, Any]:
         """Attributes by name, strings decoded."""

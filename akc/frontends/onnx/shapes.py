@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
+from akc.base.budget import promise
 from akc.frontends.graph.graph import Array, Tensor
 from akc.frontends.onnx.quantised import QONNX, dequantized, note_steps, quantised_constant
 from akc.frontends.onnx.reader import Reader
@@ -18,7 +19,7 @@ SMALL = 4096
 
 NEVER_COMPUTED = ("Random", "Bernoulli", "Multinomial", "If", "Loop", "Scan")
 
-_ONE_SAMPLE = "export with a batch of 1 or an open batch axis, not with a larger fixed one"
+ONE_SAMPLE = "export with a batch of 1 or an open batch axis, not with a larger fixed one"
 
 
 # -- constants ------------------------------------------------------------------------------------
@@ -35,11 +36,30 @@ def folded(r: Reader, node: Any) -> bool:
     inputs = {name: r.graph.constants.get(r.value(name)) for name in node.input if name}
     if any(array is None for array in inputs.values()) or node.op_type.startswith(NEVER_COMPUTED):
         return False
+    if not _room(r, node):
+        return False
     results = computed(r, node, inputs)
     if results is not None:
         r.graph.constants.update(zip(node.output, results))
         note_steps(r, node, inputs)
     return results is not None
+
+
+GROWS = ("Expand", "Tile", "Range", "ConstantOfShape", "Pad", "Resize", "Upsample", "OneHot", "EyeLike", "Concat",
+         "ConcatFromSequence", "CenterCropPad", "Col2Im", "StringSplit")  # fmt: skip
+"""Operators whose results may be far larger than their operands."""
+
+
+def _room(r: Reader, node: Any) -> bool:
+    """Whether the results of a node of constants are of a size that is known; raises AKC0956 where it is too large."""
+    schema = _schema(r, node)
+    try:
+        found = {} if schema is None else _inferred(r, node, schema)
+    except Exception:  # onnx raises several kinds; what does not fit is told where the node is read
+        found = {}
+    for name, tensor in found.items():
+        promise(tensor.size * np.dtype(tensor.dtype).itemsize, f"{name[:60]}, a constant that {node.op_type} makes,")
+    return bool(found) or node.op_type not in GROWS
 
 
 def computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None:
@@ -48,8 +68,8 @@ def computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None
         return quantised_constant(r, node)
     if node.op_type == "ConstantOfShape":
         fill = r.attributes(node).get("value")
-        number = r.onnx.numpy_helper.to_array(fill).reshape(()) if fill is not None else np.float32(0)
-        return [np.broadcast_to(number, inputs[node.input[0]].tolist())]
+        number = r.onnx.numpy_helper.to_array(fill).reshape(-1)[:1] if fill is not None else np.zeros(1, np.float32)
+        return [np.broadcast_to(number, inputs[node.input[0]].tolist())] if number.size else None
     if node.op_type in ("Identity", "Dropout"):
         return [inputs[node.input[0]]]
     if node.op_type == "Unsqueeze" and (axes := r.attributes(node).get("axes")):  # onnx 1.22 fails at this old form
@@ -84,7 +104,7 @@ def infer(r: Reader, node: Any) -> bool:
         except Exception as fault:  # onnx raises several kinds
             reason = str(fault).strip().splitlines()[-1]
             message = f"{node.op_type} does not fit its operands with a batch of one"
-            r.fault("AKC0311", message, node, label=reason, help=_ONE_SAMPLE)
+            r.fault("AKC0311", message, node, label=reason, help=ONE_SAMPLE)
             return False
     noted = {name: t for name in node.output if name not in found and (t := _noted(r, name)) is not None}
     found |= noted or _as_operand(r, node, found)
@@ -143,7 +163,7 @@ def _keeps_elements(r: Reader, node: Any, found: dict[str, Tensor]) -> bool:
         return True
     after, before = found[node.output[0]].size, r.graph.types[r.value(node.input[0])].size
     if after != before:
-        r.fault("AKC0311", f"{before} elements are reshaped to {after}, with a batch of one", node, help=_ONE_SAMPLE)
+        r.fault("AKC0311", f"{before} elements are reshaped to {after}, with a batch of one", node, help=ONE_SAMPLE)
     return after == before
 
 

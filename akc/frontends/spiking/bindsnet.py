@@ -8,17 +8,19 @@ run(one_step=False) lets each layer see the one in front a step later, which onl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 
+from akc.base.checked import Faults, Real, shown, taken
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
-from akc.frontends.spiking.bindsnet_connections import Connection, append, from_state, refused
+from akc.frontends.spiking.bindsnet_connections import Connection, append, from_state, is_read, refused
+from akc.frontends.spiking.files.bindsnet import Nodes, Synapses, ends_of, features, plain, read
 from akc.frontends.spiking.reader import Chain, NeuronSpec, SpikingOptions, finish_chain
 from akc.frontends.spiking.refusals import REFUSALS
-from akc.frontends.spiking.snntorch import numbers
 from akc.frontends.spiking.timeloop import NeuronRow
 from akc.frontends.torch.pickles import Bag, read_objects
 from akc.ir.module import Module
@@ -36,16 +38,16 @@ class Layer:
     values: dict[str, Any]
 
 
-def read_bindsnet(path: str, options: SpikingOptions | None = None) -> Module:
-    """The network of a file written by BindsNET's Network.save.
+def read_bindsnet(path: str, options: SpikingOptions | None = None, root: Any = None) -> Module:
+    """The network of a file written by BindsNET's Network.save; root: what is in it, if it was opened already.
 
     options.steps is the time of the run in steps of the network's dt; options.readout is needed (count is
     usual). options.accept may name "one-spike" (drop the one spike a step of DiehlAndCookNodes), "lateral"
     (drop inhibition inside a layer) and "rate-pooling" (pools take the largest value). Raises
-    DiagnosticError AKC0371 to AKC0384, AKC0386, AKC0394.
+    DiagnosticError AKC0371 to AKC0384, AKC0386, AKC0394, AKC0955, AKC0956.
     """
     options = options or SpikingOptions()
-    root = read_objects(path, "bindsnet")
+    root = read_objects(path, "bindsnet") if root is None else root
     layers, connections = getattr(root, "layers", None), getattr(root, "connections", None)
     if not isinstance(root, Bag) or not isinstance(layers, dict) or not isinstance(connections, dict):
         raise error(
@@ -53,32 +55,58 @@ def read_bindsnet(path: str, options: SpikingOptions | None = None) -> Module:
             f"{Path(path).name} holds a whole object that is no BindsNET network; akc does not run what is in it",
             help="save the weights: torch.save(model.state_dict(), path)",
         )
-    found = [_connection(pair, bag) for pair, bag in connections.items()]
-    dt = float(np.asarray(numbers(root.attribute("dt", 1.0))))
-    return build({name: _layer(bag) for name, bag in layers.items()}, found, dt, Path(path).stem, options)
+    faults = Faults(Path(path).name)
+    populations = {str(name): _layer(str(name), bag, faults) for name, bag in layers.items()}
+    found = [_connection(pair, bag, index, faults) for index, (pair, bag) in enumerate(connections.items())]
+    dt = taken(Real(0, 1e6, above=True), plain(root).get("dt", 1.0), "dt", faults)
+    return _built(populations, found, dt, Path(path).stem, options, faults)
 
 
-def read_bindsnet_state(arrays: dict[str, Array], name: str, options: SpikingOptions) -> Module:
+def read_bindsnet_state(arrays: dict[str, Array], file: str, options: SpikingOptions) -> Module:
     """The network of a BindsNET state_dict (keys such as X_to_Y.w and Y.thresh); classes are told by the keys."""
-    owners = {k.partition(".")[0] for k in arrays}
-    parts = {
-        o: {k[len(o) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{o}.") and k.count(".") == 1}
-        for o in owners
-    }
-    layers = {
-        o: Layer(
-            kind=_kind_of(parts[o]), shape=tuple(parts[o]["s"].shape[1:]) if "s" in parts[o] else (), values=parts[o]
-        )
-        for o in owners
-        if "_to_" not in o
-    }
+    faults = Faults(file)
+    parts: dict[str, dict[str, Array]] = {}
+    for key, array in arrays.items():
+        owner, _, name = key.partition(".")
+        if name and "." not in name:
+            parts.setdefault(owner, {})[name] = array
+    layers = {}
+    for owner, held in parts.items():
+        if "_to_" not in owner:
+            kind = _kind_of(held)
+            values = read(Nodes, kind, held, owner, faults)
+            layers[owner] = Layer(kind=kind, shape=values["s"].shape[1:] if "s" in values else (), values=values)
     shapes = {name: layer.shape for name, layer in layers.items()}
-    ends = {o: o.split("_to_") for o in sorted(owners) if "_to_" in o}
-    connections = [from_state(a, b, parts[o], shapes) for o, (a, b) in ends.items()]
+    connections: list[Connection | None] = []
+    for owner in sorted(parts):
+        if "_to_" in owner:
+            source, _, target = owner.partition("_to_")
+            values = read(Synapses, "", parts[owner], owner, faults)
+            if "w" not in values and "value" not in values:
+                faults.add(f"{owner}/w", "missing", "the weights of a connection")
+            else:
+                connections.append(from_state(source, target, values, shapes))
     for o in sorted(layers):
         if layers[o].kind != "Input":
             options.note(f"'{o}' is read as {layers[o].kind}: a state_dict does not hold the class", o)
-    return build(layers, connections, options.dt or 1.0, name, options)
+    return _built(layers, connections, options.dt or 1.0, Path(file).stem, options, faults)
+
+
+def _built(
+    layers: dict[str, Layer],
+    connections: Sequence[Connection | None],
+    dt: float,
+    name: str,
+    options: SpikingOptions,
+    faults: Faults,
+) -> Module:
+    """The module, once nothing in the file is wrong by itself."""
+    for c in connections:
+        for end in () if c is None else (c.source, c.target):
+            if end not in layers:
+                faults.add(f"connection {c.name if c else ''}", repr(end), "a name of a population of the file")
+    faults.stop()
+    return build(layers, [c for c in connections if c is not None], dt, name, options)
 
 
 def is_bindsnet_state(arrays: dict[str, Array]) -> bool:
@@ -92,20 +120,31 @@ def _kind_of(values: dict[str, Any]) -> str:
     return next((kind for key, kind in marks if key in values), "Input")
 
 
-def _layer(bag: Bag) -> Layer:
-    places = [bag.__dict__, *(bag.__dict__.get(k) or {} for k in ("_buffers", "_parameters"))]
-    values = {k: _array(v) if hasattr(v, "detach") else v for place in places for k, v in place.items()}
-    shape = values.get("shape") or (values.get("n"),)
-    return Layer(kind=bag.kind, shape=tuple(int(n) for n in shape if n is not None), values=values)
+def _layer(name: str, bag: Any, faults: Faults) -> Layer:
+    path = f"layers/{name}"
+    if not isinstance(bag, Bag):
+        faults.add(path, shown(bag), "a population of BindsNET")
+        return Layer(kind="", shape=(), values={})
+    row = ROWS.get(bag.kind)
+    if row is not None and row.refusal:
+        return Layer(kind=bag.kind, shape=(), values={})
+    values = read(Nodes, bag.kind, bag, path, faults)
+    shape = values.get("shape") or ((values["n"],) if "n" in values else ())
+    return Layer(kind=bag.kind, shape=shape, values=values)
 
 
-def _array(tensor: Any) -> Array:
-    return np.asarray(numbers(tensor.to_dense() if tensor.is_sparse else tensor))
-
-
-def _connection(pair: Any, bag: Bag) -> Connection:
-    values = _layer(bag).values
-    return Connection(kind=bag.kind, source=str(pair[0]), target=str(pair[1]), values=values)
+def _connection(pair: Any, bag: Any, index: int, faults: Faults) -> Connection | None:
+    path = f"connections/{index}"
+    ends = ends_of(pair, path, faults)
+    if ends is None or not isinstance(bag, Bag):
+        faults.add(path, "no connection of BindsNET", "two names and an object")
+        return None
+    path = f"connections/{'_to_'.join(ends)}"
+    if not is_read(bag.kind):  # refused by name later
+        return Connection(kind=bag.kind, source=ends[0], target=ends[1], values={})
+    values = read(Synapses, bag.kind, bag, path, faults)
+    pipeline = features(plain(bag).get("pipeline"), f"{path}/pipeline", faults)
+    return Connection(kind=bag.kind, source=ends[0], target=ends[1], values={**values, "pipeline": pipeline})
 
 
 # -- checking and building -----------------------------------------------------------------------
@@ -191,6 +230,8 @@ def _refuse(layers: dict[str, Layer], order: list[str], chained: list[Connection
 def _input_shape(layer: Layer, first: Connection) -> tuple[int, ...]:
     if layer.shape:
         return layer.shape
+    if "w" not in first.values:
+        raise error("AKC0384", f"the shape of the input of '{first.name}' is not in the file", origin=(first.name,))
     return (int(first.values["w"].shape[0]),)
 
 
@@ -231,9 +272,9 @@ def _nodes(kind: type[snn.Neuron], *decays: str, boosted: bool = False, adaptive
         if "tc_i_decay" in decays:
             parameters["i_decay"] = _decay(values, "tc_i_decay")
         bound = values.get("lbound")
-        settings = {"refrac": float(_number(values, "refrac")), "dt": float(values["dt"])}
+        settings = {"refrac": float(values.get("refrac", 0.0)), "dt": float(values["dt"])}
         if bound is not None:
-            settings["lower_bound"] = float(np.asarray(bound))
+            settings["lower_bound"] = float(bound)
         return NeuronSpec(kind=kind, parameters=parameters, settings=settings)
 
     return read

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from akc.base.diagnostics import Diagnostic, error
+from akc.base.budget import promise
+from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.frontends.spiking.reader import Chain, pair
 from akc.frontends.spiking.refusals import REFUSALS
-from akc.frontends.spiking.snntorch import numbers
 from akc.frontends.spiking.timeloop import NeuronRow
-from akc.frontends.torch.pickles import Bag
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -56,6 +55,11 @@ REFUSED = {
 """Connections by the reason they are refused."""
 
 
+def is_read(kind: str) -> bool:
+    """Whether connections of a class become a layer, some of them only where the user accepts what is lost."""
+    return kind in APPENDERS
+
+
 def refused(c: Connection, accept: tuple[str, ...]) -> list[Diagnostic]:
     """Why a connection cannot be read, by the rows of the table of refusals."""
     reason = REFUSED.get(c.kind) if c.kind in REFUSED or c.kind in APPENDERS else "no-such-layer"
@@ -65,7 +69,7 @@ def refused(c: Connection, accept: tuple[str, ...]) -> list[Diagnostic]:
     return found + [
         REFUSALS[FEATURE_REFUSALS.get(feature.kind, "no-such-layer")].diagnostic(c.name, feature.kind)
         for feature in c.values.get("pipeline") or ()
-        if isinstance(feature, Bag) and feature.kind not in (*FEATURES, *IDLE_FEATURES)
+        if feature.kind not in (*FEATURES, *IDLE_FEATURES)
     ]
 
 
@@ -99,8 +103,14 @@ def append(chain: Chain, c: Connection) -> None:
 
 def _dense(chain: Chain, c: Connection) -> None:
     """w is [in, out], or [*in shape, *out shape]."""
-    values = int(np.prod(chain.shape[1:]))
-    chain.dense(c.name, c.values["w"].reshape(values, -1).T, c.values.get("b"))
+    values, w = int(np.prod(chain.shape[1:])), c.values["w"]
+    if w.size % values:
+        raise _misfit(c, f"has weights {list(w.shape)}, {values} values come in")
+    chain.dense(c.name, w.reshape(values, -1).T, c.values.get("b"))
+
+
+def _misfit(c: Connection, what: str) -> DiagnosticError:
+    return error("AKC0384", f"'{c.name}' {what}", origin=(c.name,), help="check the shapes of the populations")
 
 
 def _convolution(chain: Chain, c: Connection) -> None:
@@ -114,10 +124,12 @@ def _pipeline(chain: Chain, c: Connection) -> None:
     matrix: Array | None = None
     added: Array | None = None
     for feature in c.values["pipeline"]:
-        does = FEATURES.get(feature.kind) if isinstance(feature, Bag) else None
+        does, value = FEATURES.get(feature.kind), feature.value
         if does is None:
             continue
-        value = np.asarray(numbers(feature.attribute("value")), np.float32)
+        shapes = [x.shape for x in (value, matrix, added) if x is not None]
+        if value is None or not _broadcast(shapes):
+            raise _misfit(c, f"has a {feature.kind} that does not fit its other features")
         if does == "add":
             added = value if added is None else added + value
         else:
@@ -125,7 +137,17 @@ def _pipeline(chain: Chain, c: Connection) -> None:
             added = None if added is None else added * value
     if matrix is None:
         matrix = np.ones_like(added) if added is not None else np.ones((1, 1), np.float32)
+    if matrix.ndim != 2 or (added is not None and np.broadcast_shapes(added.shape, matrix.shape) != matrix.shape):
+        raise _misfit(c, f"has a pipeline that makes weights {list(matrix.shape)}; inputs by outputs are needed")
     chain.dense(c.name, matrix.T, None if added is None else np.broadcast_to(added, matrix.shape).sum(axis=0))
+
+
+def _broadcast(shapes: list[tuple[int, ...]]) -> bool:
+    try:
+        np.broadcast_shapes(*shapes)
+    except ValueError:
+        return False
+    return True
 
 
 def _local(axes: int) -> Callable[[Chain, Connection], None]:
@@ -134,8 +156,16 @@ def _local(axes: int) -> Callable[[Chain, Connection], None]:
     def add(chain: Chain, c: Connection) -> None:
         w, shape = c.values["w"], chain.shape[1:]
         size, stride = (pair(c.values[key])[-axes:] for key in ("kernel_size", "stride"))
+        fits = w.ndim == 3 and len(shape) == axes + 1 and len(size) == len(stride) == axes and w.shape[0] == shape[0]
+        if not fits or any(k > n for k, n in zip(size, shape[1:])):
+            raise _misfit(c, f"has kernels {list(w.shape)} of {list(size)} cells, {list(shape)} comes in")
         cells = _cells(shape, size, stride)
         filters = w.shape[1] // cells.shape[0]
+        if filters * cells.shape[0] != w.shape[1] or w.shape[2] != cells.shape[1]:
+            raise _misfit(
+                c, f"has kernels {list(w.shape)}, its map has {cells.shape[0]} places of {cells.shape[1]} cells"
+            )
+        promise(8 * w.shape[1] * int(np.prod(shape)), f"'{c.name}' as one matrix")
         matrix = np.zeros((w.shape[1], int(np.prod(shape))), np.float32)
         for channel, kernels in enumerate(w):
             flat = cells + channel * int(np.prod(shape[1:]))
@@ -156,6 +186,8 @@ def _cells(shape: tuple[int, ...], size: tuple[int, ...], stride: tuple[int, ...
 
 def _max_pool(chain: Chain, c: Connection) -> None:
     v = c.values
+    if "kernel_size" not in v or "stride" not in v:
+        raise _misfit(c, "has no kernel_size or no stride")
     chain.pool(c.name, "max_pool", v["kernel_size"], v["stride"], v.get("padding", 0))
 
 

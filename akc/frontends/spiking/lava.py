@@ -11,24 +11,24 @@ are an ordinary network with ReLU, and are read as one, without time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from akc.base.budget import promise
+from akc.base.checked import Array, Faults
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
-from akc.base.files import read_bytes
 from akc.frontends.graph.building import build_module
 from akc.frontends.graph.emit.kinds import KINDS, emit_opaque
 from akc.frontends.graph.graph import Node
+from akc.frontends.spiking.files.lava import Layer, Neuron, check, load
 from akc.frontends.spiking.reader import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
 from akc.frontends.spiking.refusals import REFUSALS
 from akc.frontends.spiking.timeloop import NeuronRow
 from akc.ir.module import Module
 from akc.ir.ops import snn
-
-Layer = dict[str, Any]
 
 
 def read_lava(path: str, options: SpikingOptions | None = None) -> Module:
@@ -37,18 +37,24 @@ def read_lava(path: str, options: SpikingOptions | None = None) -> Module:
     options.steps (or the file's simulation/tSample) and options.readout are needed, unless the layers are
     sigma-delta: their values have no time axis. An input layer of its own (scalar weight and bias, and a
     neuron) takes numbers that are the same at every step; files without one take spikes. Raises
-    DiagnosticError AKC0313, AKC0371, AKC0372, AKC0375, AKC0379, AKC0380, AKC0384, AKC0386, AKC0389, AKC0394.
+    DiagnosticError AKC0313, AKC0371, AKC0372, AKC0375, AKC0379, AKC0380, AKC0384, AKC0386, AKC0389, AKC0394,
+    AKC0955 to AKC0957, AKC0959.
     """
     options = options or SpikingOptions()
-    layers, steps = _load(path)
-    faults = [fault for index, layer in enumerate(layers) for fault in _faults(index, layer)]
-    if faults:
-        raise DiagnosticError(faults)
-    first = _kind(layers[0]) == "input"
+    file = load(path)
+    layers = file.layers
+    refusals = [fault for index, layer in enumerate(layers) for fault in _refused(index, layer)]
+    if refusals:
+        raise DiagnosticError(refusals)
+    faults = Faults(Path(path).name)
+    for index, layer in enumerate(layers):
+        check(index, layer, faults)
+    faults.stop()
+    first = layers[0].type == "input"
     chain = Chain.start(Path(path).stem, _input_shape(layers[0], first))
     for index, layer in enumerate(layers):
-        _append(chain, f"layer{index}", layer, options)
-    if any(_neuron_type(layer) == "SDNN" for layer in layers):
+        _append(chain, f"layer{index}", layer)
+    if any(layer.model == "SDNN" for layer in layers):
         _note_thresholds(layers, options)
         return build_module(chain.finish(), KINDS, emit_opaque)
     if not chain.last[0].endswith(":spikes"):
@@ -56,8 +62,8 @@ def read_lava(path: str, options: SpikingOptions | None = None) -> Module:
             "output", NeuronSpec(kind=snn.Leaky, parameters={"beta": 1.0}, settings={"reset": "none"}), membrane=True
         )
         options.note("the last layer has no neuron: its potentials are summed over time", f"layer{len(layers) - 1}")
-    coding = options.coding or ("direct" if "neuron" in layers[0] and first else "spikes")
-    return finish_chain(chain, options, _steps(path, steps, options), coding)
+    coding = options.coding or ("direct" if layers[0].neuron is not None and first else "spikes")
+    return finish_chain(chain, options, _steps(path, file.steps, options), coding)
 
 
 def _steps(path: str, stored: int | None, options: SpikingOptions) -> int:
@@ -68,80 +74,49 @@ def _steps(path: str, stored: int | None, options: SpikingOptions) -> int:
     return options.need_steps(Path(path).name, readout=True)
 
 
-def _note_thresholds(layers: list[Layer], options: SpikingOptions) -> None:
+def _note_thresholds(layers: Sequence[Layer], options: SpikingOptions) -> None:
     """Say that changes smaller than a threshold, which lava keeps back, are not kept back here."""
     least = {
-        f"layer{index}": int(numbers["vThMant"])
-        for index, numbers in enumerate(map(_numbers, layers))
-        if numbers.get("vThMant", 0) and not numbers.get("sigma_output", False)
+        f"layer{index}": layer.neuron.vThMant
+        for index, layer in enumerate(layers)
+        if layer.neuron is not None and layer.neuron.vThMant and not layer.neuron.sigma_output
     }
     if least:
         sizes = ", ".join(f"{size} ({name})" for name, size in least.items())
         options.note(f"lava sends no change smaller than {sizes}; akc takes all values as they are", *least)
 
 
-def _load(path: str) -> tuple[list[Layer], int | None]:
-    """The layers in order, groups as dicts, scalars as numbers; steps of a sample, where the file says it."""
-    try:
-        import h5py
-    except ImportError:
-        raise error("AKC0313", "reading .net files needs h5py", help='pip install "akc[snn]"') from None
-    read_bytes(path)
-    try:
-        with h5py.File(path, "r") as file:
-            groups = file["layer"]
-            steps = int(file["simulation/tSample"][()]) if "simulation/tSample" in file else None
-            return [_read(groups[key]) for key in sorted(groups, key=int)], steps
-    except (OSError, KeyError, ValueError) as fault:
-        raise error("AKC0389", f"{Path(path).name} is no lava network file: {str(fault).splitlines()[0]}") from None
-
-
-def _read(group: Any) -> Layer:
-    found: Layer = {}
-    for key, item in group.items():
-        found[key] = _read(item) if hasattr(item, "items") else item[()]
-    return found
-
-
-def _kind(layer: Layer) -> str:
-    word = np.asarray(layer["type"]).reshape(-1)[0]
-    return word.decode() if isinstance(word, bytes) else str(word)
-
-
-def _neuron_type(layer: Layer) -> str:
-    word = layer.get("neuron", {}).get("type", b"")
-    word = np.asarray(word).reshape(-1)[0]
-    return word.decode() if isinstance(word, bytes) else str(word)
-
-
-def _faults(index: int, layer: Layer) -> list[Diagnostic]:
+def _refused(index: int, layer: Layer) -> list[Diagnostic]:
     """Why a layer cannot be read, by rows of the table of refusals."""
-    name, kind, neuron = f"layer{index}", _kind(layer), _neuron_type(layer)
+    name, kind, neuron = f"layer{index}", layer.type, layer.neuron
     row = ROWS.get(kind)
-    if row is None or row.refusal:
-        return [REFUSALS[row.refusal if row else "no-such-layer"].diagnostic(name, kind)]
+    if row is None or row.refusal or kind not in APPENDERS:
+        return [REFUSALS[row.refusal if row and row.refusal else "no-such-layer"].diagnostic(name, kind)]
     found = []
-    if np.any(layer.get("delay", 0)):
+    if layer.delay is not None and np.any(layer.delay):
         found.append(REFUSALS["axonal-delay"].diagnostic(name, kind))
-    if np.any(_numbers(layer).get("gradedSpike", False)) or np.any(_numbers(layer).get("messageBits", 0)):
-        found.append(REFUSALS["graded-spikes"].diagnostic(name, f"{neuron} neurons"))
-    if neuron == "SDNN" and layer["neuron"].get("activation", b"relu") != b"relu":
-        found.append(REFUSALS["neuron-model"].diagnostic(name, "SDNN without relu"))
-    if isinstance(layer.get("weight"), dict):
+    if layer.complex:
         found.append(REFUSALS["complex"].diagnostic(name, kind))
-    if neuron and (neuron not in ROWS or ROWS[neuron].refusal):
-        reason = ROWS[neuron].refusal if neuron in ROWS else "neuron-model"
-        found.append(REFUSALS[reason].diagnostic(name, f"{neuron} neurons"))
+    if neuron is None:
+        return found
+    if neuron.gradedSpike or neuron.messageBits:
+        found.append(REFUSALS["graded-spikes"].diagnostic(name, f"{neuron.type} neurons"))
+    if neuron.type == "SDNN" and neuron.activation != "relu":
+        found.append(REFUSALS["neuron-model"].diagnostic(name, "SDNN without relu"))
+    if neuron.type not in NEURONS:
+        model = ROWS.get(neuron.type)
+        reason = model.refusal if model is not None and model.refusal else "neuron-model"
+        found.append(REFUSALS[reason].diagnostic(name, f"{neuron.type or 'unnamed'} neurons"))
     return found
 
 
 def _input_shape(layer: Layer, encoder: bool) -> tuple[int, ...]:
     """Channels, d0, d1, or one number; flat networks may write it as [1, 1, n] or [n, 1, 1]."""
     if encoder:
-        shape = tuple(int(n) for n in np.asarray(layer["shape"]).reshape(-1))
+        shape = layer.shape
         return shape if len(shape) == 3 and max(shape) < int(np.prod(shape)) else (int(np.prod(shape)),)
-    if _kind(layer).startswith("dense"):
-        return (int(np.asarray(layer["weight"]).reshape(_rows(layer), -1).shape[1]),)
+    if layer.weight is not None and layer.type.startswith("dense"):
+        return (int(layer.weight.size // layer.rows),)
     raise error(
         "AKC0384",
         "the file starts with a convolution and has no input layer, so the input shape is unknown",
@@ -149,56 +124,51 @@ def _input_shape(layer: Layer, encoder: bool) -> tuple[int, ...]:
     )
 
 
-def _rows(layer: Layer) -> int:
-    return int(layer.get("outFeatures", np.prod(layer["shape"])))
-
-
-def _append(chain: Chain, name: str, layer: Layer, options: SpikingOptions) -> None:
+def _append(chain: Chain, name: str, layer: Layer) -> None:
     """The layer, and its neuron where it has one."""
-    try:
-        APPENDERS[_kind(layer)](chain, name, layer)
-        if _neuron_type(layer) == "SDNN":
-            _sigma_delta(chain, name, layer)
-        elif "neuron" in layer:
-            _neuron(chain, name, layer)
-    except KeyError as lacking:
-        raise error("AKC0389", f"'{name}' ({_kind(layer)}) has no {lacking}", origin=(name,)) from None
+    APPENDERS[layer.type](chain, name, layer)
+    if layer.model == "SDNN":
+        _sigma_delta(chain, name, layer)
+    elif layer.neuron is not None:
+        _neuron(chain, name, layer, layer.neuron)
 
 
 def _append_input(chain: Chain, name: str, layer: Layer) -> None:
     """Numbers times a weight; a sigma-delta input without a weight takes them as they are."""
-    if "neuron" in layer and ("weight" in layer or _neuron_type(layer) != "SDNN"):
-        chain.scale(name, float(np.asarray(layer.get("weight", 64)).reshape(-1)[0]))
+    if layer.neuron is not None and (layer.weight is not None or layer.model != "SDNN"):
+        chain.scale(name, 64.0 if layer.weight is None else float(layer.weight.reshape(-1)[0]))
 
 
 def _append_dense(chain: Chain, name: str, layer: Layer) -> None:
-    weight = np.asarray(layer["weight"], np.float32).reshape(_rows(layer), -1)
-    chain.dense(name, weight / 64 if _neuron_type(layer) == "SDNN" else weight, _value_bias(layer))
+    weight = _weight(layer).reshape(layer.rows, -1)
+    chain.dense(name, weight / 64 if layer.model == "SDNN" else weight, _value_bias(layer, layer.rows))
 
 
 def _append_conv(chain: Chain, name: str, layer: Layer) -> None:
-    weight = np.asarray(layer["weight"], np.float32)
-    _conv(chain, name, layer, weight.reshape(weight.shape[:4]), int(layer.get("groups", 1)))
+    weight = _weight(layer)
+    _conv(chain, name, layer, weight.reshape(weight.shape[:4]), layer.groups)
 
 
 def _append_pool(chain: Chain, name: str, layer: Layer) -> None:
     """One kernel for every channel by itself."""
     channels = chain.shape[1]
-    kernel = np.asarray(layer["weight"], np.float32).reshape(1, 1, *pair(layer["kernelSize"]))
+    kernel = _weight(layer).reshape(1, 1, *pair(layer.kernelSize))
+    promise(4 * channels * kernel.size, f"the kernels of {name}")
     _conv(chain, name, layer, np.repeat(kernel, channels, axis=0), channels)
 
 
 def _conv(chain: Chain, name: str, layer: Layer, weight: Any, groups: int) -> None:
-    stride, padding, dilation = (layer.get(key, n) for key, n in (("stride", 1), ("padding", 0), ("dilation", 1)))
-    scale = 64 if _neuron_type(layer) == "SDNN" else 1
-    chain.conv(name, weight / scale, _value_bias(layer), stride, padding, dilation, groups)
+    scale = 64 if layer.model == "SDNN" else 1
+    bias = _value_bias(layer, weight.shape[0])
+    chain.conv(name, weight / scale, bias, layer.stride, layer.padding, layer.dilation, groups)
 
 
 def _append_average(chain: Chain, name: str, layer: Layer) -> None:
     """Means over equal groups of neighbours."""
-    values, groups = int(np.prod(chain.shape[1:])), int(np.prod(layer["shape"]))
+    values, groups = int(np.prod(chain.shape[1:])), int(np.prod(layer.shape))
     if values % groups:
         raise error("AKC0384", f"'{name}' averages {values} values into {groups} groups", origin=(name,))
+    promise(12 * groups * values, f"the means of {name}")
     chain.dense(name, np.repeat(np.eye(groups, dtype=np.float32), values // groups, axis=1) * groups / values)
 
 
@@ -212,33 +182,37 @@ APPENDERS: dict[str, Callable[[Chain, str, Layer], None]] = {
     "average": _append_average,
 }
 
-
-def _numbers(layer: Layer) -> dict[str, Any]:
-    """The neuron's parameters, one number each."""
-    return {key: np.asarray(value).reshape(-1)[0] for key, value in layer.get("neuron", {}).items()}
+NEURONS = ("CUBA", "LOIHI", "SDNN")
 
 
-def _value_bias(layer: Layer) -> Any:
+def _weight(layer: Layer) -> Array:
+    """The weights of a kind of layer that has them."""
+    assert layer.weight is not None
+    return layer.weight
+
+
+def _value_bias(layer: Layer, units: int) -> Array | None:
     """The bias of a layer's values; that of a spiking neuron is a current, and belongs to the neuron."""
-    return layer.get("bias") if _neuron_type(layer) == "SDNN" else None
+    if layer.model != "SDNN" or layer.bias is None:
+        return None
+    return np.broadcast_to(layer.bias.reshape(-1), (units,))
 
 
 def _sigma_delta(chain: Chain, name: str, layer: Layer) -> None:
-    if _kind(layer) != "input" and not layer["neuron"].get("sigma_output", False):
+    if layer.type != "input" and layer.neuron is not None and not layer.neuron.sigma_output:
         chain.add("relu", f"{name}.relu", chain.shape)
 
 
-def _neuron(chain: Chain, name: str, layer: Layer) -> None:
+def _neuron(chain: Chain, name: str, layer: Layer, neuron: Neuron) -> None:
     """Loihi's neuron; a bias is added to the potential 64 times at each step."""
-    n = _numbers(layer)
-    bias = np.asarray(layer.get("bias", 0.0), np.float32)
-    bias = bias.reshape(-1)[0] if _kind(layer) == "input" else bias.reshape(-1, *(1,) * (len(chain.shape) - 2))
-    settings = {"current_decay": int(n["iDecay"]), "voltage_decay": int(n["vDecay"]), "threshold": int(n["vThMant"]),
-                "refractory": max(1, int(n.get("refDelay", 1)))}  # fmt: skip
+    bias = np.zeros(1, np.float32) if layer.bias is None else layer.bias
+    bias = bias.reshape(-1)[:1] if layer.type == "input" else bias.reshape(-1, *(1,) * (len(chain.shape) - 2))
+    settings = {"current_decay": neuron.iDecay, "voltage_decay": neuron.vDecay, "threshold": neuron.vThMant,
+                "refractory": max(1, neuron.refDelay)}  # fmt: skip
     feedback = None
-    if "weight_rec" in layer:
-        weight = np.asarray(layer["weight_rec"], np.float32).reshape(_rows(layer), -1)
-        feedback = Node(kind="dense", inputs=(), outputs=(), constants={"weight": weight})
+    if layer.weight_rec is not None and layer.type == "dense_rec":
+        constants = {"weight": layer.weight_rec.reshape(layer.rows, -1)}
+        feedback = Node(kind="dense", inputs=(), outputs=(), constants=constants)
     parameters = {"bias": bias * np.float32(64) if bias.size > 1 else float(bias.reshape(-1)[0]) * 64}
     chain.neuron(
         f"{name}.neuron", NeuronSpec(kind=snn.Cuba, settings=settings, parameters=parameters, feedback=feedback)

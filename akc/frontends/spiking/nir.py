@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 from attrs import evolve
 
+from akc.base.budget import promise
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
-from akc.base.files import read_bytes
 from akc.frontends.graph.graph import Node
+from akc.frontends.spiking.files.nir import NIRGraph, load
 from akc.frontends.spiking.nir_neurons import SPEC, Numbers
 from akc.frontends.spiking.nir_producers import Writers
 from akc.frontends.spiking.reader import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
@@ -32,7 +34,7 @@ def read_nir(path: str, options: SpikingOptions | None = None) -> Module:
     options.steps and options.readout are needed; options.dt in seconds (default: what the producer assumes);
     options.producer, a name of nir_producers.PRODUCERS or "auto"; options.reset "subtract" or "zero" in place of the
     file's v_reset. The file's own types are not trusted: shapes are inferred from the input on. Raises
-    DiagnosticError AKC0313, AKC0330, AKC0375, AKC0379 to AKC0384, AKC0386, AKC0389, AKC0394.
+    DiagnosticError AKC0313, AKC0330, AKC0375, AKC0379 to AKC0384, AKC0386, AKC0389, AKC0394, AKC0955 to AKC0959.
     """
     options = options or SpikingOptions()
     nodes, edges = _load(path)
@@ -62,25 +64,17 @@ def _writers(path: str, nodes: dict[str, Any], order: list[str], options: Spikin
 
 def _load(path: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Nodes by name and edges, nested graphs flattened as outer.inner."""
-    try:
-        import nir
-    except ImportError:
-        raise error("AKC0313", "reading .nir needs nir", help='pip install "akc[snn]"') from None
-    read_bytes(path)
-    try:
-        graph = nir.read(path, type_check=False)
-    except Exception as fault:
-        raise error(
-            "AKC0389", f"{Path(path).name} is no NIR file: {str(fault).splitlines()[0] if str(fault) else fault!r}"
-        ) from None
-    return _flat(graph, "")
+    return _flat(load(path), "")
 
 
-def _flat(graph: Any, prefix: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+MOST_EDGES = 200_000
+
+
+def _flat(graph: NIRGraph, prefix: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     nodes: dict[str, Any] = {}
     edges = [(f"{prefix}{a}", f"{prefix}{b}") for a, b in graph.edges]
     for name, node in graph.nodes.items():
-        if type(node).__name__ != "NIRGraph":
+        if not isinstance(node, NIRGraph):
             nodes[f"{prefix}{name}"] = node
             continue
         inner_nodes, inner_edges = _flat(node, f"{prefix}{name}.")
@@ -95,6 +89,8 @@ def _flat(graph: Any, prefix: str) -> tuple[dict[str, Any], list[tuple[str, str]
             e for e in edges if e[0] != f"{prefix}{name}"
         ]
         edges += [e for e in inner_edges if entry not in e and leave not in e]
+        if len(edges) > MOST_EDGES:
+            raise error("AKC0394", f"the graph has more than {MOST_EDGES} edges", help="akc reads chains")
         nodes.update({k: v for k, v in inner_nodes.items() if k not in (entry, leave)})
     return nodes, edges
 
@@ -111,13 +107,14 @@ def _only(nodes: dict[str, Any], kind: str) -> str:
 def _chain_of(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> tuple[list[str], dict[str, Any]]:
     """Nodes from the input to the output, and the layer on a neuron's own spikes for recurrent neurons."""
     entry, leave = _only(nodes, "Input"), _only(nodes, "Output")
-    loops = {a: w for a, w in edges if (w, a) in edges and type(nodes[w]).__name__ in LOOP_LAYERS
+    both, following = set(edges), _following(edges)
+    loops = {a: w for a, w in edges if (w, a) in both and type(nodes[w]).__name__ in LOOP_LAYERS
              and _is_neuron(nodes[a])}  # fmt: skip
     loops |= {a: a for a, b in edges if a == b}
-    order = [entry]
+    order, passed = [entry], {entry}
     while order[-1] != leave:
-        ahead = [b for a, b in edges if a == order[-1] and b != loops.get(a)]
-        back = [b for b in ahead if b in order or (len(ahead) > 1 and _reaches(edges, b, order[-1]))]
+        ahead = [b for b in following.get(order[-1], ()) if b != loops.get(order[-1])]
+        back = [b for b in ahead if b in passed or (len(ahead) > 1 and _reaches(following, b, order[-1]))]
         if back:
             raise DiagnosticError(REFUSALS["back-edge"].diagnostic(back[0], type(nodes[back[0]]).__name__))
         if len(ahead) != 1:
@@ -128,6 +125,7 @@ def _chain_of(nodes: dict[str, Any], edges: list[tuple[str, str]]) -> tuple[list
                 help="akc reads chains; a branch has no place on AKD1000",
             )
         order.append(ahead[0])
+        passed.add(ahead[0])
     return order[:-1], {name: nodes[layer] for name, layer in loops.items()}
 
 
@@ -137,13 +135,21 @@ LOOP_LAYERS = ("Affine", "Linear", "Conv2d")
 """What may carry a neuron's own spikes back to it."""
 
 
-def _reaches(edges: list[tuple[str, str]], start: str, goal: str) -> bool:
+def _following(edges: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """The nodes behind each node."""
+    found: dict[str, list[str]] = {}
+    for a, b in edges:
+        found.setdefault(a, []).append(b)
+    return found
+
+
+def _reaches(following: dict[str, list[str]], start: str, goal: str) -> bool:
     """Whether a way along the edges leads from one node to another."""
     seen, waiting = {start}, [start]
     while waiting:
-        ahead = {b for a, b in edges if a == waiting[-1]} - seen
-        waiting = waiting[:-1] + sorted(ahead)
-        seen |= ahead
+        ahead = [b for b in following.get(waiting.pop(), ()) if b not in seen]
+        seen.update(ahead)
+        waiting += ahead
     return goal in seen
 
 
@@ -153,7 +159,7 @@ def _is_neuron(node: Any) -> bool:
 
 def _input_shape(nodes: dict[str, Any], order: list[str]) -> tuple[int, ...]:
     """The input's shape; a batch axis that an exporter left in front of it is dropped."""
-    declared = tuple(int(n) for n in np.asarray(nodes[order[0]].input_type["input"]).reshape(-1))
+    declared: tuple[int, ...] = nodes[order[0]].shape
     first = next((nodes[n] for n in order[1:] if hasattr(nodes[n], "weight")), None)
     if first is None:
         return declared
@@ -175,9 +181,7 @@ def _name_of(nodes: dict[str, Any], node: Any) -> str:
 
 def _numbers(node: Any) -> Numbers:
     """The arrays of a neuron node; a missing v_reset is 0."""
-    kinds = np.ndarray | float | int | np.number
-    p = {key: np.asarray(value, np.float64) for key, value in vars(node).items() if isinstance(value, kinds)}
-    return {"v_reset": np.zeros(()), **p}
+    return {"v_reset": np.zeros(())} | {f.name: getattr(node, f.name) for f in attrs.fields(type(node))}
 
 
 # -- nodes ---------------------------------------------------------------------------------------
@@ -203,7 +207,7 @@ def _append(chain: Chain, name: str, node: Any, loop: Any, spec_of: Callable[[st
     else:
         spec = spec_of(kind, {key: _laid(value, chain.shape[1:]) for key, value in _numbers(node).items()})
         if loop is not None:
-            spec = _with_loop(spec, loop, node)
+            spec = _with_loop(spec, loop, node, name, chain.shape[1:])
         chain.neuron(name, spec, membrane=not spec.kind.fires or kind == "I")
 
 
@@ -236,10 +240,12 @@ def _laid(value: Any, shape: tuple[int, ...]) -> Array:
     return array.reshape(shape) if array.size == int(np.prod(shape)) else array
 
 
-def _with_loop(spec: NeuronSpec, loop: Any, node: Any) -> NeuronSpec:
+def _with_loop(spec: NeuronSpec, loop: Any, node: Any, name: str, shape: tuple[int, ...]) -> NeuronSpec:
     """The neuron with the layer on its own spikes; the input gain acts on both."""
-    own = type(loop) is type(node)
-    weight = np.eye(np.size(node.v_threshold)) if own else np.asarray(loop.weight)
+    own, cells = type(loop) is type(node), int(np.prod(shape))
+    if own:
+        promise(8 * cells * cells, f"the feedback of '{name}' with {cells} neurons")
+    weight = np.eye(cells) if own else np.asarray(loop.weight)
     constants = {"weight": weight.astype(np.float32)}
     attributes = {}
     if weight.ndim == 4:
@@ -249,6 +255,10 @@ def _with_loop(spec: NeuronSpec, loop: Any, node: Any) -> NeuronSpec:
     if not own and getattr(loop, "bias", None) is not None:
         constants["bias"] = np.asarray(loop.bias, np.float32)
     gain = np.asarray(spec.gain, np.float64)
+    gain = gain.reshape(-1)[:1] if (gain == gain.reshape(-1)[0]).all() else gain
+    if gain.size not in (1, weight.shape[0]):
+        message = f"the feedback of '{name}' has weights {list(weight.shape)}, its neurons are {list(shape)}"
+        raise error("AKC0384", message, origin=(name,), help="its spikes must come back in the shape they have")
     if np.any(gain != 1):
         constants = {k: (v * gain.reshape(-1, *(1,) * (v.ndim - 1))).astype(np.float32) for k, v in constants.items()}
     kind = snn.RLeaky if spec.kind is snn.Leaky else spec.kind

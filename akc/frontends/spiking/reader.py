@@ -8,11 +8,13 @@ the module.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 from attrs import evolve, field, frozen
 
+from akc.base.budget import fits, refused
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.frontends.graph.axes import CHANNELS_LAST
 from akc.frontends.graph.building import Axes, Builder, build_module
@@ -27,6 +29,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 READOUTS = ("count", "membrane", "max", "last", "none")
 CODINGS = ("direct", "spikes")
+
+
+MOST_STEPS = 1 << 15
+"""Every step is simulated many times: to prove the import, and to fit rates to what neurons do."""
 
 
 @frozen(kw_only=True)
@@ -58,8 +64,13 @@ class SpikingOptions:
             self.notes.append(warning)
 
     def need_steps(self, what: str, readout: bool = False) -> int:
-        """T; raises AKC0380 where the user has not given it, and AKC0379 where a read-out is needed and missing too."""
+        """T; raises AKC0380 where the user has not given it, AKC0961 where it is too large, and AKC0379 where a
+        read-out is needed and missing too."""
         faults = [] if self.steps is not None else [no_steps(what)]
+        if self.steps is not None and self.steps > MOST_STEPS:
+            message = f"{self.steps} time steps are more than the {MOST_STEPS} that akc simulates"
+            help = f"let a step be longer, so that {MOST_STEPS} or fewer make a sample"
+            faults = [Diagnostic(code="AKC0961", message=message, help=help)]
         if readout and self.readout is None:
             faults += ask_for_readout(what).diagnostics
         if self.steps is None or faults:
@@ -345,7 +356,9 @@ class Chain:
     def add(
         self, kind: str, name: str, shape: tuple[int, ...], constants: dict[str, Array] | None = None, **attributes: Any
     ) -> None:
-        """Append a layer that gives `shape` (with the batch axis)."""
+        """Append a layer that gives `shape` (with the batch axis); raises AKC0956 where it is too large to compute."""
+        if not fits(4 * prod(shape)):
+            raise refused(4 * prod(shape), f"layer '{name}', which gives {'x'.join(map(str, shape[1:]))} values,")
         node = Node(
             kind=kind,
             inputs=(self.last[0],),
@@ -365,14 +378,17 @@ class Chain:
     def dense(self, name: str, weight: Array, bias: Array | None = None) -> None:
         """A dense layer, weight [units, inputs]; flattens in front; raises AKC0384 if it does not fit."""
         self.flatten(f"{name}.flatten")
-        if weight.shape[1] != self.shape[1]:
-            raise error(
-                "AKC0384",
-                f"layer '{name}' has weights {list(weight.shape)}, {self.shape[1]} values come in",
-                origin=(name,),
-                help="check the order of the layers and the input shape",
-            )
-        self.add("dense", name, (1, weight.shape[0]), _parts(weight, bias))
+        self._need(
+            weight.ndim == 2 and weight.shape[1] == self.shape[1], name, weight, f"{self.shape[1]} values come in"
+        )
+        self.add("dense", name, (1, weight.shape[0]), _parts(name, weight, bias))
+
+    def _need(self, good: bool, name: str, weight: Array, what: str) -> None:
+        """Raise AKC0384 unless a layer fits what comes in."""
+        if not good:
+            message = f"layer '{name}' has weights {list(weight.shape)}, {what}"
+            help = "check the order of the layers and the input shape"
+            raise error("AKC0384", message, origin=(name,), help=help)
 
     def conv(
         self,
@@ -386,14 +402,10 @@ class Chain:
     ) -> None:
         """A cross-correlation, weight [filters, channels / groups, k0, k1] or [.., k]; raises AKC0384."""
         axes = weight.ndim - 2
+        comes, channels = f"{list(self.shape[1:])} comes in", weight.shape[1] * groups if axes > 0 else 0
+        self._need(axes in (1, 2) and len(self.shape) == weight.ndim and channels == self.shape[1], name, weight, comes)
+        self._need(groups > 0 and weight.shape[0] % groups == 0, name, weight, f"which {groups} groups do not divide")
         stride, padding, dilation = (pair(value)[-axes:] for value in (stride, padding, dilation))
-        if len(self.shape) != weight.ndim or weight.shape[1] * groups != self.shape[1]:
-            raise error(
-                "AKC0384",
-                f"layer '{name}' has weights {list(weight.shape)}, {list(self.shape[1:])} comes in",
-                origin=(name,),
-                help="check the order of the layers and the input shape",
-            )
         spatial = tuple(
             (self.shape[2 + a] + 2 * padding[a] - dilation[a] * (weight.shape[2 + a] - 1) - 1) // stride[a] + 1
             for a in range(axes)
@@ -408,7 +420,7 @@ class Chain:
             "conv",
             name,
             (1, weight.shape[0], *spatial),
-            _parts(weight, bias),
+            _parts(name, weight, bias),
             stride=stride,
             before=padding,
             after=padding,
@@ -420,6 +432,9 @@ class Chain:
         """Max or average pooling (kind "max_pool" or "average_pool")."""
         size, padding = pair(size), pair(padding)
         stride = size if stride is None else pair(stride)
+        if len(self.shape) != 4 or any(a + 2 * p < k for a, p, k in zip(self.shape[2:], padding, size)):
+            message = f"the windows {list(size)} of '{name}' do not fit {list(self.shape[1:])}, which comes in"
+            raise error("AKC0384", message, origin=(name,), help="check the order of the layers and the input shape")
         spatial = tuple((self.shape[2 + a] + 2 * padding[a] - size[a]) // stride[a] + 1 for a in (0, 1))
         self.add(
             kind,
@@ -435,14 +450,21 @@ class Chain:
         )
 
     def scale(self, name: str, factor: Any) -> None:
-        """x * factor, which broadcasts against [batch, ...]."""
-        constants = {"scale": np.asarray(factor, np.float32), "shift": np.zeros((), np.float32)}
+        """x * factor, which broadcasts against [batch, ...]; raises AKC0384 where it does not."""
+        scale = np.asarray(factor, np.float32)
+        if scale.ndim > len(self.shape) or any(a not in (1, b) for a, b in zip(scale.shape[::-1], self.shape[::-1])):
+            message = f"the factors of '{name}' have shape {list(scale.shape)}, {list(self.shape[1:])} comes in"
+            raise error("AKC0384", message, origin=(name,), help="one factor, or one for each value")
+        constants = {"scale": scale, "shift": np.zeros((), np.float32)}
         self.add("affine", name, self.shape, constants)
 
     def neuron(
         self, name: str, spec: NeuronSpec, membrane: bool = False, shapes: tuple[Shape, Shape] | None = None
     ) -> None:
-        """A neuron; its spikes go on, or its membrane."""
+        """A neuron; its spikes go on, or its membrane. Raises AKC0384 where its feedback does not fit."""
+        if spec.feedback is not None and not _comes_back(spec.feedback, self.shape[1:]):
+            message = f"the feedback of '{name}' does not give {list(self.shape[1:])}, what its neurons take"
+            raise error("AKC0384", message, origin=(name,), help="its spikes must come back in the shape they have")
         spikes, potential = add_neuron(self.graph, spec, self.last[0], name, shapes=shapes)
         self.last[0] = potential if membrane else spikes
 
@@ -452,15 +474,35 @@ class Chain:
         return self.graph
 
 
+def _comes_back(layer: Node, shape: Shape) -> bool:
+    """Whether a layer on the neurons' own spikes gives what they take."""
+    weight, cells = layer.constants.get("weight"), prod(shape)
+    if weight is None:
+        return layer.constants["scale"].size in (1, cells)
+    bias = layer.constants.get("bias")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        return False
+    if layer.kind == "dense":
+        return weight.shape == (cells, cells)
+    groups = layer.attributes["groups"]
+    return len(shape) == 3 and weight.shape[0] == weight.shape[1] * groups == shape[0]
+
+
 def pair(value: Any) -> tuple[int, int]:
     """One number for both axes, or two."""
     numbers = [int(n) for n in np.asarray(value).reshape(-1)]
     return (numbers[0], numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
-def _parts(weight: Array, bias: Array | None) -> dict[str, Array]:
+def _parts(name: str, weight: Array, bias: Array | None) -> dict[str, Array]:
     parts = {"weight": np.asarray(weight, np.float32)}
-    return parts if bias is None else {**parts, "bias": np.asarray(bias, np.float32)}
+    if bias is None:
+        return parts
+    vector = np.asarray(bias, np.float32)
+    if vector.ndim and vector.shape != weight.shape[:1]:
+        message = f"layer '{name}' has {vector.size} biases, its weights {list(weight.shape)}"
+        raise error("AKC0384", message, origin=(name,), help=f"{weight.shape[0]} are needed, one a unit")
+    return {**parts, "bias": np.broadcast_to(vector, weight.shape[:1])}
 
 
 def finish_chain(chain: Chain, options: SpikingOptions, steps: int, coding: str, neuron_is_last: bool = True) -> Module:

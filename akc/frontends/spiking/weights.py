@@ -15,15 +15,17 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
+from akc.base.checked import Faults
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.base.files import read_bytes
 from akc.frontends.graph.graph import Node
 from akc.frontends.spiking.bindsnet import is_bindsnet_state, read_bindsnet, read_bindsnet_state
+from akc.frontends.spiking.files.weights import check_group, plain_arrays
 from akc.frontends.spiking.reader import Chain, NeuronSpec, SpikingOptions, finish_chain, pair
 from akc.frontends.spiking.refusals import REFUSALS
 from akc.frontends.spiking.snntorch import RESET_NAMES, diagonal
 from akc.frontends.spiking.topology import LayerEntry, Topology, read_topology
-from akc.frontends.torch.pickles import read_weights
+from akc.frontends.torch.pickles import read_objects, weights_of
 from akc.ir.module import Module
 from akc.ir.ops import snn
 
@@ -40,12 +42,17 @@ def read_statedict(path: str, options: SpikingOptions | None = None) -> Module:
     Raises DiagnosticError AKC0379, AKC0380, AKC0382, AKC0384, AKC0385 and the refusals of layers.
     """
     options = options or SpikingOptions()
-    arrays = load_arrays(path)
-    if arrays is None:
-        return read_bindsnet(path, options)
+    root = _safetensors(path) if path.endswith(".safetensors") else read_objects(path, "bindsnet")
+    held = weights_of(root)
+    if held is None:
+        return read_bindsnet(path, options, root)
+    faults = Faults(Path(path).name)
+    arrays = plain_arrays(held, faults)
+    faults.stop()
     if is_bindsnet_state(arrays):
-        return read_bindsnet_state(arrays, Path(path).stem, options)
-    groups = grouped(arrays)
+        return read_bindsnet_state(arrays, Path(path).name, options)
+    groups = {name: check_group(name, group, faults) for name, group in grouped(arrays).items()}
+    faults.stop()
     topology = read_topology(options.topology) if options.topology else Topology()
     _refuse(groups, bool(topology.layers))
     entries = list(topology.layers) or _infer(groups, topology, Path(path).name)
@@ -56,21 +63,8 @@ def read_statedict(path: str, options: SpikingOptions | None = None) -> Module:
     return finish_chain(chain, options, options.need_steps(Path(path).name, readout=True), options.coding or "direct")
 
 
-def load_arrays(path: str) -> dict[str, Any] | None:
-    """Arrays by name, in the order of the file (natural order of the names for .safetensors).
-
-    None for a .pt file that holds a whole object.
-    """
-    if path.endswith(".safetensors"):
-        return _safetensors(path)
-    found = read_weights(path)
-    if found is None:
-        return None
-    tensors = {key: value.detach().cpu() for key, value in found.items() if hasattr(value, "detach")}
-    return {key: (value.to_dense() if value.is_sparse else value).numpy() for key, value in tensors.items()}
-
-
 def _safetensors(path: str) -> dict[str, Any]:
+    """Arrays by name, in the natural order of the names."""
     try:
         from safetensors.numpy import load
     except ImportError:
@@ -84,15 +78,17 @@ def _safetensors(path: str) -> dict[str, Any]:
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """Numbers in names count as numbers, so that fc10 comes behind fc2."""
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", name) if part]
+    parts = (part for part in re.split(r"([0-9]{1,18})", name) if part)
+    return [(1, int(part), "") if part.isascii() and part.isdigit() else (0, 0, part) for part in parts]
 
 
 def grouped(arrays: dict[str, Any]) -> dict[str, Group]:
     """The arrays by module; recurrent, lstm_cell and rnn stay with the neuron that owns them."""
-    neurons = {k.rpartition(".")[0] for k in arrays if k.rpartition(".")[2] in ("reset_mechanism_val", "tau")}
+    neurons = {k.rpartition(".")[0] for k in arrays if k.rpartition(".")[2] in ("reset_mechanism_val", "tau")} - {""}
     groups: dict[str, Group] = {}
     for key, array in arrays.items():
-        owner = next((n for n in neurons if n and key.startswith(f"{n}.")), None)
+        above = (key[:at] for at, letter in enumerate(key) if letter == ".")
+        owner = next((path for path in above if path in neurons), None)
         if owner is None:
             owner = (
                 key.removesuffix(".rnn.weight_ih_l0").rpartition(".")[0]

@@ -159,6 +159,6 @@ def test_every_node_of_nir_has_a_row() -> None:
 
 
 def test_the_package_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "nir", None)
-    with pytest.raises(DiagnosticError, match=r"AKC0313.*reading .nir needs nir"):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(DiagnosticError, match=r"AKC0313.*reading .nir files needs h5py"):
         read_nir(str(tmp_path / "net.nir"), options())

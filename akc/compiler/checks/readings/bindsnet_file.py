@@ -39,12 +39,7 @@ def read(path: str, options: Mapping[str, Any], steps: int, over_time: bool) -> 
 
 
 def _values(bag: Bag) -> dict[str, Any]:
-    places = [bag.__dict__, *(bag.__dict__.get(k) or {} for k in ("_buffers", "_parameters"))]
-    return {k: _array(v) if hasattr(v, "detach") else v for place in places for k, v in place.items()}
-
-
-def _array(tensor: Any) -> Array:
-    return np.asarray((tensor.to_dense() if tensor.is_sparse else tensor).detach().cpu().numpy())
+    return bag.attributes()
 
 
 def _connection(name: str, bag: Bag) -> Stage:

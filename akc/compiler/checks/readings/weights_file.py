@@ -52,7 +52,8 @@ def _arrays(path: str) -> dict[str, Array]:
         need(False, "whole objects")
     need(isinstance(held, Mapping), "whole objects")
     inner = held.get("state_dict", held)
-    return {key: value.detach().to_dense().numpy() for key, value in inner.items() if hasattr(value, "detach")}
+    tensors = {key: value.detach().to_dense() for key, value in inner.items() if hasattr(value, "detach")}
+    return {key: (value.float() if value.dtype is torch.bfloat16 else value).numpy() for key, value in tensors.items()}
 
 
 def _words(name: str) -> list[str]:
