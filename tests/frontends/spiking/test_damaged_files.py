@@ -174,7 +174,8 @@ def test_tensors_are_read_without_torch_as_torch_reads_them(zipped: bool, tmp_pa
     held = {
         "plain": base, "view": base[1:, ::2].t(), "double": base.double(), "half": base.half(),
         "whole": torch.arange(5), "flag": base > 0.5, "upper": base.bfloat16(),
-        "one": torch.tensor(3.0), "none": torch.zeros(0, 3), "expanded": torch.ones(1, 3).expand(4, 3), "parameter": torch.nn.Parameter(base),
+        "one": torch.tensor(3.0), "none": torch.zeros(0, 3), "expanded": torch.ones(1, 3).expand(4, 3),
+        "parameter": torch.nn.Parameter(base),
     }  # fmt: skip
     if zipped:
         held |= {"sparse": (base * (base > 0.7)).to_sparse(), "u2": torch.arange(4).to(torch.uint16)}
