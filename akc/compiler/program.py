@@ -29,8 +29,8 @@ from akc.base.diagnostics import DiagnosticError, error
 from akc.base.display import Displayed
 from akc.base.files import read_bytes
 from akc.base.products import write_bytes
+from akc.compiler.reading_again import refuse_too_large
 from akc.compiler.running import run
-from akc.compiler.sources import refuse_too_large
 from akc.ir.module import Module
 from akc.ir.ops.akida import on_host
 from akc.ir.parser import parse

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from akc.base.budget import fits, refused
 from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.ir.parser import parse
@@ -34,3 +35,11 @@ def _without_numbers(module: Module) -> Module:
     }
     source = None if module.source is None else _without_numbers(module.source)
     return evolve(module, weights=weights, source=source)
+
+
+def refuse_too_large(module: Module) -> None:
+    """Raise DiagnosticError AKC0956 for a value, one sample of which is larger than the budget for memory."""
+    for value in module.net.values.values():
+        size = 4 * value.type.size * (value.type.steps or 1)
+        if not fits(size):
+            raise refused(size, f"%{value.name} : {value.type}")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from akc.base.budget import account, fits, refused
+from akc.base.budget import account
 from akc.base.calls import unfit
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.base.files import nearly, read_bytes, read_text
+from akc.compiler.reading_again import refuse_too_large
 from akc.ir.module import Module
 
 if TYPE_CHECKING:
@@ -311,14 +312,6 @@ def read_source(source: Any, options: Options | None = None) -> Module:
         module = _read(source, options or Options())
         refuse_too_large(module)
     return module
-
-
-def refuse_too_large(module: Module) -> None:
-    """Raise DiagnosticError AKC0956 for a value, one sample of which is larger than the budget for memory."""
-    for value in module.net.values.values():
-        size = 4 * value.type.size * (value.type.steps or 1)
-        if not fits(size):
-            raise refused(size, f"%{value.name} : {value.type}")
 
 
 def _read(source: Any, options: Options) -> Module:
