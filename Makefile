@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help example test lint types browser conformance site release-check editor
+.PHONY: help example test lint types notebooks browser conformance site release-check editor
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -26,7 +26,10 @@ help:  ## List the targets
 	$(BIN)/pip install --quiet akida==2.19.3
 	@touch $@
 
-.venv/.browser: .venv/.dev
+.venv/.notebooks: .venv/.dev  ## Run the notebooks in examples/notebooks
+	$(BIN)/python -m pytest -s tests/notebooks
+
+browser: .venv/.dev
 	$(BIN)/pip install --quiet --editable '.[browser]'
 	@touch $@
 
@@ -34,7 +37,7 @@ example: .venv/.example  ## Compile the MNIST network and run it on the simulato
 	$(BIN)/python examples/mnist_mlp/run.py
 
 test: .venv/.dev  ## Run the tests (without the vendor's SDK)
-	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/conformance --ignore=tests/browser --ignore=tests/site
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/conformance --ignore=tests/browser --ignore=tests/site --ignore=tests/notebooks
 
 lint: .venv/.dev  ## ruff, rules and format
 	$(BIN)/ruff check .

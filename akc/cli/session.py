@@ -18,6 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from akc.base.progress import PATIENCE, Show, silent
 from akc.base.stopping import ReaderGone, Stopped, undo_when_stopped
 
 if TYPE_CHECKING:
@@ -67,10 +68,6 @@ def shown(file: str) -> str:
     return "<stdin>" if file == "-" else file
 
 
-PATIENCE = 2.0
-"""Seconds after which a run that has not said anything shows that it is alive."""
-
-
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """On a terminal, a line with the time that a piece of work has taken, once that is longer than PATIENCE."""
@@ -104,10 +101,10 @@ class Bar:
     drawn = False
 
 
-def progress_bar() -> Callable[[int, int, str], None]:
-    """A callback (done, total, what) that draws a bar on a terminal, and nothing elsewhere."""
+def progress_bar() -> Show:
+    """A bar on a terminal, once the work takes longer than PATIENCE, and nothing elsewhere."""
     if Quiet.on or not sys.stderr.isatty():
-        return lambda done, total, what: None
+        return silent
     from rich.console import Console
     from rich.progress import Progress
 
@@ -116,7 +113,11 @@ def progress_bar() -> Callable[[int, int, str], None]:
     atexit.register(bar.stop)  # the cursor must come back
     undo_when_stopped(bar.stop)
 
+    start = time.monotonic()
+
     def show(done: int, total: int, what: str) -> None:
+        if time.monotonic() - start < PATIENCE:
+            return
         Bar.drawn = done < total
         bar.start()
         bar.update(task, description=what, completed=done, total=total)

@@ -58,7 +58,7 @@ def lower(
 def opt(file: str, *, pipeline: str, output: str, timings: bool, **options: Any) -> None:
     """Passes on a text."""
     check_files([file, options["calibrate"]], [output], options["dump_dir"])
-    context = Context()
+    context = Context(progress=progress_bar())
     module = read_source(file)
     module = _talking(context, timings, lambda: compiler.lower(module, pipeline=pipeline, context=context, **options))
     write_text(output, print_module(module))
@@ -79,7 +79,7 @@ def build(
 ) -> None:
     """A text to a program; nothing is written unless everything worked."""
     check_files([file], [output, program, program_info, program_data, fbz, byte_map])
-    context = Context()
+    context = Context(progress=progress_bar())
     module = read_source(file)
     options["cut"] = _cut(file, cut)
     built = _talking(context, timings, lambda: compiler.build(module, context=context, **options))
@@ -186,7 +186,7 @@ def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool,
     module, reference = read_source(file), read_source(source, Options(example=tuple(example)))
     refuse_elided(module)
     samples = load_samples(inputs, reference.net.inputs)
-    result = compare(module, reference, samples.inputs, samples.labels)
+    result = compare(module, reference, samples.inputs, samples.labels, progress=progress_bar())
     if html is not None:
         from akc.html.report import comparison_html
 
@@ -213,13 +213,20 @@ def report(
     from akc.html.report import make_report
 
     check_files([file, inputs, against], [html])
-    context = Context(steps=None if html is None else [])
+    context = Context(steps=None if html is None else [], progress=progress_bar())
     built = _built(file, target, cut, context, place=place, host=host)
     files = {
         name: what for name, what in ((file, "the network"), (inputs, "the samples"), (against, "the source")) if name
     }
     found = make_report(
-        built, inputs=inputs, against=against, example=example, road=road, steps=context.steps, files=files
+        built,
+        inputs=inputs,
+        against=against,
+        example=example,
+        road=road,
+        steps=context.steps,
+        files=files,
+        progress=context.progress,
     )
     if html is not None:
         write_text(html, found.to_html())

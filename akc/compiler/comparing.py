@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from akc.base.calls import public
+from akc.base.progress import shown_in_notebooks
 from akc.compiler.arguments import MODULE_OR_TEXT, RULES, SAMPLES
 from akc.compiler.running import refuse_elided
 from akc.compiler.samples import samples_for
@@ -29,4 +30,5 @@ def compare(module: Module | str, source: Any, inputs: Any, *, example: Any = No
     reference = read_source(source, Options(example=() if example is None else example))
     refuse_elided(module)
     samples = samples_for(inputs, reference.net.inputs, "inputs")
-    return compare_modules(module, reference, samples.inputs, samples.labels)
+    with shown_in_notebooks() as progress:
+        return compare_modules(module, reference, samples.inputs, samples.labels, progress=progress)

@@ -209,8 +209,10 @@ def run_pipeline(module: Module, pipeline: str | list[Pass], context: Context) -
         write_text(make_folder(context.dump_dir) / "00-input.akir", print_module(module))
     done: list[str] = []
     for number, one in enumerate(passes, 1):
+        context.progress(number - 1, len(passes), f"pass {one.name}")
         module = _run_pass(one, module, context, done, number)
         done.append(one.name)
+    context.progress(len(passes), len(passes), "passes")
     return module
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from akc.base.diagnostics import Diagnostic, DiagnosticWarning
+from akc.base.progress import shown_in_notebooks
 from akc.compiler.pipeline import Context
 
 
@@ -18,12 +19,13 @@ def told(context: Context | None) -> Iterator[Context]:
     if context is not None:
         yield context
         return
-    own = Context()
-    try:
-        yield own
-    finally:
-        for warning in own.warnings:
-            warn(warning)
+    with shown_in_notebooks() as progress:
+        own = Context(progress=progress)
+        try:
+            yield own
+        finally:
+            for warning in own.warnings:
+                warn(warning)
 
 
 def warn(diagnostic: Diagnostic) -> None:

@@ -31,9 +31,14 @@ def page(title: str, sections: Any, **given: Any) -> str:
     return _render("page.html", title=title, sections=sections, prefix="", **given)
 
 
-def fragment(template: str, **given: Any) -> str:
-    """One part with its style, for a cell of a notebook; its ids are its own."""
-    return _render("fragment.html", part=template, prefix=f"akc{next(_NUMBERS)}-", **given)
+def new_prefix() -> str:
+    """What makes the ids of a fragment its own."""
+    return f"akc{next(_NUMBERS)}-"
+
+
+def fragment(template: str, prefix: str = "", **given: Any) -> str:
+    """One part with its style, for a cell of a notebook; its ids begin with a prefix."""
+    return _render("fragment.html", part=template, prefix=prefix, **given)
 
 
 def _render(template: str, **given: Any) -> str:

@@ -13,6 +13,7 @@ from attrs import frozen
 from akc.base.calls import PATH, instance, optional, public
 from akc.base.display import Displayed
 from akc.base.products import write_text
+from akc.base.progress import Show, silent
 from akc.compiler.arguments import RULES, SAMPLES
 from akc.compiler.compiler import build
 from akc.compiler.pipeline import Step
@@ -81,7 +82,15 @@ def report(
     with told(None) as context:
         context.steps = []
         built = program if isinstance(program, Program) else build(program, context=context)
-    return make_report(built, inputs=inputs, against=against, example=example, road=road, steps=context.steps)
+        return make_report(
+            built,
+            inputs=inputs,
+            against=against,
+            example=example,
+            road=road,
+            steps=context.steps,
+            progress=context.progress,
+        )
 
 
 def make_report(
@@ -93,6 +102,7 @@ def make_report(
     road: str | os.PathLike[str] | None = None,
     steps: Sequence[Step] | None = None,
     files: Mapping[str, str] | None = None,
+    progress: Show = silent,
 ) -> Report:
     """A report of a built program. steps: the passes that were run to build it; files: what was read, for digests."""
     module = program.module
@@ -102,13 +112,13 @@ def make_report(
     made = Report(
         program=program,
         facts=facts,
-        activity=None if samples is None else measure(module, samples.inputs),
+        activity=None if samples is None else measure(module, samples.inputs, progress=progress),
         road=find_road(program, steps or (), road, source, against, samples),
         provenance=provenance(program, dict(files or {})),
     )
     if samples is None or source is None:
         return made
-    comparison = compare(module, source, _renamed(samples, module, source), samples.labels)
+    comparison = compare(module, source, _renamed(samples, module, source), samples.labels, progress=progress)
     return attrs.evolve(made, comparison=comparison, worst=pictured(comparison, samples))
 
 

@@ -10,7 +10,7 @@ from akc.base.diagnostics import Diagnostic, DiagnosticError, DiagnosticWarning,
 from akc.compiler.program import Program
 from akc.html.graph import draw_graph
 from akc.html.pages import comparison_parts, given
-from akc.html.rendering import fragment
+from akc.html.rendering import fragment, new_prefix
 from akc.html.report import Report, make_report
 from akc.html.text import marked, sections, shown_text
 from akc.ir.levels import level_of
@@ -28,16 +28,15 @@ def html_of(shown: object) -> str:
 
 def _module(module: Module) -> str:
     text, elided = shown_text(module)
-    graph = draw_graph(module, NO_FACTS)
-    folded = sections(text)
-    return fragment("module.html", module=module, level=level_of(module), graph=graph, elided=elided, marked=marked,
-                    sections_of_text=folded)  # fmt: skip
+    prefix = new_prefix()
+    return fragment("module.html", prefix, module=module, level=level_of(module), elided=elided, marked=marked,
+                    graph=draw_graph(module, NO_FACTS, prefix), sections_of_text=sections(text))  # fmt: skip
 
 
 def _report(report: Report) -> str:
-    module = report.program.module
-    graph = draw_graph(module, report.facts)
-    return fragment("program.html", graph=graph, **given(report))
+    prefix = new_prefix()
+    graph = draw_graph(report.program.module, report.facts, prefix)
+    return fragment("program.html", prefix, graph=graph, **given(report))
 
 
 def _program(program: Program) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from attrs import field, frozen
 
 from akc.base.display import Displayed
+from akc.base.progress import Show, silent
 from akc.ir.module import Array, Module
 from akc.ir.ops.akida import PLACELESS, FullyConnected, InputConvolutional, Layer, Location, SeparableConvolutional
 from akc.sim.inputs import Inputs, bind_inputs
@@ -87,15 +88,17 @@ def _row(layer: LayerActivity) -> tuple[str, ...]:
     return (f"%{layer.name}", used, f"{100 * layer.sparsity:.1f}", *("-" if n is None else f"{n:,.0f}" for n in counts))
 
 
-def measure(module: Module, inputs: Inputs, backend: str = "auto") -> Activity:
+def measure(module: Module, inputs: Inputs, backend: str = "auto", progress: Show = silent) -> Activity:
     """Run a quantised or placed module on samples and count; raises DiagnosticError as akc.sim.run does."""
     tallies = [_Tally(op, module) for op in module.net.ops if isinstance(op, Layer)]
     arrays = bind_inputs(module.net.inputs, inputs)
-    runner, count = Runner(module, backend), len(next(iter(arrays.values())))
+    runner, count, done = Runner(module, backend), len(next(iter(arrays.values()))), 0
     for part in _parts(arrays, count, runner.piece):
         values = runner.run(part, keep=True)
         for tally in tallies:
             tally.add(values)
+        done += len(next(iter(part.values())))
+        progress(done, count, "counting events")
     return Activity(samples=count, layers=tuple(tally.result(count) for tally in tallies))
 
 

@@ -18,6 +18,7 @@ from attrs import frozen
 
 from akc.base.diagnostics import error
 from akc.base.display import Displayed
+from akc.base.progress import Show, silent
 from akc.ir.module import Module, Op
 from akc.ir.ops import akida, host, nn
 from akc.sim.registry import Array, Kernel, load_rules
@@ -127,7 +128,12 @@ def _row(layer: LayerComparison) -> tuple[str, ...]:
 
 
 def compare(
-    module: Module, reference: Module, inputs: Inputs, labels: Array | None = None, backend: str = "auto"
+    module: Module,
+    reference: Module,
+    inputs: Inputs,
+    labels: Array | None = None,
+    backend: str = "auto",
+    progress: Show = silent,
 ) -> Comparison:
     """Run both networks on the same samples and compare them.
 
@@ -141,13 +147,15 @@ def compare(
         raise error("AKC0203", f"@{module.net.name} has no chip layers to compare", help="lower it first: akc lower")
     arrays = bind_inputs(reference.net.inputs, inputs)
     answers = _Answers(module, reference)
-    ours, source = Runner(module, backend), Runner(reference, backend)
+    ours, source, done = Runner(module, backend), Runner(reference, backend), 0
     for part in _parts(arrays, min(ours.piece, source.piece)):
         renamed = {v.name: part[w.name] for v, w in zip(module.net.inputs, reference.net.inputs)}
         values, expected = ours.run(renamed, keep=True), source.run(part, keep=True)
         for tally in tallies:
             tally.add(values, expected)
         answers.add(values, expected)
+        done += len(next(iter(part.values())))
+        progress(done, len(next(iter(arrays.values()))), "comparing")
     return answers.result(tuple(tally.result() for tally in tallies), labels)
 
 
