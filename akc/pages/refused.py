@@ -3,9 +3,29 @@
 
 from __future__ import annotations
 
+from akc.ir.functions import FUNCTIONS, REDUCTIONS
 from akc.ir.opaque import OPAQUE_KINDS, OpaqueKind
-from akc.ir.ops.nn_host import NAMES
+from akc.ir.ops import OPS
+from akc.ir.ops.nn_host import BORDERS, HostLayer
 from akc.pages.markdown import table
+
+NAMES = frozenset(
+    {
+        "PReLU",
+        "LeakyReLU",
+        "attention",
+        "squeeze-excite",
+        "GLU",
+        "split",
+        "gather",
+        "concat",
+        "repetition",
+        *BORDERS.values(),
+    }
+    | {row.users for table in (FUNCTIONS, REDUCTIONS) for row in table.values()}
+    | {kind.layer_name for kind in OPS.values() if issubclass(kind, HostLayer) and isinstance(kind.layer_name, str)}
+) - {""}
+"""What users call the layers that the host computes, and groups of them."""
 
 
 def refused_page() -> str:

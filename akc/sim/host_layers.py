@@ -9,7 +9,7 @@ import numpy as np
 
 from akc.ir.functions import FUNCTIONS, JOINS, REDUCTIONS
 from akc.ir.module import Module
-from akc.ir.ops import nn_host
+from akc.ir.ops import nn_host, nn_norms
 from akc.sim.exact import product
 from akc.sim.floats import bias_of, number_or_vector
 from akc.sim.registry import Array, Kernel, mapped, precision
@@ -76,7 +76,7 @@ def _leaky_relu(op: nn_host.LeakyRelu, module: Module) -> Kernel:
 # -- normalisation at run time -----------------------------------------------------------------------
 
 
-def _normalised(op: nn_host._Norm, module: Module, axes: tuple[int, ...], centred: bool = True) -> Kernel:
+def _normalised(op: nn_norms.Norm, module: Module, axes: tuple[int, ...], centred: bool = True) -> Kernel:
     """The kernel for statistics over these axes of the arrays, the batch being axis 0."""
     scale = np.float32(1) if op.scale is None else module.array(op.scale)
     shift = np.float32(0) if op.shift is None else module.array(op.shift)
@@ -89,18 +89,18 @@ def _normalised(op: nn_host._Norm, module: Module, axes: tuple[int, ...], centre
     return kernel
 
 
-@mapped(nn_host.LayerNorm, nn_host.RmsNorm)
-def _layer_norm(op: nn_host.LayerNorm | nn_host.RmsNorm, module: Module) -> Kernel:
-    return _normalised(op, module, tuple(range(-op.axes, 0)), isinstance(op, nn_host.LayerNorm))
+@mapped(nn_norms.LayerNorm, nn_norms.RmsNorm)
+def _layer_norm(op: nn_norms.LayerNorm | nn_norms.RmsNorm, module: Module) -> Kernel:
+    return _normalised(op, module, tuple(range(-op.axes, 0)), isinstance(op, nn_norms.LayerNorm))
 
 
-@mapped(nn_host.InstanceNorm)
-def _instance_norm(op: nn_host.InstanceNorm, module: Module) -> Kernel:
+@mapped(nn_norms.InstanceNorm)
+def _instance_norm(op: nn_norms.InstanceNorm, module: Module) -> Kernel:
     return _normalised(op, module, tuple(range(1, len(op.type.shape))))
 
 
-@mapped(nn_host.GroupNorm)
-def _group_norm(op: nn_host.GroupNorm, module: Module) -> Kernel:
+@mapped(nn_norms.GroupNorm)
+def _group_norm(op: nn_norms.GroupNorm, module: Module) -> Kernel:
     scale = np.float32(1) if op.scale is None else module.array(op.scale)
     shift = np.float32(0) if op.shift is None else module.array(op.shift)
 
@@ -113,8 +113,8 @@ def _group_norm(op: nn_host.GroupNorm, module: Module) -> Kernel:
     return kernel
 
 
-@mapped(nn_host.LocalResponseNorm)
-def _local_response_norm(op: nn_host.LocalResponseNorm, module: Module) -> Kernel:
+@mapped(nn_norms.LocalResponseNorm)
+def _local_response_norm(op: nn_norms.LocalResponseNorm, module: Module) -> Kernel:
     before, after = (op.size - 1) // 2, op.size // 2
 
     def kernel(x: Array) -> Array:

@@ -13,13 +13,13 @@ from attrs import frozen
 
 from akc.ir.functions import sigmoid
 from akc.ir.module import Module
-from akc.ir.ops import nn, snn
+from akc.ir.ops import nn_recurrent, snn_gated
 from akc.sim.exact import product
 from akc.sim.floats import bias_of, number_or_vector
 from akc.sim.registry import Array, Kernel, mapped, precision, stateful
 from akc.sim.windows import flat_windows, padded, windows
 
-Recurrent = nn.Lstm | nn.Gru | nn.Rnn
+Recurrent = nn_recurrent.Lstm | nn_recurrent.Gru | nn_recurrent.Rnn
 
 
 @frozen
@@ -71,18 +71,18 @@ def _gru_step(gates: Array, state: tuple[Array, ...], weights: _Weights) -> tupl
     return ((1 - update) * new + update * hidden,)
 
 
-@mapped(nn.Lstm)
-def _lstm(op: nn.Lstm, module: Module) -> Kernel:
+@mapped(nn_recurrent.Lstm)
+def _lstm(op: nn_recurrent.Lstm, module: Module) -> Kernel:
     return _scan(op, module, _lstm_step, states=2)
 
 
-@mapped(nn.Gru)
-def _gru(op: nn.Gru, module: Module) -> Kernel:
+@mapped(nn_recurrent.Gru)
+def _gru(op: nn_recurrent.Gru, module: Module) -> Kernel:
     return _scan(op, module, _gru_step, states=1)
 
 
-@mapped(nn.Rnn)
-def _rnn(op: nn.Rnn, module: Module) -> Kernel:
+@mapped(nn_recurrent.Rnn)
+def _rnn(op: nn_recurrent.Rnn, module: Module) -> Kernel:
     def step(gates: Array, state: tuple[Array, ...], weights: _Weights) -> tuple[Array, ...]:
         total = gates + weights.times_hh(state[0]) + weights.b_hh
         return (np.tanh(total) if op.nonlinearity == "tanh" else np.maximum(total, np.float32(0)),)
@@ -102,7 +102,7 @@ Read = Callable[[Array], Array]
 class SpikingLstm:
     """A spiking LSTM layer, step by step: hidden and cell state [batch, *shape]; `read` pools before it fires."""
 
-    op: snn.Gated
+    op: snn_gated.Gated
     threshold: Array
     shape: tuple[int, ...]
     gates: Gates
@@ -124,8 +124,8 @@ class SpikingLstm:
         return (hidden if self.op.output == "membrane" else spikes), (hidden, cell)
 
 
-@stateful(snn.Lstm)
-def _spiking_lstm(op: snn.Lstm, module: Module) -> SpikingLstm:
+@stateful(snn_gated.Lstm)
+def _spiking_lstm(op: snn_gated.Lstm, module: Module) -> SpikingLstm:
     w_ih, w_hh = module.array(op.w_ih), module.array(op.w_hh)
     b_ih, b_hh = bias_of(module, op.b_ih, len(w_ih)), bias_of(module, op.b_hh, len(w_hh))
     times_ih, recurrent = product(w_ih.T), _Weights(product(w_hh.T), b_hh, w_hh.shape[1])
@@ -138,8 +138,8 @@ def _spiking_lstm(op: snn.Lstm, module: Module) -> SpikingLstm:
     return SpikingLstm(op, number_or_vector(module, op.threshold), shape, gates, forgets=op.forgets)
 
 
-@stateful(snn.ConvLstm)
-def _spiking_conv_lstm(op: snn.ConvLstm, module: Module) -> SpikingLstm:
+@stateful(snn_gated.ConvLstm)
+def _spiking_conv_lstm(op: snn_gated.ConvLstm, module: Module) -> SpikingLstm:
     weight = module.array(op.weight)
     pad, bias = (weight.shape[1] // 2, weight.shape[2] // 2), bias_of(module, op.bias, len(weight))
     multiply = product(weight.reshape(len(weight), -1).T)
@@ -156,7 +156,7 @@ def _spiking_conv_lstm(op: snn.ConvLstm, module: Module) -> SpikingLstm:
     return SpikingLstm(op, number_or_vector(module, op.threshold), shape, gates, _pooling(op))
 
 
-def _pooling(op: snn.ConvLstm) -> Read:
+def _pooling(op: snn_gated.ConvLstm) -> Read:
     if op.pool == "none":
         return lambda hidden: hidden
     reduce = np.max if op.pool == "max" else np.mean

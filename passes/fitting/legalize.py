@@ -12,7 +12,7 @@ from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.levels import level_of, reaches
 from akc.ir.module import Module, Op
 from akc.ir.opaque import UNKNOWN, opaque_kind
-from akc.ir.ops import host, nn, snn
+from akc.ir.ops import host, nn, nn_recurrent, snn
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.chains import Chain, Segment, split
 from akc.passes.shared.rewriting.legal_layers import segment_faults
@@ -63,7 +63,7 @@ def float_faults(module: Module, target: Target, host_allowed: bool = False) -> 
     for op in module.net.ops:
         if len(unknown) > 1 and any(op is one for one in unknown):
             continue
-        if isinstance(op, nn.Opaque) or (isinstance(op, nn._Recurrent) and not host_allowed):
+        if isinstance(op, nn.Opaque) or (isinstance(op, nn_recurrent.Recurrent) and not host_allowed):
             yield _unknown(op, op.name not in without, target.title)
     if host_allowed:
         return
@@ -71,7 +71,7 @@ def float_faults(module: Module, target: Target, host_allowed: bool = False) -> 
     for index, part in enumerate(chain.parts):
         if isinstance(part, Segment):
             yield from segment_faults(part, module, target.numbers)
-        elif not isinstance(part, (nn.Opaque, nn._Recurrent, snn.Neuron, *SNN)):
+        elif not isinstance(part, (nn.Opaque, nn_recurrent.Recurrent, snn.Neuron, *SNN)):
             follows = any(isinstance(module.net.producer(name), nn.Opaque) for name in part.operands)
             yield from () if follows else _stray(part, chain, index, target.title)
 
@@ -79,7 +79,7 @@ def float_faults(module: Module, target: Target, host_allowed: bool = False) -> 
 ON_HOST = "or --host=allow: the host computes it, the chip the layers around it"
 
 
-def _unknown(op: nn.Opaque | nn._Recurrent, for_host: bool, chip: str) -> Diagnostic:
+def _unknown(op: nn.Opaque | nn_recurrent.Recurrent, for_host: bool, chip: str) -> Diagnostic:
     """for_host: whether akc has an operation for it, which the host runs where it may."""
     if isinstance(op, nn.Opaque):
         kind = opaque_kind(op.op)

@@ -8,13 +8,13 @@ from attrs import field, frozen, validators
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
-from akc.ir.ops import nn, snn
+from akc.ir.ops import nn, nn_recurrent, snn_gated
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.rewriting.rewrite import Editor
 
 MODES = ("refuse", "mean", "last", "cut")
 
-Recurrent = nn._Recurrent | snn.Gated
+Recurrent = nn_recurrent.Recurrent | snn_gated.Gated
 
 
 @frozen
@@ -57,7 +57,7 @@ class DropLstm:
 
     def drop(self, op: Recurrent, editor: Editor) -> None:
         """Replace one layer."""
-        if isinstance(op, snn.Gated):
+        if isinstance(op, snn_gated.Gated):
             editor.replace((op,), *_pool(op, editor))
         elif op.output == "all":
             editor.replace((op,))
@@ -84,15 +84,15 @@ def _fits(op: Recurrent, editor: Editor) -> bool:
     return op.type.shape[-1] == editor.type_of(op.x).shape[-1]
 
 
-def _pool(op: snn.Gated, editor: Editor) -> tuple[Op, ...]:
+def _pool(op: snn_gated.Gated, editor: Editor) -> tuple[Op, ...]:
     """What a layer does to a map besides its gates."""
-    if not isinstance(op, snn.ConvLstm) or op.pool == "none" or op.output == "membrane":
+    if not isinstance(op, snn_gated.ConvLstm) or op.pool == "none" or op.output == "membrane":
         return ()
     kind = nn.MaxPool if op.pool == "max" else nn.AveragePool
     return (editor.make(kind, op.name, (op,), x=op.x, size=op.size, stride=op.size),)
 
 
-def _last_step(op: nn._Recurrent, editor: Editor) -> tuple[Op, Op]:
+def _last_step(op: nn_recurrent.Recurrent, editor: Editor) -> tuple[Op, Op]:
     """The last row of [time, features] as a dense layer of ones and zeros, which later passes can fold."""
     steps, features = editor.type_of(op.x).shape
     selection = np.zeros((features, steps * features))
@@ -130,7 +130,7 @@ def _cut_warning(layers: list[Recurrent]) -> Diagnostic:
 
 def _warning(op: Recurrent, editor: Editor, how: str) -> Diagnostic:
     steps = editor.type_of(op.x).full_shape[0]
-    goes_on = isinstance(op, snn.Gated) or op.output == "all"
+    goes_on = isinstance(op, snn_gated.Gated) or op.output == "all"
     instead = (
         "its input goes on unchanged"
         if goes_on

@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.ir.module import Module, Op
-from akc.ir.ops import host, snn
+from akc.ir.ops import host, snn, snn_gated
 from akc.passes.shared.contract import PassContext
 
 
@@ -42,7 +42,7 @@ def _fault(op: Op, heard: bool) -> Diagnostic:
     name = (op.origin or (op.name,))[0]
     looped = isinstance(op, snn.Neuron) and (heard or hasattr(op, "feedback"))
     return Diagnostic(
-        code="AKC0371" if looped else "AKC0370" if isinstance(op, snn.Gated) else "AKC0393",
+        code="AKC0371" if looped else "AKC0370" if isinstance(op, snn_gated.Gated) else "AKC0393",
         message=f"layer '{name}' ({op.mnemonic}) {'hears its own spikes' if looped else 'would run'}"
         f"{'; that needs' if looped else ' on'} the host",
         origin=op.origin,

@@ -11,7 +11,7 @@ from attrs import define, evolve, field, frozen, validators
 from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op, Statement, Value, fresh_name
-from akc.ir.ops import host, nn, snn
+from akc.ir.ops import host, nn, snn, snn_gated
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
@@ -169,7 +169,7 @@ def _refuse(module: Module, fit: bool, samples: bool, chip: str) -> None:
             faults.append(
                 _fault(op, "AKC0371", f"feeds its own spikes back; a pass through {chip} goes forward only", FEEDBACK)
             )
-        elif isinstance(op, snn.Gated):
+        elif isinstance(op, snn_gated.Gated):
             faults.append(_fault(op, "AKC0370", f"has LSTM gates inside each step; {chip} layers keep no state", GATES))
         elif isinstance(op, snn.Neuron) and op.unusual and not fit:
             faults.append(_fault(op, "AKC0373" if isinstance(op, snn.Lsnn) else "AKC0372", op.unusual, UNUSUAL))

@@ -12,7 +12,7 @@ from attrs import define, evolve, field, frozen, validators
 from akc.base.diagnostics import Diagnostic
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Op
-from akc.ir.ops import nn, snn
+from akc.ir.ops import nn, snn, snn_gated
 from akc.passes.shared.contract import PassContext
 from akc.passes.shared.neurons.counts import Jumps, jumps
 from akc.passes.shared.neurons.rates import as_source
@@ -86,7 +86,7 @@ class SplitCounts:
 
     def split(self, op: Op, editor: Editor, levels: int) -> _Split | None:
         """How to split one operation; None where it stays."""
-        if not isinstance(op, snn.Neuron) or not op.fires or op.output != "spikes" or isinstance(op, snn.Gated):
+        if not isinstance(op, snn.Neuron) or not op.fires or op.output != "spikes" or isinstance(op, snn_gated.Gated):
             return None
         if op.spikes_a_step > 1:
             return None

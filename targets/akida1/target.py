@@ -74,7 +74,7 @@ class Akida1:
     def numbers(self) -> Numbers:
         """The numbers that passes shape a network by (docs/akd1000/limits.md)."""
         from akc.targets.akida1 import np_memory
-        from akc.targets.akida1.limits import table, tests
+        from akc.targets.akida1.limits import row, tests
         from akc.targets.akida1.tiles import TILE_D0
 
         image = ImageNumbers(
@@ -96,7 +96,7 @@ class Akida1:
             separable_kernels=tests.SEPARABLE_KERNELS,
             pools=self.chip.pools,
             average=(tests.AVERAGE_ROWS, TILE_D0),
-            channels=table.LARGEST_CHANNELS,
+            channels=row.LARGEST_CHANNELS,
             filter_channels={key: np_memory.filter_channels(*key) for key in np_memory.CONV_LINES},
             dense_inputs=self.chip.dense_inputs,
             dense_memory=np_memory.FNP3_BYTES,

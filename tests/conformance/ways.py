@@ -23,7 +23,7 @@ from akc.ir.weights import Weight
 from akc.targets.akd1000 import AKD1000, TARGET
 from akc.targets.akida1.layers import LayerFacts, chain_facts
 from akc.targets.akida1.limits.judge import layer_faults
-from akc.targets.akida1.limits.table import LARGEST_UNITS
+from akc.targets.akida1.limits.row import LARGEST_UNITS
 from akc.targets.akida1.np_memory import FNP3_BYTES, weight_bytes
 from akc.targets.akida1.placing.pins import may_be_tiled, pin_faults
 from akc.targets.akida1.placing.placement import shares_of

@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from akc.base.diagnostics import DiagnosticError, render_all
 from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Module, Value
-from akc.ir.ops import nn
+from akc.ir.ops import nn, nn_recurrent
 from akc.ir.parser import parse
 from akc.ir.printer import print_module
 from akc.passes import LEGALISE, LOWER
@@ -45,7 +45,7 @@ FAULTS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
     "AKC0412": (dense, f"{LEGALISE},calibrate,lower-int4{{rounding=error-feedback}}", {}),
     "AKC0413": (dense, f"{LEGALISE},lower-int4", {}),
     "AKC0420": (_opaque, LEGALISE, {}),
-    "AKC0421": (lambda: recurrent(nn.Lstm, "last"), LEGALISE, {}),
+    "AKC0421": (lambda: recurrent(nn_recurrent.Lstm, "last"), LEGALISE, {}),
     "AKC0422": (lambda: Building(20, 20, 4).conv(3, 9, pad=(4, 4, 4, 4)).relu().module(), LEGALISE, {}),
     "AKC0423": (
         lambda: Building(19, 19, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(3, 2).conv(3, 1).relu().module(),
@@ -69,7 +69,7 @@ FAULTS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
         LEGALISE,
         {},
     ),
-    "AKC0431": (lambda: recurrent(nn.Gru, "last", 5, 6), "drop-lstm{by=mean}", {}),
+    "AKC0431": (lambda: recurrent(nn_recurrent.Gru, "last", 5, 6), "drop-lstm{by=mean}", {}),
 }
 
 WARNINGS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
@@ -81,8 +81,8 @@ WARNINGS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
         {"samples": {"image": np.linspace(-1, 1, 8 * 144, dtype=np.float32).reshape(8, 6, 6, 4)}},
     ),
     "AKC0450": (lambda: LEFT["different-activations"][0]().module(), "merge-branches", {"host": "allow"}),
-    "AKC0430": (lambda: recurrent(nn.Rnn, "all"), "drop-lstm{by=mean}", {}),
-    "AKC0430-last": (lambda: recurrent(nn.Lstm, "last"), "drop-lstm{by=last}", {}),
+    "AKC0430": (lambda: recurrent(nn_recurrent.Rnn, "all"), "drop-lstm{by=mean}", {}),
+    "AKC0430-last": (lambda: recurrent(nn_recurrent.Lstm, "last"), "drop-lstm{by=last}", {}),
 }
 
 

@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 from akc.base.diagnostics import DiagnosticError, render_all
 from akc.compiler.pipeline import Context, run_pipeline
 from akc.ir.module import Module, Net, Value
-from akc.ir.ops import nn
+from akc.ir.ops import nn, nn_recurrent
 from akc.ir.types import TensorType
 from akc.passes import LEGALISE, LOWER, PASSES
 from akc.passes.placing.merge_skipdma import MergeSkipdma
@@ -130,7 +130,7 @@ def test_equalize_evens_channels() -> None:
 # -- drop-lstm -------------------------------------------------------------------------------------
 
 
-def recurrent(kind: type[nn._Recurrent], output: str, features: int = 5, hidden: int = 5) -> Module:
+def recurrent(kind: type[nn_recurrent.Recurrent], output: str, features: int = 5, hidden: int = 5) -> Module:
     """[7, features] -> recurrent layer -> dense."""
     net = Building(7, features)
     net.input = Value("sound", TensorType("f32", (7, features)))
@@ -142,7 +142,7 @@ def recurrent(kind: type[nn._Recurrent], output: str, features: int = 5, hidden:
     return net.dense(3).module()
 
 
-KINDS = {"lstm": nn.Lstm, "gru": nn.Gru, "rnn": nn.Rnn}
+KINDS = {"lstm": nn_recurrent.Lstm, "gru": nn_recurrent.Gru, "rnn": nn_recurrent.Rnn}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -154,7 +154,7 @@ def test_drop_lstm(kind: str, output: str, by: str, akir_snapshot: SnapshotAsser
     calls = context()
     after = run_pipeline(module, f"drop-lstm{{by={by}}}", calls)
     assert kind.upper() in calls.warnings[0].message
-    assert not any(isinstance(op, nn._Recurrent) for op in after.net.ops)
+    assert not any(isinstance(op, nn_recurrent.Recurrent) for op in after.net.ops)
     x = images(module)
     instead = x.reshape(4, -1) if output == "all" else x.mean(axis=1) if by == "mean" else x[:, -1]
     dense_op = [op for op in after.net.ops if isinstance(op, nn.Dense)][-1]
@@ -167,7 +167,7 @@ def test_drop_lstm(kind: str, output: str, by: str, akir_snapshot: SnapshotAsser
 def test_lstm_is_refused_by_default() -> None:
     """The refusal names the layer and the way out."""
     with pytest.raises(DiagnosticError) as fault:
-        run_pipeline(recurrent(nn.Lstm, "last"), LEGALISE, context())
+        run_pipeline(recurrent(nn_recurrent.Lstm, "last"), LEGALISE, context())
     text = render_all(fault.value.diagnostics)
     assert "AKC0421" in text
     assert "LSTM (%memory)" in text
@@ -177,13 +177,13 @@ def test_lstm_is_refused_by_default() -> None:
 def test_drop_lstm_needs_fitting_shapes() -> None:
     """With other numbers of features and hidden states there is nothing to put in its place."""
     with pytest.raises(DiagnosticError) as fault:
-        run_pipeline(recurrent(nn.Gru, "last", 5, 6), "drop-lstm{by=mean}", context())
+        run_pipeline(recurrent(nn_recurrent.Gru, "last", 5, 6), "drop-lstm{by=mean}", context())
     assert "GRU (%memory) turns 5 features into 6" in str(fault.value)
 
 
 def test_dropped_network_goes_on() -> None:
     """A network without its LSTM lowers to the chip."""
-    module = recurrent(nn.Lstm, "last")
+    module = recurrent(nn_recurrent.Lstm, "last")
     lowered = run_pipeline(module, LOWER.replace("drop-lstm", "drop-lstm{by=last}"), sampled(module))
     assert any(op.mnemonic == "akida.fully_connected" for op in lowered.net.ops)
 

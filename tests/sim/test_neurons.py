@@ -16,7 +16,7 @@ from norse.torch.functional.reset import reset_subtract
 
 from akc.ir.fields import WeightName
 from akc.ir.module import Module, Net, Value
-from akc.ir.ops import snn, snn_inclusive, snn_models
+from akc.ir.ops import snn, snn_gated, snn_inclusive, snn_models
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
 from akc.sim.neurons import NEURONS, scan
@@ -343,4 +343,4 @@ def test_cuba_refractory_time_holds_the_neuron() -> None:
 def test_every_neuron_has_equations() -> None:
     files = (*vars(snn).values(), *vars(snn_models).values(), *vars(snn_inclusive).values())
     kinds = {k for k in files if isinstance(k, type) and issubclass(k, snn.Neuron) and k.mnemonic}
-    assert {k for k in kinds if not issubclass(k, snn.Gated)} == set(NEURONS)
+    assert {k for k in kinds if not issubclass(k, snn_gated.Gated)} == set(NEURONS)

@@ -12,7 +12,7 @@ import torch
 from attrs import evolve
 
 from akc.ir.module import Module, Net, Value
-from akc.ir.ops import snn
+from akc.ir.ops import snn_gated
 from akc.ir.signature import Types
 from akc.ir.types import TensorType
 from akc.ir.weights import Weight
@@ -21,7 +21,7 @@ from akc.sim.run import run
 STEPS, BATCH = 12, 4
 
 
-def ours(cls: type[snn.Gated], x: np.ndarray, weights: dict[str, Any], **fields: Any) -> list[np.ndarray]:
+def ours(cls: type[snn_gated.Gated], x: np.ndarray, weights: dict[str, Any], **fields: Any) -> list[np.ndarray]:
     """Spikes and membranes [batch, T, ...] of one op for inputs [batch, T, ...]."""
     pool = {name: Weight.of(w.detach().numpy(), "f32") for name, w in weights.items()}
     entry = Value("x", TensorType("f32", x.shape[2:], STEPS))
@@ -57,7 +57,7 @@ def test_slstm(reset: str, features: int) -> None:
     x = np.random.default_rng(0).normal(0, 2, (BATCH, STEPS, features)).astype(np.float32)
     c = cell.lstm_cell
     weights = {"w_ih": c.weight_ih, "w_hh": c.weight_hh, "b_ih": c.bias_ih, "b_hh": c.bias_hh}
-    found = ours(snn.Lstm, x, weights, threshold=0.05, reset=reset, forgets=features != 8)
+    found = ours(snn_gated.Lstm, x, weights, threshold=0.05, reset=reset, forgets=features != 8)
     wanted = theirs(cell, x)
     assert 0.1 < wanted[0].mean() < 0.9
     np.testing.assert_array_equal(found[0], wanted[0])
@@ -73,7 +73,7 @@ def test_sconv2dlstm(reset: str, pool: str) -> None:
     x = np.random.default_rng(1).normal(0, 1, (BATCH, STEPS, 6, 7, 2)).astype(np.float32)
     weights = {"weight": cell.conv.weight.movedim(1, -1), "bias": cell.conv.bias}
     size = (1, 1) if pool == "none" else (2, 2)
-    found = ours(snn.ConvLstm, x, weights, threshold=0.03, reset=reset, pool=pool, size=size)
+    found = ours(snn_gated.ConvLstm, x, weights, threshold=0.03, reset=reset, pool=pool, size=size)
     wanted = theirs(cell, x, channels_first=True)
     assert 0.1 < wanted[0].mean() < 0.9
     np.testing.assert_array_equal(found[0], wanted[0])

@@ -19,7 +19,7 @@ from akc.frontends.spiking.reader import NeuronSpec, SpikingOptions, pair
 from akc.frontends.spiking.refusals import REFUSALS
 from akc.frontends.spiking.timeloop import REST, NeuronRow, Shape, handed_over, read_loop
 from akc.ir.module import Module
-from akc.ir.ops import snn
+from akc.ir.ops import snn, snn_gated
 
 RESET_NAMES = ("subtract", "zero", "none")
 """By the value of a neuron's reset_mechanism_val."""
@@ -149,7 +149,7 @@ def recurrent_node(layer: Any) -> Node:
     )
 
 
-def _gated(kind: type[snn.Gated], weights: Callable[[Any], dict[str, Any]]) -> Any:
+def _gated(kind: type[snn_gated.Gated], weights: Callable[[Any], dict[str, Any]]) -> Any:
     """A reader of layers with LSTM gates: their weights, and how they fire."""
 
     def read(module: Any, options: SpikingOptions, path: str) -> NeuronSpec:
@@ -290,7 +290,7 @@ ROWS: dict[str, NeuronRow] = {
             name="SLSTM",
             verdict="host",
             how=f"{_GATES} or dropped by drop-lstm",
-            read=_gated(snn.Lstm, _lstm_weights),
+            read=_gated(snn_gated.Lstm, _lstm_weights),
             sizes=lambda module, shape: ((shape[0], module.hidden_size),) * 2,
             **_fields("syn", "mem"),
         ),
@@ -298,7 +298,7 @@ ROWS: dict[str, NeuronRow] = {
             name="SConv2dLSTM",
             verdict="host",
             how=f"{_GATES} or dropped by drop-lstm",
-            read=_gated(snn.ConvLstm, _conv_lstm_weights),
+            read=_gated(snn_gated.ConvLstm, _conv_lstm_weights),
             sizes=_conv_lstm_sizes,
             **_fields("syn", "mem"),
         ),

@@ -19,7 +19,7 @@ from attrs import evolve, field, frozen
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.frontends.spiking.reader import NeuronSpec
 from akc.frontends.spiking.values import EACH, Const, Step, short_name
-from akc.ir.ops import snn
+from akc.ir.ops import snn, snn_gated
 
 if TYPE_CHECKING:
     from akc.frontends.spiking.fold import Folder
@@ -292,7 +292,7 @@ def _touched(f: Folder, site: Site, call: Call, name: str, spec: NeuronSpec) -> 
     factor = np.asarray(spec.factor, np.float64)
     try:
         carried = Reading(site.parts[0], own, factor if factor.size > 1 else float(factor), f.consts).of(value.node)
-        if issubclass(spec.kind, snn.Gated) or (len(live.row.states) > 1 and live.row.states != ("spk", name)):
+        if issubclass(spec.kind, snn_gated.Gated) or (len(live.row.states) > 1 and live.row.states != ("spk", name)):
             raise Unsaid
         if spec.settings.get("most", 1) != 1 and (np.any(carried.both) or np.any(carried.spike)):
             raise Unsaid  # the reading takes a spike for 0 or 1, and this neuron may give several a step

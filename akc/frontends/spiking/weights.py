@@ -27,7 +27,7 @@ from akc.frontends.spiking.snntorch import RESET_NAMES, diagonal
 from akc.frontends.spiking.topology import LayerEntry, Topology, read_topology
 from akc.frontends.torch.pickles import read_objects, weights_of
 from akc.ir.module import Module
-from akc.ir.ops import snn
+from akc.ir.ops import snn, snn_gated
 
 Group = dict[str, Any]
 """The arrays of one module of the source, by the last part of their names."""
@@ -267,7 +267,7 @@ def _append_gated(chain: Chain, entry: LayerEntry, values: dict[str, Any], row: 
     """A layer with LSTM gates; what it pools stands in the topology."""
     weights, settings, shapes = row(values, chain.shape)
     spec = NeuronSpec(
-        kind=snn.Lstm if "w_ih" in weights else snn.ConvLstm,
+        kind=snn_gated.Lstm if "w_ih" in weights else snn_gated.ConvLstm,
         parameters={"threshold": values.get("threshold", 1.0)},
         settings={"reset": _stored_reset(values), **settings},
         factor=values.get("graded_spikes_factor", 1.0),
@@ -364,8 +364,8 @@ NEURONS: dict[str, Stored] = {
     "LeakyParallel": Stored(kind=snn.LeakyParallel, resets=False),
     "StateLeaky": Stored(kind=snn.StateLeaky, stored=("tau",), resets=False),
     "LinearLeaky": Stored(kind=snn.StateLeaky, stored=("tau",), resets=False),
-    "SLSTM": Stored(kind=snn.Lstm),
-    "SConv2dLSTM": Stored(kind=snn.ConvLstm),
+    "SLSTM": Stored(kind=snn_gated.Lstm),
+    "SConv2dLSTM": Stored(kind=snn_gated.ConvLstm),
 }
 
 

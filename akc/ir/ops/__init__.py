@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from akc.ir.module import Op
-from akc.ir.ops import akida, host, nn, nn_host, snn, snn_inclusive, snn_models
+from akc.ir.ops import akida, host, nn, nn_host, nn_norms, nn_recurrent, snn, snn_gated, snn_inclusive, snn_models
 
 DIALECTS = {"nn": nn, "snn": snn, "akida": akida, "host": host}
-FILES = (nn, nn_host, snn, snn_inclusive, snn_models, akida, host)
+FILES = (nn, nn_host, nn_norms, nn_recurrent, snn, snn_gated, snn_inclusive, snn_models, akida, host)
 
 OPS: dict[str, type[Op]] = {
     item.mnemonic: item

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from akc.ir.module import Module, Op
-from akc.ir.ops import host, nn, snn
+from akc.ir.ops import host, nn, snn, snn_gated
 from akc.passes.shared.numbers.evaluate import Array
 from akc.sim.run import Runner
 
@@ -40,7 +40,7 @@ def encoders(module: Module) -> list[Op]:
         while name in made and isinstance(made[name], nn.Affine | nn.Reshape | nn.Permute | host.Repeat):
             path.append(made[name])
             name = made[name].operands[0]
-        usual = isinstance(neuron, snn.Neuron) and neuron.fires and not isinstance(neuron, snn.Gated)
+        usual = isinstance(neuron, snn.Neuron) and neuron.fires and not isinstance(neuron, snn_gated.Gated)
         if usual and name not in made:
             found += [op for op in path if op not in found]
     return found

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from akc.ir.module import Module
-from akc.ir.ops import host, snn
+from akc.ir.ops import host, snn, snn_gated
 from akc.passes.shared.neurons.memoryless import memoryless
 
 WAYS = ("rate", "step", "hybrid")
@@ -20,7 +20,7 @@ def choose_way(module: Module, host_allowed: bool) -> tuple[str, str]:
     neurons = [op for op in module.net.ops if isinstance(op, snn.Neuron)]
     if any(isinstance(op, host.Previous) for op in module.net.ops):
         return "hybrid", "it feeds spikes back, which the host must do" if host_allowed else "it feeds spikes back"
-    others = [op for op in neurons if isinstance(op, snn.Gated) or op.unusual]
+    others = [op for op in neurons if isinstance(op, snn_gated.Gated) or op.unusual]
     if others and host_allowed:
         return "hybrid", f"{others[0].mnemonic} is nothing that a pass by rates answers like; the host keeps it exactly"
     firing = [op for op in neurons if op.fires]

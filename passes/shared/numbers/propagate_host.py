@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from akc.ir.module import Module, Op
-from akc.ir.ops import nn, nn_host
+from akc.ir.ops import nn, nn_host, nn_norms, nn_recurrent
 from akc.passes.shared.numbers.moments import SPREAD, Floats, Moments, spread_over, through_function
 from akc.sim.registry import evaluate_op
 
@@ -94,7 +94,7 @@ def _softmax(op: nn.Softmax, operands: tuple[Moments, ...], module: Module) -> M
     return Moments(np.full_like(x.mean, share), np.full_like(x.mean, share), 0.0, 1.0)
 
 
-def _norm(op: nn_host._Norm, operands: tuple[Moments, ...], module: Module) -> Moments:
+def _norm(op: nn_norms.Norm, operands: tuple[Moments, ...], module: Module) -> Moments:
     """Mean `shift`, deviation `scale`."""
     (x,) = _sized(op, operands)
     size = len(x.mean)
@@ -152,7 +152,7 @@ def _slice(op: nn_host.Slice, operands: tuple[Moments, ...], module: Module) -> 
     return Moments(x.mean[part], x.variance[part], x.low, x.high)
 
 
-def _recurrent(op: nn._Recurrent, operands: tuple[Moments, ...], module: Module) -> Moments:
+def _recurrent(op: nn_recurrent.Recurrent, operands: tuple[Moments, ...], module: Module) -> Moments:
     """What the layer makes of random series that have these moments."""
     (x,) = operands
     shape = module.net.types[op.x].shape
@@ -167,7 +167,7 @@ SERIES = 64
 
 
 RULES: dict[type[Op], Rule] = {
-    nn._Recurrent: _recurrent,
+    nn_recurrent.Recurrent: _recurrent,
     nn_host.Add: _sum,
     nn_host.Sub: _sum,
     nn_host.Mul: _product,
@@ -180,10 +180,10 @@ RULES: dict[type[Op], Rule] = {
     nn_host.Constant: _constant,
     nn_host.Reduce: _reduced,
     nn_host.LeakyRelu: _function,
-    nn_host.LocalResponseNorm: _function,
+    nn_norms.LocalResponseNorm: _function,
     nn.Sigmoid: _function,
     nn.Softmax: _softmax,
-    nn_host._Norm: _norm,
+    nn_norms.Norm: _norm,
     nn_host.ConvTranspose: _conv_transpose,
     nn_host.Slice: _slice,
 }

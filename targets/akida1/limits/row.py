@@ -20,6 +20,14 @@ STAGES = {
 }
 """When a limit is tested."""
 
+MESH_LAYERS = ("conv", "separable", "dense")
+CONVS = ("conv", "separable")
+
+LARGEST_CHANNELS = 2048
+LARGEST_DENSE_SIDE = 2047
+LARGEST_UNITS = 2**17 - 1
+LARGEST_INPUT_SIDE = 4096
+
 
 Text = str | Callable[[Chip], str]
 """Words, or what makes them from the numbers of a chip."""

@@ -17,7 +17,7 @@ from akc.frontends.graph.graph import Array, Node, scalar
 from akc.ir.fields import WeightName
 from akc.ir.functions import FUNCTIONS, REDUCTIONS
 from akc.ir.module import Op
-from akc.ir.ops import nn, nn_host
+from akc.ir.ops import nn, nn_host, nn_norms
 
 Emit = Callable[[Builder, Node], None]
 
@@ -127,7 +127,7 @@ def emit_local_response_norm(b: Builder, node: Node) -> None:
         return
     axes = with_last_axis(b, x, 1)
     numbers = {key: node[key] for key in ("size", "alpha", "beta", "bias")}
-    name = b.op(nn_host.LocalResponseNorm, node.name, node.source, x=b.arranged(x, axes, node.source), **numbers)
+    name = b.op(nn_norms.LocalResponseNorm, node.name, node.source, x=b.arranged(x, axes, node.source), **numbers)
     b.hold(node.output, name, axes, 0)
 
 
@@ -358,10 +358,10 @@ EMIT: dict[str, Emit] = {
     **dict.fromkeys(FUNCTIONS, emit_function),
     "pow": emit_power,
     "leaky_relu": emit_leaky_relu,
-    "layer_norm": axes_norm(nn_host.LayerNorm, "LayerNorm"),
-    "rms_norm": axes_norm(nn_host.RmsNorm, "RMSNorm"),
-    "group_norm": channel_norm(nn_host.GroupNorm, "GroupNorm"),
-    "instance_norm": channel_norm(nn_host.InstanceNorm, "InstanceNorm"),
+    "layer_norm": axes_norm(nn_norms.LayerNorm, "LayerNorm"),
+    "rms_norm": axes_norm(nn_norms.RmsNorm, "RMSNorm"),
+    "group_norm": channel_norm(nn_norms.GroupNorm, "GroupNorm"),
+    "instance_norm": channel_norm(nn_norms.InstanceNorm, "InstanceNorm"),
     "local_response_norm": emit_local_response_norm,
     "conv_transpose": emit_conv_transpose,
     "resize": emit_resize,

@@ -8,9 +8,9 @@ from typing import Any
 from akc.frontends.graph.building import Builder
 from akc.frontends.graph.graph import Node
 from akc.ir.module import Op
-from akc.ir.ops import nn
+from akc.ir.ops import nn_recurrent
 
-LAYERS: dict[str, type[Op]] = {"lstm": nn.Lstm, "gru": nn.Gru, "rnn": nn.Rnn}
+LAYERS: dict[str, type[Op]] = {"lstm": nn_recurrent.Lstm, "gru": nn_recurrent.Gru, "rnn": nn_recurrent.Rnn}
 ROLES = ("w_ih", "w_hh", "b_ih", "b_hh")
 
 
