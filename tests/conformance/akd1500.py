@@ -6,10 +6,7 @@ Run `python -m tests.conformance.akd1500 --count 10000 --seed 1` for many networ
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
-from collections import Counter
 from typing import Any
 
 import akida
@@ -20,6 +17,7 @@ from akc.targets.akd1500 import TARGET
 from tests.conformance import random_networks, vendor
 from tests.conformance.passes_networks import SEVERAL, several_network
 from tests.conformance.placement_networks import SHAPES, shaped_network
+from tests.conformance.tallying import BOTH_REFUSE, DIFFER, ONE_REFUSES, Comparison
 from tests.conformance.ways import REFUSALS, Bytes
 from tests.targets.akida1.chips import in_sequence
 
@@ -29,10 +27,8 @@ MODES = {
     "vendor-minimal": akida.MapMode.Minimal,
     "vendor-hwpr": akida.MapMode.HwPr,
 }
-ONE, MORE, BOTH_REFUSE = "identical, one pass", "identical, several", "refused by both"
-DIFFER, ONE_REFUSES = "different", "refused by one"
+ONE, MORE = "identical, one pass", "identical, several"
 VERDICTS = (ONE, MORE, BOTH_REFUSE, DIFFER, ONE_REFUSES)
-SLOW = ("crowded", "large")
 
 
 def draw(kind: str, seed: int) -> Module:
@@ -61,7 +57,7 @@ def assembled(module: Module, mode: str) -> Bytes | None:
         return None
 
 
-def verdict(kind: str, seed: int, mode: str) -> str:
+def verdict(mode: str, kind: str, seed: int) -> str:
     """One of VERDICTS."""
     module = draw(kind, seed)
     model, ours = mapped(module, mode), assembled(module, mode)
@@ -72,39 +68,15 @@ def verdict(kind: str, seed: int, mode: str) -> str:
     return ONE if len(model.sequences[-1].passes) == 1 else MORE
 
 
-def tally(kind: str, seed: int, count: int, mode: str) -> tuple[Counter[str], list[int]]:
-    """Verdicts over `count` seeds from `seed` on, and the seeds where the two sides do not agree."""
-    found = {number: verdict(kind, number, mode) for number in range(seed, seed + count)}
-    return Counter(found.values()), [n for n, one in found.items() if one in (DIFFER, ONE_REFUSES)]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Compare many networks and print a table; exit code 1 if any two differ."""
-    parser = argparse.ArgumentParser(prog="python -m tests.conformance.akd1500", description=__doc__)
-    parser.add_argument("--count", type=int, default=10000, help="networks in all, spread over classes and modes")
-    parser.add_argument("--seed", type=int, default=1, help="where the seeds start")
-    parser.add_argument("--kind", choices=KINDS, help="one class only")
-    parser.add_argument("--mode", choices=MODES, help="one mode only")
-    options = parser.parse_args(arguments)
-    kinds = [options.kind] if options.kind else list(KINDS)
-    modes = [options.mode] if options.mode else list(MODES)
-    print(_row("class", VERDICTS))
-    start, whole = time.monotonic(), Counter[str]()
-    for kind in kinds:
-        found, odd = Counter[str](), []
-        each = max(1, -(-options.count // (len(kinds) * len(modes) * (5 if kind in SLOW else 1))))
-        for mode in modes:
-            part, wrong = tally(kind, options.seed, each, mode)
-            found, odd = found + part, odd + [f"{mode} {number}" for number in wrong]
-        whole += found
-        print(_row(kind, [found[name] for name in VERDICTS]), *([f"  {odd[:6]}"] if odd else []), flush=True)
-    print(_row("all", [whole[name] for name in VERDICTS]), f"  {whole.total()} maps, {time.monotonic() - start:.0f} s")
-    return 1 if whole[DIFFER] or whole[ONE_REFUSES] else 0
-
-
-def _row(name: str, cells: Any) -> str:
-    return f"{name:14} " + " ".join(f"{cell:>20}" for cell in cells)
-
+COMPARISON = Comparison(
+    command="tests.conformance.akd1500",
+    kinds=KINDS,
+    ways=tuple(MODES),
+    verdicts=VERDICTS,
+    verdict=verdict,
+    slow={"crowded": 5, "large": 5},
+)
+tally = COMPARISON.tally
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(COMPARISON.main())

@@ -25,7 +25,7 @@ LEAST_SEVERAL = {"long": 1, "long_dense": 3, "long_learning": 2}
 def test_bytes_agree(kind: str) -> None:
     verdicts: Counter[str] = Counter()
     for mode in akd1500.MODES:
-        found, odd = akd1500.tally(kind, FIRST_SEED, COUNTS.get(kind, USUAL), mode)
+        found, odd = akd1500.tally(mode, kind, FIRST_SEED, COUNTS.get(kind, USUAL))
         assert not odd, f"{mode}, seeds {odd}: {dict(found)}"
         verdicts += found
     assert kind in ("spoiled", "spoiled_shape", "crowded") or verdicts[akd1500.ONE] + verdicts[akd1500.MORE]

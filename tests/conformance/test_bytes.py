@@ -30,7 +30,7 @@ FIRST_SEED = 20000
 @pytest.mark.parametrize("kind", ways.KINDS)
 @pytest.mark.parametrize("way", ways.WAYS)
 def test_bytes_agree(way: str, kind: str) -> None:
-    usual = USUAL[way] if kind in CLASSES else max(2, USUAL[way] // (3 * comparison.SLOW.get(kind, 1)))
+    usual = USUAL[way] if kind in CLASSES else max(2, USUAL[way] // (3 * comparison.COMPARISON.slow.get(kind, 1)))
     count = COUNTS.get((way, kind), usual)
     verdicts, odd = comparison.tally(way, kind, FIRST_SEED, count)
     assert not odd, f"seeds {odd}: {dict(verdicts)}"
