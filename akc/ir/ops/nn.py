@@ -16,6 +16,7 @@ from akc.ir.fields import (
     flag,
     integer,
     integers,
+    keyword,
     number,
     number_or_weight,
     operand,
