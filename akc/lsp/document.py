@@ -72,6 +72,11 @@ class Document:
             self._reading = self._read()
         return self._reading
 
+    @property
+    def known(self) -> Reading | None:
+        """The same as far as it was read already."""
+        return self._reading
+
     def _read(self) -> Reading:
         skeleton = Skeleton.of(self.text.string, self.name)
         words = Words(skeleton.source.text)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -21,7 +22,7 @@ from akc import __version__
 from akc.base.diagnostics import DiagnosticError
 from akc.lsp import actions, completion, hover, navigation, painting, work
 from akc.lsp.checking import Numbers, diagnostics, judge
-from akc.lsp.document import Document, Judgement
+from akc.lsp.document import Document, Judgement, Reading
 from akc.lsp.text import Text
 from akc.targets import load_target
 
@@ -82,6 +83,8 @@ class Desk:
     documents: dict[str, Document] = field(factory=dict)
     numbers: dict[str, Numbers] = field(factory=dict)
     checks: dict[str, asyncio.Task[None]] = field(factory=dict)
+    judges: ThreadPoolExecutor = field(factory=lambda: ThreadPoolExecutor(1))
+    """One thread: answers to the editor never wait for more than one judgement."""
 
     def document(self, uri: str) -> Document:
         """An open text; raises an error of the protocol for another one."""
@@ -142,12 +145,18 @@ class Desk:
             self._tell(document)
         await asyncio.sleep(QUIET)
         if not faulty and reading.module is not None:
-            run = partial(judge, reading.module, self.target, self.numbers[key])
-            judgement = await asyncio.get_running_loop().run_in_executor(None, run)
-            if document.reading is reading:
+            run = partial(self._judge, document, reading, self.numbers[key])
+            judgement = await asyncio.get_running_loop().run_in_executor(self.judges, run)
+            if judgement is not None and document.reading is reading:
                 document.judgement = judgement
                 self._tell(document)
                 self._refresh_hints()
+
+    def _judge(self, document: Document, reading: Reading, numbers: Numbers) -> Judgement | None:
+        """The judgement of a version; None where the text has moved on before its turn came."""
+        if document.known is not reading or reading.module is None:
+            return None
+        return judge(reading.module, self.target, numbers)
 
     def _tell(self, document: Document) -> None:
         found = diagnostics(document)

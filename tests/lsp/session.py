@@ -117,12 +117,12 @@ class Editor:
 
     async def told(self) -> list[types.Diagnostic]:
         """What the server says is wrong with this version."""
-        self.client.diagnostics.pop(self.uri, None)
-        while self.uri not in self.client.diagnostics:
-            await asyncio.wait_for(
-                self.client.wait_for_notification(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS), timeout=30
+        while True:
+            said = await asyncio.wait_for(
+                self.client.wait_for_notification(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS), timeout=60
             )
-        return list(self.client.diagnostics[self.uri])
+            if said.uri == self.uri and said.version in (None, self.version):
+                return list(said.diagnostics)
 
     def at(self, mark: str) -> dict[str, Any]:
         """`text_document` and `position` of a request."""
