@@ -26,10 +26,7 @@ help:  ## List the targets
 	$(BIN)/pip install --quiet akida==2.19.3
 	@touch $@
 
-.venv/.notebooks: .venv/.dev  ## Run the notebooks in examples/notebooks
-	$(BIN)/python -m pytest -s tests/notebooks
-
-browser: .venv/.dev
+.venv/.browser: .venv/.dev
 	$(BIN)/pip install --quiet --editable '.[browser]'
 	@touch $@
 
@@ -48,6 +45,9 @@ types: .venv/.dev  ## mypy, strict, on an installed copy
 	rm -rf build/types && mkdir -p build/types
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --target build/types .
 	cd build/types && MYPYPATH=. ../../.venv/bin/mypy --config-file ../../pyproject.toml -p akc
+
+notebooks: .venv/.dev  ## Run the notebooks in examples/notebooks
+	$(BIN)/python -m pytest -s tests/notebooks
 
 browser: .venv/.browser  ## Look at the pages in Chromium, which the system must have (apt-get install chromium)
 	$(BIN)/python -m pytest -s tests/browser
