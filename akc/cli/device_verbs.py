@@ -38,7 +38,7 @@ def devices(as_json: bool) -> None:
     table = Table("--on", "what", "where", "driver", "problem", "what to do")
     for row in list_devices():
         table.add_row(row.on, row.what, row.where, row.driver, row.problem, row.help)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def run(file: str, inputs: str, on: str, raw: bool, batch: int, clock: bool) -> dict[str, Any]:

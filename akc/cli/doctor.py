@@ -46,7 +46,7 @@ def doctor(as_json: bool) -> None:
         table = Table("what", "state", "found", "what to do")
         for one in findings:
             table.add_row(f"{one.area}: {one.what}", one.state, one.found, one.help)
-        Console().print(table)
+        Console(markup=False).print(table)
     broken = [one for one in findings if one.state == BROKEN]
     if broken:
         raise error(

@@ -28,8 +28,15 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "akc run net.akd -i x.npy --on emulator",
         "akc run net.akd --stream --bin 1000 -i events.csv",
     ),
-    "compare": ("akc compare net.akir model.onnx -i samples.npz",),
-    "report": ("akc report net.akd", "akc report net.akir --json"),
+    "compare": (
+        "akc compare net.akir model.onnx -i samples.npz",
+        "akc compare net.akir model.onnx -i samples.npz --html compare.html",
+    ),
+    "report": (
+        "akc report net.akd",
+        "akc report net.akir --json",
+        "akc report net.akd --html report.html -i samples.npz --against model.onnx",
+    ),
     "disasm": ("akc disasm net.akd",),
     "diff": ("akc diff before.bin after.bin",),
     "devices": ("akc devices",),

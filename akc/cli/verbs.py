@@ -190,7 +190,7 @@ def compare(file: str, source: str, *, inputs: str, example: Any, as_json: bool,
     if html is not None:
         from akc.html.report import comparison_html
 
-        write_text(html, comparison_html(module, result, samples, {file: "the network", source: "the source"}))
+        _write_page(html, comparison_html(module, result, samples, {file: "the network", source: "the source"}))
     if as_json or html is None:
         print_json(result.to_dict()) if as_json else print(result.to_text())
 
@@ -229,11 +229,17 @@ def report(
         progress=context.progress,
     )
     if html is not None:
-        write_text(html, found.to_html())
+        _write_page(html, found.to_html())
     if as_json:
         print_json(found.to_dict())
     elif html is None:
         print(found.to_text())
+
+
+def _write_page(file: str, html: str) -> None:
+    write_text(file, html)
+    if file != "-":
+        say(f"{file} ({len(html.encode())} bytes)")
 
 
 def _built(file: str, target: str, cut: str | None, context: Context, **options: str) -> Program:

@@ -43,13 +43,19 @@ def folder(tmp_path: Path) -> Path:
 def test_devices_are_listed_with_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         devices.EMULATOR,
-        DeviceRow(on="", what="AKD1000", where="0000:01:00.0", problem="no driver is bound", help="load the module"),
+        DeviceRow(
+            on="",
+            what="AKD1000",
+            where="0000:01:00.0 [1e7c:bca1]",
+            problem="no driver is bound",
+            help="load the module",
+        ),
     ]
     monkeypatch.setattr(device_verbs, "list_devices", lambda: rows)
     outcome = akc("devices")
     assert outcome.code == 0
     text = " ".join(outcome.stdout.split())
-    for word in ("emulator", "0000:01:00.0", "no driver", "load the"):
+    for word in ("emulator", "0000:01:00.0", "[1e7c:bca1]", "no driver", "load the"):
         assert word in text
 
 
