@@ -223,5 +223,11 @@ CODES: dict[str, Code] = {
         "A program of the AKD1000 is one layer behind the other. A graph with several inputs, outputs or branches"
         " has no place there; one layer on a neuron's own spikes runs with --host=allow.",
     ),
+    "AKC0395": Code(
+        "the quantisers of the source change its results too much to be compared",
+        "akc leaves the rounding of a quantised file to its own passes and holds the file to its results but for that"
+        " rounding. Where probe inputs lie beyond the ranges of its quantisers, or its rounding decides what follows,"
+        " nothing is left to compare. Inputs of the right range help; `--check=off` compiles without.",
+    ),
 }
 """Codes AKC0300 to AKC0399."""

@@ -12,7 +12,7 @@ from akc.base.diagnostics import Diagnostic, DiagnosticError, error
 from akc.compiler.checks.answers import Answers, aligned, read_over_time
 from akc.compiler.checks.locating import Place, first_difference
 from akc.compiler.checks.probes import Probes
-from akc.compiler.checks.rounding import gap, rounding_bound, tight_bound
+from akc.compiler.checks.rounding import MANY_RUNS, gap, rounding_bound, tight_bound
 from akc.compiler.checks.spikes import excused, first_spike, other_spikes
 from akc.ir.module import Module
 from akc.ir.ops import nn, snn
@@ -24,13 +24,15 @@ from akc.sim.run import Runner, Values
 class Agreement:
     """largest: the largest difference, by what rounding explains; excused: samples in which a spike that differs is
     one that rounding decides; silent: layers that never fired; how: what ran the source; moved: for a source that
-    rounds to levels of its own, which akc leaves out, by what part of their size the results differ."""
+    rounds to levels of its own, which akc leaves out, by what part of their size the results differ; beyond: samples
+    that float32 does not hold."""
 
     largest: float
     excused: int
     silent: tuple[str, ...]
     how: str
     moved: float = 0.0
+    beyond: int = 0
 
 
 MOST_MOVED = 0.5
@@ -45,21 +47,35 @@ def check_import(module: Module, source: Any, probes: Probes) -> Agreement:
     """
     ours = Runner(module, doubles=True).run(probes.inputs, keep=_spikes(module))
     answers = source.run(probes.inputs, keep="neurons")
+    if source.at_once and not _is_batched(module, source, answers, probes.count):
+        source = source.one_by_one()
+        answers = source.run(probes.inputs, keep="neurons")
     largest, wrong = _differences(module, source, probes, ours, answers)
     if wrong.any() and getattr(source, "rounds", False):
         moved = _moved(module, source, probes, ours, answers)
-        if moved <= MOST_MOVED:
-            return Agreement(largest=largest, excused=0, silent=(), how=answers.how, moved=moved)
+        if moved > MOST_MOVED:
+            raise _rounds_too_much(source, moved)
+        return Agreement(largest=largest, excused=0, silent=(), how=answers.how, moved=moved)
     if wrong.any() and source.at_once:
         source = source.one_by_one()
         largest, wrong = _retried(module, source, probes, ours, wrong, largest)
+    beyond = _beyond_float32(module, probes, wrong)
+    wrong &= ~beyond
+    wrong &= ~_otherwise(module, source, probes, ours, wrong)
     let_off = np.zeros(probes.count, bool)
     if wrong.any() and _spikes(module):
         let_off = excused(module, source, probes, np.flatnonzero(wrong))
         wrong &= ~let_off
     if wrong.any():
         raise _refusal(module, source, probes, ours, wrong)
-    return Agreement(largest=largest, excused=int(let_off.sum()), silent=_silent(module, ours), how=answers.how)
+    return Agreement(largest=largest, excused=int(let_off.sum()), silent=_silent(module, ours), how=answers.how,
+                     beyond=int(beyond.sum()))  # fmt: skip
+
+
+def _is_batched(module: Module, source: Any, answers: Answers, batch: int) -> bool:
+    """Whether every result of a whole batch has an axis of samples; a source may join that axis with others."""
+    results = [o for o in answers.outputs if np.asarray(o).size > 0]
+    return all(any(n == batch for n in np.shape(o)) for o in results)
 
 
 def _moved(module: Module, source: Any, probes: Probes, ours: Values, answers: Answers) -> float:
@@ -69,6 +85,32 @@ def _moved(module: Module, source: Any, probes: Probes, ours: Values, answers: A
         own, other = (np.asarray(a, np.float64).reshape(probes.count, -1) for a in (ours[name], theirs))
         parts.append(float(np.sqrt(((own - other) ** 2).mean() / max(float((other**2).mean()), 1e-30))))
     return max(parts, default=0.0)
+
+
+def _beyond_float32(module: Module, probes: Probes, wrong: Array) -> Array:
+    """Which of the samples [probes] that differ hold values whose squares float32 does not: there the source computes
+    with infinities of its own."""
+    found = np.zeros(probes.count, bool)
+    for index in np.flatnonzero(wrong):
+        values = Runner(module, doubles=True).run(probes.pick([int(index)]), keep=True)
+        found[index] = any(not (np.abs(np.asarray(v, np.float64)) < LARGEST).all() for v in values.values())
+    return found
+
+
+LARGEST = 2.0**63
+"""The square of more is beyond the largest float32."""
+
+
+def _otherwise(module: Module, source: Any, probes: Probes, ours: Values, wrong: Array) -> Array:
+    """Which of the samples [probes] that differ agree with the source where another program runs it."""
+    other = getattr(source, "by_evaluator", lambda: None)() if wrong.any() else None
+    if other is None:
+        return np.zeros(probes.count, bool)
+    try:
+        _, still = _retried(module, other, probes, ours, wrong, 0.0)
+    except DiagnosticError:  # it cannot run the source, or gives results of another shape
+        return np.zeros(probes.count, bool)
+    return wrong & ~still
 
 
 def _spikes(module: Module) -> bool:
@@ -106,6 +148,11 @@ def _differences(module: Module, source: Any, probes: Probes, ours: Values, answ
     if over.any() and not _spikes(module):
         bound = rounding_bound(module, probes.inputs, results)
         over = _over(gaps, bound)
+    if over.any() and not _spikes(module):
+        at = np.flatnonzero(over)
+        part = {name: array[at] for name, array in results.items()}
+        many = rounding_bound(module, probes.pick(at), part, runs=MANY_RUNS)
+        over[at] = _over({name: g[at] for name, g in gaps.items()}, many)
     largest = max((float(g[~over].max(initial=0.0)) for g in gaps.values()), default=0.0)
     for _, differ in other_spikes(module, ours, answers.values, probes.count):
         over = over | differ.reshape(probes.count, -1).any(axis=1)
@@ -163,6 +210,16 @@ def _silent(module: Module, ours: Values) -> tuple[str, ...]:
 
 
 # -- saying it -----------------------------------------------------------------------------------
+
+
+def _rounds_too_much(source: Any, moved: float) -> DiagnosticError:
+    message = f"the quantisers of {source.name} move its results by {moved:.0%} on probe inputs"
+    help = (
+        "--input-range or --calibrate samples.npz: inputs of the range that its quantisers were made for",
+        _OFF,
+    )
+    return error("AKC0395", message, label=f"up to {MOST_MOVED:.0%} is taken for rounding", help=help)
+
 
 _REPORT = "the source and what akc read are not the same network: please report it with the source"
 _OFF = "--check=off (check='off' in Python) compiles what akc read all the same"

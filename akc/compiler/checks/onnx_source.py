@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from akc.base.diagnostics import error
+from akc.base.diagnostics import DiagnosticError, error
 from akc.compiler.checks.answers import Answers
 from akc.frontends.onnx.file import import_onnx, load_model
 from akc.frontends.onnx.qonnx import standard
@@ -35,7 +35,11 @@ class OnnxSource:
         self.model = standard(self.onnx, load_model(model)[0])
         self.values, self.readout = imported.net.inputs, readout
         stored = {t.name for t in self.model.graph.initializer}
-        self.inputs = [i for i in self.model.graph.input if i.name not in stored]
+        given = [i for i in self.model.graph.input if i.name not in stored]
+        read = {n for node in self.model.graph.node for n in node.input} | {o.name for o in self.model.graph.output}
+        self.inputs = [i for i in given if i.name in read]
+        self.unread = [i for i in given if i.name not in read]
+        """Inputs that no node reads; the import has none of them, a runtime asks for them all the same."""
         self.rounds = any(node.op_type in (*QUANTISERS, "Round") for node in self.model.graph.node)
         self.runners: dict[bool, Any] = {}
         self.by_runtime = True
@@ -53,6 +57,15 @@ class OnnxSource:
         other.__dict__.update(self.__dict__, whole=False)
         return other
 
+    def by_evaluator(self) -> OnnxSource | None:
+        """The same source run by onnx's own evaluator, where onnxruntime ran it: it sums in another order, and some of
+        onnxruntime's kernels add up what cancels."""
+        if not self.by_runtime:
+            return None
+        other = self.one_by_one()
+        other.by_runtime, other.runners = False, {}
+        return other
+
     def run(self, inputs: Mapping[str, Array], keep: str = "") -> Answers:
         """See SourceRunner; raises DiagnosticError AKC0721 where neither program runs the model."""
         arrays = [inputs[value.name] for value in self.values]
@@ -65,8 +78,7 @@ class OnnxSource:
             found = [runner(self._feeds([a[part] for a in arrays])) for part in batches]
         except Exception as fault:
             if not self.whole and not self.by_runtime:
-                raise error("AKC0721", f"{self.name} cannot be run on probe inputs: {str(fault).splitlines()[0]}",
-                            help="--check=off (check='off') compiles unchecked") from None  # fmt: skip
+                raise self._unrunnable(fault) from None
             self.whole, self.by_runtime, self.runners = False, self.whole, {}
             return self.run(inputs, keep)
         results = found[0] if len(found) == 1 else [np.stack(parts) for parts in zip(*found, strict=True)]
@@ -103,19 +115,36 @@ class OnnxSource:
             session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
             return f"onnxruntime {runtime.__version__}", lambda feeds: session.run(None, feeds)
         except Exception:  # not installed, or an operator that it lacks
-            evaluator = self.onnx.reference.ReferenceEvaluator(model)
+            evaluator = self._evaluator(model)
             return f"onnx {self.onnx.__version__}", lambda feeds: evaluator.run(None, feeds)
+
+    def _evaluator(self, model: Any) -> Any:
+        """onnx's own; it raises already here where it has no code for an operator."""
+        try:
+            return self.onnx.reference.ReferenceEvaluator(model)
+        except Exception as fault:
+            raise self._unrunnable(fault) from None
+
+    def _unrunnable(self, fault: Exception) -> DiagnosticError:
+        reason = str(fault).splitlines()[0]
+        help = "--check=off (check='off') compiles unchecked"
+        return error("AKC0721", f"{self.name} cannot be run on probe inputs: {reason}", help=help)
 
     # -- inputs -----------------------------------------------------------------------------------
 
     def _feeds(self, arrays: list[Array]) -> dict[str, Array]:
-        feeds = {}
+        feeds = {info.name: self._zeros(info, len(arrays[0])) for info in self.unread}
         for info, value, array in zip(self.inputs, self.values, arrays):
             kind = self.onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
             axis = self._batch_axis(info, value)
             moved = array if axis in (0, None) else np.moveaxis(array, 0, axis)
             feeds[info.name] = np.ascontiguousarray(moved[0] if axis is None else moved, kind)
         return feeds
+
+    def _zeros(self, info: Any, batch: int) -> Array:
+        """Something for an input that nothing reads."""
+        kind = self.onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+        return np.zeros([batch if n is None else n for n in _dims(info)], kind)
 
     def _batch_axis(self, info: Any, value: Any) -> int | None:
         """Which axis of an input is the batch; None where it has none."""

@@ -28,11 +28,18 @@ UNIT = 2.0**-24
 RUNS = 4
 """Runs with numbers moved to other sides."""
 
+MANY_RUNS = 32
+"""Runs for samples that differ by more: a value at an edge falls to its other side in half of them."""
+
 MARGIN = 8.0
 """What the largest move that was seen is multiplied with: few runs do not meet the worst case."""
 
 TIGHT, TIGHT_IN_TIME = 4.0, 64.0
 """Differences up to so many units of the largest answer need no run at all; sums over time steps grow on."""
+
+
+SMALLEST = 64 * 2.0**-126
+"""What float32 may lose of a result altogether: products below its smallest normal number become 0."""
 
 
 def unit_of(module: Module) -> float:
@@ -46,15 +53,18 @@ def tight_bound(module: Module, answers: Values) -> dict[str, Array]:
     """What rounds to the same at once: for each output, a bound for each sample [batch]."""
     timed = any(value.type.steps is not None for value in module.net.values.values())
     unit = (TIGHT_IN_TIME if timed else TIGHT) * unit_of(module)
-    return {name: unit * _largest(array) for name, array in answers.items()}
+    return {name: np.maximum(unit * _largest(array), SMALLEST) for name, array in answers.items()}
 
 
-def rounding_bound(module: Module, inputs: Values, answers: Values) -> dict[str, Array]:
-    """How far rounding can move each output of each sample [batch]; answers: those of the module, in float64."""
+def rounding_bound(module: Module, inputs: Values, answers: Values, runs: int = RUNS) -> dict[str, Array]:
+    """How far rounding can move each output of each sample [batch]; answers: those of the module, in float64.
+
+    runs: few show how far a smooth network moves, many what a step (a ceiling, a comparison) does beside its edge.
+    """
     unit = unit_of(module)
     bound = tight_bound(module, answers)
     generator = np.random.default_rng(0)
-    for _ in range(RUNS):
+    for _ in range(runs):
         runner = Runner(_moved(module, unit, generator), doubles=True, touch=partial(_shaken, generator=generator))
         moved = runner.run(
             {

@@ -115,6 +115,7 @@ def _clause(name: str, probes: Probes, found: Agreement) -> str:
     remarks = [f"largest difference {found.largest:.0e}" if found.largest else "no difference"]
     remarks += [probes.fewer] if probes.fewer else []
     remarks += [f"{found.excused} of them but for a spike that rounding decides"] if found.excused else []
+    remarks += [f"{found.beyond} of them beyond what float32 holds"] if found.beyond else []
     remarks += [f"{name} never fired" for name in found.silent[:3]]
     remarks += [f"{len(found.silent) - 3} more never fired"] if len(found.silent) > 3 else []
     return f"import = {name} on {probes.count} inputs ({', '.join(remarks)})"

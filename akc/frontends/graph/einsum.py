@@ -40,3 +40,16 @@ def as_product(equation: str) -> Product | None:
         tuple(y.index(c) for c in (*shared, *summed, *columns)),
         tuple(made.index(c) for c in result),
     )
+
+
+def as_dense(equation: str) -> bool | None:
+    """Whether the stored matrix of "abx,xy->aby" stands inputs first; None for sums of another kind.
+
+    >>> as_dense("bnx,yx->bny")
+    False
+    """
+    left, _, result = equation.partition("->")
+    x, _, y = left.partition(",")
+    if len(y) != 2 or len(set(x + result)) != len(x) + 1 or x[:-1] != result[:-1] or {x[-1], result[-1]} != set(y):
+        return None
+    return y[0] == x[-1]

@@ -56,7 +56,8 @@ def settle_quantisers(graph: Graph) -> None:
     while any(_apply(graph, rule) for rule in RULES):
         pass
     few = any(node.kind == "levels" and count(node) <= FEW for node in graph.nodes)
-    for node in [n for n in graph.nodes if n.kind == "levels"]:
+    for output in [n.output for n in graph.nodes if n.kind == "levels"]:
+        node = graph.producers()[output]  # leaving one out changes those that read it
         at_border = few and count(node) <= MOST and (_reads_input(graph, node) or node.output in graph.outputs)
         if count(node) > FEW and not at_border:
             _leave_out(graph, node)

@@ -11,7 +11,6 @@ from akc.base.checked import Faults
 from akc.base.diagnostics import DiagnosticError, error
 from akc.base.files import read_bytes
 from akc.frontends.onnx.checked import check_model
-from akc.frontends.onnx.qoperators import unfused
 
 OLDEST_OPSET = 7
 """Before it, operators said by attributes how their operands are repeated."""
@@ -37,7 +36,6 @@ def load_model(source: Any) -> tuple[Any, str]:
     source = _new_enough(onnx, source, shown)
     if source.functions:
         source = _inlined(onnx, source, shown)
-    source = unfused(onnx, source)
     return source, source.graph.name if name == "net" and source.graph.name else name
 
 

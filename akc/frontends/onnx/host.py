@@ -39,6 +39,32 @@ def function(rows: tuple[Function, ...]) -> Handler:
     return handle
 
 
+def selu(r: Reader, node: Any) -> None:
+    """An ELU of its own alpha, times gamma; with the usual numbers it has a name."""
+    a, usual = r.attributes(node), by_operator("onnx")["Selu"]
+    if all(np.isclose(a.get(key, value), value) for key, value in usual[0].onnx_fixed.items()):
+        function(usual)(r, node)
+        return
+    bent, type_ = f"{node.output[0]}:bent", r.graph.types[node.output[0]]
+    r.graph.types[bent] = type_
+    alpha, gamma = (a.get(key, usual[0].onnx_fixed[key]) for key in ("alpha", "gamma"))
+    r.emit(node, "elu", node.input[:1], outputs=(bent,), alpha=float(str(np.float32(alpha))))
+    r.emit(node, "affine", (bent,), {"scale": np.array(gamma), "shift": np.array(0.0)})
+
+
+def hard_sigmoid(r: Reader, node: Any) -> None:
+    """A line, cut at 0 and 1; with the usual offset it has a name."""
+    a, usual = r.attributes(node), by_operator("onnx")["HardSigmoid"]
+    if np.isclose(a.get("beta", 0.5), 0.5):
+        function(usual)(r, node)
+        return
+    line = f"{node.output[0]}:line"
+    r.graph.types[line] = r.graph.types[node.output[0]]
+    constants = {"scale": np.array(a.get("alpha", 0.2)), "shift": np.array(a["beta"])}
+    r.emit(node, "affine", node.input[:1], constants, (line,))
+    r.emit(node, "clip", (line,), low=0.0, high=1.0)
+
+
 def leaky_relu(r: Reader, node: Any) -> None:
     """One slope below 0."""
     slope = float(np.float32(r.attributes(node).get("alpha", 0.01)))
@@ -205,6 +231,8 @@ def _by_matrices(r: Reader, node: Any) -> None:
 
 HOST_ROWS: tuple[tuple[Handler, str], ...] = (
     *((function(rows), name) for name, rows in by_operator("onnx").items()),
+    (selu, "Selu"),
+    (hard_sigmoid, "HardSigmoid"),
     (leaky_relu, "LeakyRelu"),
     (prelu, "PRelu"),
     (axis_norm("layer_norm", "LayerNorm"), "LayerNormalization"),

@@ -11,8 +11,9 @@ from akc.frontends.graph.emit.kinds import KINDS, emit_opaque
 from akc.frontends.graph.quantisers import settle_quantisers
 from akc.frontends.graph.recognise import recognise
 from akc.frontends.graph.simplify import simplify
-from akc.frontends.onnx.file import load_model
+from akc.frontends.onnx.file import import_onnx, load_model
 from akc.frontends.onnx.graph import read_graph
+from akc.frontends.onnx.qoperators import unfused
 from akc.frontends.spiking.unrolled import fold_spiking
 from akc.ir.module import Module
 
@@ -35,7 +36,7 @@ def read_onnx(
     fault found: AKC0301 to AKC0314, AKC0379.
     """
     model, own_name = load_model(source)
-    graph = read_graph(model, name or own_name, example)
+    graph = read_graph(unfused(import_onnx(), model), name or own_name, example)
     folded = fold_spiking(graph, readout)
     if folded is not None:
         return folded

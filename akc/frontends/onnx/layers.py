@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from akc.frontends.graph.graph import Array
 from akc.frontends.graph.quantisers import unit_steps
@@ -40,7 +41,12 @@ def _bias_vector(array: Array, units: int, factor: float) -> Array:
 def matmul(r: Reader, node: Any) -> None:
     """x @ W with a constant matrix is a dense layer; a product of two computed values is recognised later."""
     weight = r.constant(node, 1)
-    if weight is None or weight.ndim != 2:
+    if weight is not None and weight.ndim == 1:
+        column, shape = f"{node.output[0]}:column", (*r.shape(node.input[0])[:-1], 1)
+        r.graph.types[column] = evolve(r.graph.types[node.output[0]], shape=shape)
+        r.emit(node, "dense", node.input[:1], {"weight": r.view(weight, "row", lambda w: w[None])}, (column,))
+        r.emit(node, "reshape", (column,))
+    elif weight is None or weight.ndim != 2:
         r.emit(node, "matmul")
     else:
         steps = r.steps(node, 1)

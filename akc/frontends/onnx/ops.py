@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
-from akc.frontends.graph.einsum import as_product
+from akc.frontends.graph.einsum import as_dense, as_product
 from akc.frontends.graph.emit.cells import numbered
 from akc.frontends.graph.graph import FLOATS, Tensor, scalar
 from akc.frontends.onnx.quantised import clip_levels
@@ -36,21 +39,30 @@ def _finite(end: float | None) -> float | None:
 
 
 def extreme(end: str) -> Handler:
-    """A row for Max and Min with one constant number: a clamp on one side."""
+    """A row for Max and Min, two by two; with a stored number it is a clamp on one side."""
 
     def handle(r: Reader, node: Any) -> None:
-        numbers = [scalar(r.constant(node, i)) for i in range(len(node.input))]
-        computed = [name for name, number in zip(node.input, numbers) if number is None]
-        if len(numbers) == 2 and all(name not in r.graph.constants for name in map(r.value, node.input)):
-            r.emit(node, f"{node.op_type.lower()}imum")
-            return
-        if len(numbers) != 2 or len(computed) != 1:
-            r.opaque(node, f"elementwise {node.op_type.lower()}imum")
-            return
-        number = next(n for n in numbers if n is not None)
-        r.emit(node, "clip", computed, low=number if end == "low" else None, high=number if end == "high" else None)
+        values = sorted(node.input, key=lambda v: r.value(v) in r.graph.constants)
+        _two_by_two(r, node, values, lambda x, y, result: _larger(r, node, end, x, y, result))
 
     return handle
+
+
+def _larger(r: Reader, node: Any, end: str, x: str, y: str, result: str) -> None:
+    """The larger, or smaller, of two values; y may be stored: max(x, c) is relu(x - c) + c."""
+    stored = r.graph.constants.get(r.value(y))
+    if stored is None:
+        r.emit(node, f"{node.op_type.lower()}imum", (x, y), outputs=(result,))
+    elif (number := scalar(stored)) is not None:
+        ends: dict[str, Any] = {"low": None, "high": None, end: number}
+        r.emit(node, "clip", (x,), outputs=(result,), **ends)
+    else:
+        over, kept, type_ = f"{result}:over", f"{result}:kept", r.graph.types[result]
+        r.graph.types |= {over: type_, kept: type_}
+        low = end == "low"
+        r.emit(node, "sub", (x, y) if low else (y, x), outputs=(over,))
+        r.emit(node, "relu", (over,), outputs=(kept,))
+        r.emit(node, "add" if low else "sub", (kept, y) if low else (y, kept), outputs=(result,))
 
 
 def same(r: Reader, node: Any) -> None:
@@ -86,15 +98,20 @@ def word(kind: str) -> Handler:
 
 def sum_(r: Reader, node: Any) -> None:
     """Sum of any number of values, as additions."""
-    values = list(node.input)
+    _two_by_two(r, node, list(node.input), lambda x, y, result: r.emit(node, "add", (x, y), outputs=(result,)))
+
+
+def _two_by_two(r: Reader, node: Any, values: list[str], join: Callable[[str, str, str], None]) -> None:
+    """Join values from the left, join(x, y, result) each; one alone is the result."""
     if len(values) == 1:
         r.alias(node)
         return
     left = values[0]
     for i, right in enumerate(values[1:], 2):
         result = node.output[0] if i == len(values) else f"{node.output[0]}:{i}"
-        r.graph.types.setdefault(result, r.graph.types[node.output[0]])
-        r.emit(node, "add", (left, right), outputs=(result,))
+        shape = np.broadcast_shapes(r.shape(left), r.shape(right))
+        r.graph.types.setdefault(result, evolve(r.graph.types[node.output[0]], shape=shape))
+        join(left, right, result)
         left = result
 
 
@@ -156,11 +173,21 @@ def softmax(kind: str) -> Handler:
         shape = r.shape(node.input[0])
         axis = r.attributes(node).get("axis", 1 if r.opset < 13 else -1) % len(shape)
         if r.opset < 13 and any(n != 1 for n in shape[axis + 1 :]):
-            r.opaque(node, f"{node.op_type} over several axes")
+            _softmax_of_all(r, node, kind, axis)
         else:
             r.emit(node, kind, axis=axis)
 
     return handle
+
+
+def _softmax_of_all(r: Reader, node: Any, kind: str, axis: int) -> None:
+    """Over all axes from one on, as one."""
+    shape, names = r.shape(node.input[0]), [f"{node.output[0]}:{part}" for part in ("flat", "shares")]
+    flat = evolve(r.graph.types[node.output[0]], shape=(*shape[:axis], math.prod(shape[axis:])))
+    r.graph.types |= dict.fromkeys(names, flat)
+    r.emit(node, "reshape", node.input[:1], outputs=names[:1])
+    r.emit(node, kind, names[:1], outputs=names[1:], axis=axis)
+    r.emit(node, "reshape", names[1:])
 
 
 def argmax(r: Reader, node: Any) -> None:
@@ -240,10 +267,9 @@ def slice_(r: Reader, node: Any) -> None:
     before, after = r.shape(node.input[0]), r.graph.types[node.output[0]].shape
     cut = [a for a, (n, m) in enumerate(zip(before, after)) if n != m]
     backwards = steps is not None and (steps < 0).any()
-    if backwards and steps is not None and starts is not None and ends is not None and len(starts) == 1:
-        axis = 0 if axes is None else int(axes[0]) % len(before)
-        index = range(before[axis])[slice(_end(starts), _end(ends), int(steps.reshape(-1)[0]))]
-        r.emit(node, "take", node.input[:1], axis=axis, index=tuple(index))
+    if backwards and steps is not None and starts is not None and ends is not None:
+        listed = range(len(starts)) if axes is None else [int(x) % len(before) for x in axes]
+        _taken(r, node, {a: slice(_end(s), _end(e), int(t)) for a, s, e, t in zip(listed, starts, ends, steps)})
     elif not cut and not backwards:
         r.alias(node)
     elif len(cut) == 1 and after[cut[0]] == 1 and starts is not None:
@@ -255,10 +281,22 @@ def slice_(r: Reader, node: Any) -> None:
         r.emit(node, "slice", node.input[:1], axes=tuple(cut), **_picked(before, starts, axes, steps))
 
 
-def _end(numbers: Any) -> int | None:
+def _taken(r: Reader, node: Any, slices: dict[int, slice]) -> None:
+    """Slices of which some count backwards: axis by axis, cells by number."""
+    value = r.value(node.input[0])
+    tensor = r.graph.types[value]
+    for axis, cut in slices.items():
+        index = tuple(range(tensor.shape[axis])[cut])
+        tensor = evolve(tensor, shape=(*tensor.shape[:axis], len(index), *tensor.shape[axis + 1 :]))
+        result = node.output[0] if axis == list(slices)[-1] else f"{node.output[0]}:{axis}"
+        r.graph.types.setdefault(result, tensor)
+        r.emit(node, "take", (value,), outputs=(result,), axis=axis, index=index)
+        value = result
+
+
+def _end(number: Any) -> int | None:
     """An end of a slice that counts backwards; far below 0 stands for all the way."""
-    number = int(numbers[0])
-    return None if number < -(2**30) else number
+    return None if number < -(2**30) else int(number)
 
 
 def _picked(before: tuple[int, ...], starts: Any, axes: Any, steps: Any) -> dict[str, Any]:
@@ -300,7 +338,12 @@ def shuffle(kind: str) -> Handler:
 
 def einsum(r: Reader, node: Any) -> None:
     """A matrix product between transpositions; other sums have no operation."""
-    found = as_product(r.attributes(node)["equation"]) if len(node.input) == 2 else None
+    equation = r.attributes(node)["equation"].replace(" ", "")
+    weight = r.constant(node, 1)
+    if weight is not None and (turned := as_dense(equation)) is not None:
+        r.emit(node, "dense", node.input[:1], {"weight": r.view(weight, "T", lambda w: w.T) if turned else weight})
+        return
+    found = as_product(equation) if len(node.input) == 2 else None
     if found is None:
         r.opaque(node, "matrix product")
         return

@@ -102,12 +102,16 @@ def infer(r: Reader, node: Any) -> bool:
         try:
             found = _inferred(r, node, schema)
         except Exception as fault:  # onnx raises several kinds
+            found = _as_operands(r, node, {})
+            if found:
+                r.graph.types.update(found)
+                return True
             reason = str(fault).strip().splitlines()[-1]
             message = f"{node.op_type} does not fit its operands with a batch of one"
             r.fault("AKC0311", message, node, label=reason, help=ONE_SAMPLE)
             return False
     noted = {name: t for name in node.output if name not in found and (t := _noted(r, name)) is not None}
-    found |= noted or _as_operand(r, node, found)
+    found |= noted or _as_operands(r, node, found)
     missing = [
         name for name in node.output if name and name not in found and (name == node.output[0] or r.is_read(name))
     ]
@@ -119,13 +123,26 @@ def infer(r: Reader, node: Any) -> bool:
     return False
 
 
-KEEPS_SHAPE = ("GroupNormalization", "Dropout", "BatchNormalization")
-"""Operators whose result has the type of their operand, which onnx does not infer."""
+KEEPS_SHAPE = (
+    *("GroupNormalization", "Dropout", "BatchNormalization", "LayerNormalization", "SimplifiedLayerNormalization"),
+    *("ThresholdedRelu", "Gelu", "Mish", "Swish", "HardSwish", "Celu"),
+)
+"""Operators whose result has the type of their operand, which onnx does not infer, or not in an opset in which runtimes
+have them already."""
+
+COMPARES = ("GreaterOrEqual", "LessOrEqual")
+"""Operators whose result has the shape of both operands joined, which onnx does not infer."""
 
 
-def _as_operand(r: Reader, node: Any, found: dict[str, Tensor]) -> dict[str, Tensor]:
-    missing = (node.op_type in KEEPS_SHAPE or node.domain in QONNX) and node.output[0] not in found
-    return {node.output[0]: r.graph.types[r.value(node.input[0])]} if missing else {}
+def _as_operands(r: Reader, node: Any, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    name = node.output[0]
+    if name in found:
+        return {}
+    if node.op_type in KEEPS_SHAPE or node.domain in QONNX:
+        return {name: r.graph.types[r.value(node.input[0])]}
+    if node.op_type in COMPARES:
+        return {name: Tensor("bool", np.broadcast_shapes(*(r.shape(v) for v in node.input)))}
+    return {}
 
 
 def _schema(r: Reader, node: Any) -> Any:
@@ -183,7 +200,22 @@ def _inferred(r: Reader, node: Any, schema: Any) -> dict[str, Tensor]:
         schema, node, known, data, opset_imports=list(r.model.opset_import), ir_version=r.model.ir_version or 8
     )
     found = {name: t for name, proto in types.items() if (t := _tensor(r, proto)) is not None}
+    if node.op_type == "ConvTranspose":
+        return _stretched(r, node, found)
     return _rounded_up(r, node, found) if r.attributes(node).get("ceil_mode", 0) else found
+
+
+def _stretched(r: Reader, node: Any, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Transposed convolutions with auto_pad SAME: runtimes cut each axis to its length times the stride, also where
+    output_padding makes it longer, which onnx's inference counts."""
+    a, sizes, kernel = r.attributes(node), r.shape(node.input[0])[2:], r.shape(node.input[1])[2:]
+    if "SAME" not in a.get("auto_pad", "") or "output_shape" in a:
+        return found
+    usual = {"strides": 1, "dilations": 1, "output_padding": 0}
+    steps, taps, extra = (a.get(key, [n] * len(kernel)) for key, n in usual.items())
+    whole = [(n - 1) * s + (k - 1) * d + 1 + e for n, s, k, d, e in zip(sizes, steps, kernel, taps, extra)]
+    lengths = (min(w, n * s) for w, n, s in zip(whole, sizes, steps))
+    return {name: evolve(tensor, shape=(*tensor.shape[:2], *lengths)) for name, tensor in found.items()}
 
 
 def _rounded_up(r: Reader, node: Any, found: dict[str, Tensor]) -> dict[str, Tensor]:

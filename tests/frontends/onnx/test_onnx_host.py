@@ -43,12 +43,14 @@ def check(
         ("Mish", {}),
         ("Elu", {"alpha": 0.3}),
         ("Selu", {}),
+        ("Selu", {"alpha": 1.5, "gamma": 0.7}),
         ("Celu", {"alpha": 0.3}),
         ("LeakyRelu", {"alpha": 0.2}),
         ("LeakyRelu", {}),
         ("ThresholdedRelu", {"alpha": 0.3}),
         ("HardSigmoid", {}),
         ("HardSigmoid", {"alpha": 0.3}),
+        ("HardSigmoid", {"alpha": 0.3, "beta": 0.3}),
     ],
 )
 def test_function(op: str, attributes: dict[str, float]) -> None:
@@ -168,7 +170,6 @@ def test_product_of_two_computed_values() -> None:
     [
         ("Resize", {"sizes": np.array([1, 3, 5, 4])}, "none none", {}, "upsampling"),
         ("PRelu", {"slope": floats(5, 4)}, "", {}, "PReLU"),
-        ("HardSigmoid", {}, "", {"beta": 0.3}, "HardSigmoid"),
     ],
 )
 def test_what_stays_opaque(

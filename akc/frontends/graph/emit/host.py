@@ -56,7 +56,9 @@ def emit_leaky_relu(b: Builder, node: Node) -> None:
     x, learned = node.inputs[0], node.constants.get("slope")
     axes = b.held[x].axes
     slope: Any = node.attributes.get("slope")
-    if learned is not None:
+    if learned is not None and len(b.shape(x)) == 1:
+        slope = b.number_or_weight(node.name, "slope", learned.reshape(-1))
+    elif learned is not None:
         axes = with_last_axis(b, x, 1)
         channels = b.shape(x)[1] if len(b.shape(x)) > 1 else 1
         spread = np.broadcast_to(learned.reshape(-1), (channels,))
