@@ -62,10 +62,10 @@ PASSES: dict[str, type[Any]] = {
         FoldInput,
         CarryShift,
         FoldAverage,
-        HalvePools,
         ExpandGroups,
         ExpandDilation,
         MergeBranches,
+        HalvePools,
         SeparateDepthwise,
         SpaceToDepth,
         RepeatRows,
@@ -117,8 +117,8 @@ def _loaded(point: EntryPoint) -> type[Any]:
 
 
 LEGALISE = (
-    "drop-lstm,fold-layout,fold-batchnorm,fold-input,carry-shift,fold-average,halve-pools,expand-groups,"
-    "expand-dilation,merge-branches,separate-depthwise,space-to-depth,repeat-rows,split-stride,fold-global-average,"
+    "drop-lstm,fold-layout,fold-batchnorm,fold-input,carry-shift,fold-average,expand-groups,"
+    "expand-dilation,merge-branches,halve-pools,separate-depthwise,space-to-depth,repeat-rows,split-stride,fold-global-average,"
     "separate-pointwise,insert-image-layer,offset-input,mirror,pad-input,insert-identity,fit-windows,legalize"
 )
 """Rewrites in real numbers: from imported to mappable."""

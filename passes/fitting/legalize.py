@@ -68,12 +68,22 @@ def float_faults(module: Module, target: Target, host_allowed: bool = False) -> 
     if host_allowed:
         return
     yield from _branches(module, target.title)
+    refused = {op.name for op in module.net.ops if isinstance(op, nn.Opaque | nn_recurrent.Recurrent)}
     for index, part in enumerate(chain.parts):
         if isinstance(part, Segment):
             yield from segment_faults(part, module, target.numbers)
         elif not isinstance(part, (nn.Opaque, nn_recurrent.Recurrent, snn.Neuron, *SNN)):
-            follows = any(isinstance(module.net.producer(name), nn.Opaque) for name in part.operands)
-            yield from () if follows else _stray(part, chain, index, target.title)
+            consequence = refused.intersection(part.operands) or _leads_to(part, refused, module)
+            found = () if consequence else tuple(_stray(part, chain, index, target.title))
+            refused |= {part.name} if consequence or found else set()
+            yield from found
+
+
+def _leads_to(op: Op, refused: set[str], module: Module) -> bool:
+    """Whether layout stands in front of nothing but operations that are refused themselves."""
+    readers = module.net.uses(op.name)
+    layout = isinstance(op, nn.Reshape | nn.Permute)
+    return layout and bool(readers) and all(r.name in refused or _leads_to(r, refused, module) for r in readers)
 
 
 ON_HOST = "or --host=allow: the host computes it, the chip the layers around it"

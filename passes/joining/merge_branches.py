@@ -45,18 +45,21 @@ class MergeBranches:
         """The module without the branches that could be merged."""
         if self.to == "host":
             return module
-        failed: dict[str, dict[str, Diagnostic | None]] = {}
+        failed: dict[str, dict[str, Kept]] = {}
         while (merged := _next(module, context, failed)) is not None:
             module = merged
         uses = Uses(module)
-        for start, found in failed.items():
-            for diagnostic in found.values() if uses.count(start) > 1 else ():
-                if diagnostic is not None:
-                    context.warn(diagnostic)
+        left = {start: found for start, found in failed.items() if uses.count(start) > 1}
+        for diagnostic in _grouped(left):
+            context.warn(diagnostic)
         return module
 
 
-def _next(module: Module, context: PassContext, failed: dict[str, dict[str, Diagnostic | None]]) -> Module | None:
+Kept = tuple[Region, Obstacle] | None
+"""Branches that stay, and why; None where nobody wonders."""
+
+
+def _next(module: Module, context: PassContext, failed: dict[str, dict[str, Kept]]) -> Module | None:
     """The module with one region merged; None where there is no more. `failed` says why not, by start and end."""
     for region in regions(module):
         tried = failed.setdefault(region.start, {})
@@ -65,17 +68,28 @@ def _next(module: Module, context: PassContext, failed: dict[str, dict[str, Diag
         try:
             return _merged(module, region, context)
         except Obstacle as found:
-            tried[region.last.name] = _why(region, found) if found.own else None
+            tried[region.last.name] = (region, found) if found.own else None
     return None
 
 
-def _why(region: Region, found: Obstacle) -> Diagnostic:
-    op = region.last
+def _grouped(left: dict[str, dict[str, Kept]]) -> list[Diagnostic]:
+    """One warning a reason: where the first branches are, and how many more there are like them."""
+    found: dict[str, list[tuple[Region, Obstacle]]] = {}
+    for tried in left.values():
+        kept = [one for one in tried.values() if one is not None]
+        for region, obstacle in kept[-1:]:
+            found.setdefault(obstacle.why, []).append((region, obstacle))
+    return [_why([region for region, _ in those], why) for why, those in found.items()]
+
+
+def _why(regions: list[Region], why: str) -> Diagnostic:
+    first, more = regions[0], len(regions) - 1
+    others = f", and {more} more like them," if more else ""
     return Diagnostic(
         code="AKC0450",
-        message=f"the branches from %{region.start} to %{op.name} are left to the host: {found.why}",
-        span=op.span(),
-        origin=op.origin,
+        message=f"the branches from %{first.start} to %{first.last.name}{others} are left to the host: {why}",
+        span=first.last.span(),
+        origin=first.last.origin,
         help="-O 'merge-branches{to=host}' leaves all of them to the host, without this warning",
     )
 

@@ -163,7 +163,45 @@ REWRITES: dict[str, dict[str, Make]] = {
         "row-of-eight": lambda: (
             Building(1, 29, 2).conv(3, 1, 3).relu().add(nn.MaxPool, size=(1, 8), stride=(1, 8)).look().module()
         ),
-        "overlapping-stays": lambda: Building(9, 9, 2).conv(3, 3).relu().max_pool(4, 2).look().module(),
+        "overlapping": lambda: Building(9, 9, 2).conv(3, 3).relu().max_pool(3, 2).conv(3, 1).relu().look().module(),
+        "rounding-down-three": lambda: (
+            Building(10, 12, 2).conv(3, 3).relu().conv(3, 3).relu().max_pool(3, 2).flatten().dense(3).module()
+        ),
+        "padded": lambda: (
+            Building(8, 9, 2)
+            .conv(3, 1)
+            .relu()
+            .conv(3, 1)
+            .relu()
+            .add(nn.MaxPool, size=(3, 3), stride=(2, 2), pad=(1, 1, 1, 1))
+            .conv(3, 3, pad=(1, 1, 1, 1))
+            .relu()
+            .module()
+        ),
+        "same-size": lambda: (
+            Building(5, 6, 2)
+            .conv(3, 1)
+            .relu()
+            .add(nn.MaxPool, size=(3, 3), stride=(1, 1), pad=(1, 1, 1, 1))
+            .conv(3, 1)
+            .relu()
+            .module()
+        ),
+        "five-of-a-row": lambda: (
+            Building(1, 21, 2)
+            .conv(3, 1, 3)
+            .relu()
+            .add(nn.MaxPool, size=(1, 5), stride=(1, 2))
+            .conv(3, 1, 1)
+            .relu()
+            .flatten()
+            .dense(3)
+            .module()
+        ),
+        "cut-off-in-front-of-padding-stays": lambda: (
+            Building(8, 8, 2).conv(3, 1).relu().max_pool(3, 2).conv(3, 3, pad=(1, 1, 1, 1)).relu().module()
+        ),
+        "without-activation-stays": lambda: Building(9, 9, 2).conv(3, 3).max_pool(3, 2).relu().module(),
     },
     "expand-groups": {
         "two-groups": lambda: Building(5, 6, 4).conv(6, 3, groups=2, pad=(1, 1, 1, 1)).relu().module(),
@@ -379,7 +417,8 @@ UNCHANGED = {
     ("fold-batchnorm", "stopped-by-padding"),
     ("carry-shift", "in-front-of-no-padding"),
     ("fold-average", "sticks-out"),
-    ("halve-pools", "overlapping-stays"),
+    ("halve-pools", "cut-off-in-front-of-padding-stays"),
+    ("halve-pools", "without-activation-stays"),
     ("expand-groups", "depthwise-stays"),
     ("expand-dilation", "too-large"),
     ("separate-depthwise", "already-separable"),

@@ -324,7 +324,7 @@ HOSTED = {
     ),
     "only-the-pool": (
         lambda: (
-            Building(12, 12, 1).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(3, 2).conv(4, 1).relu().flatten().dense(4)
+            Building(12, 12, 1).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(3).conv(4, 1).relu().flatten().dense(4)
         ),
         ["max_pool2"],
         2,

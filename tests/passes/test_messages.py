@@ -48,7 +48,7 @@ FAULTS: dict[str, tuple[Callable[[], Module], str, dict[str, Any]]] = {
     "AKC0421": (lambda: recurrent(nn_recurrent.Lstm, "last"), LEGALISE, {}),
     "AKC0422": (lambda: Building(20, 20, 4).conv(3, 9, pad=(4, 4, 4, 4)).relu().module(), LEGALISE, {}),
     "AKC0423": (
-        lambda: Building(19, 19, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(3, 2).conv(3, 1).relu().module(),
+        lambda: Building(19, 19, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(3).conv(3, 1).relu().module(),
         LEGALISE,
         {},
     ),

@@ -197,7 +197,7 @@ ILLEGAL = {
         ["AKC0422"],
     ),
     "pool-three": (
-        lambda: Building(19, 19, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(3, 2).conv(3, 1).relu(),
+        lambda: Building(19, 19, 4).conv(3, 3, pad=(1, 1, 1, 1)).relu().max_pool(3).conv(3, 1).relu(),
         ["AKC0423"],
     ),
     "no-activation": (

@@ -173,3 +173,10 @@ def is_pointwise(conv: nn.Conv, module: Module) -> bool:
     """Whether a convolution is 1x1 with stride 1, no padding and one group."""
     kernel = module.weights[conv.weight].type.shape[1:3]
     return kernel == (1, 1) and conv.groups == 1 and conv.stride == (1, 1) and not any(conv.pad)
+
+
+def without_pool(group: Group) -> Group | None:
+    """The group up to its activation, if a pool follows that."""
+    if group.pool is None or group.activation is None or group.ops[-1] is not group.pool:
+        return None
+    return evolve(group, pool=None, ops=group.ops[:-1], left_over=group.ops[-1:])

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from akc.ir.module import Module, Op
-from akc.passes.shared.rewriting.chains import Chain, Group, Segment, split
+from akc.passes.shared.rewriting.chains import Chain, Group, Segment, split, without_pool
 from akc.passes.shared.rewriting.legal_layers import group_faults
 from akc.targets import Numbers
 
@@ -50,7 +48,7 @@ def _legality(groups: tuple[Group, ...], module: Module, chip: Numbers) -> tuple
             first = i == 0 or not legal[i - 1] or bool(found[i - 1].left_over)
             follower = found[i + 1] if i + 1 < len(found) and legal[i + 1] else None
             legal[i] = _takes(group, module, chip, first, follower)
-            shorter = _without_pool(group)
+            shorter = without_pool(group)
             if not legal[i] and shorter is not None and _takes(shorter, module, chip, first, None):
                 found[i], legal[i] = shorter, True
         if (found, legal) == before:
@@ -60,10 +58,3 @@ def _legality(groups: tuple[Group, ...], module: Module, chip: Numbers) -> tuple
 
 def _takes(group: Group, module: Module, chip: Numbers, first: bool, follower: Group | None) -> bool:
     return next(group_faults(group, module, chip, first, follower), None) is None
-
-
-def _without_pool(group: Group) -> Group | None:
-    """The group up to its activation, if a pool follows that."""
-    if group.pool is None or group.activation is None or group.ops[-1] is not group.pool:
-        return None
-    return evolve(group, pool=None, ops=group.ops[:-1], left_over=group.ops[-1:])

@@ -65,7 +65,7 @@ def _stays(op: Op, module: Module) -> bool:
         return False
     if isinstance(op, nn.Conv):
         return module.weights[op.weight].type.shape[1] == 1 and op.stride[1] in (1, 2)
-    return op.size[0] == 1 and (op.size[1], op.stride[1]) in ((1, 1), (2, 2))
+    return op.size[0] == 1 and (op.size[1], op.stride[1]) in ((1, 1), (2, 1), (2, 2))
 
 
 def _halves(op: Op | None) -> bool:
@@ -80,7 +80,8 @@ def _widen(editor: Editor, op: Op) -> None:
     if isinstance(now, nn.Conv):
         changed: Op = evolve(now, stride=(now.stride[1], now.stride[1]))
     elif isinstance(now, nn.MaxPool):
-        changed = evolve(now, size=(now.size[1], now.size[1]), stride=(now.stride[1], now.stride[1]))
+        behind = (0, now.pad[1], int(now.size[1] > now.stride[1]), now.pad[3])
+        changed = evolve(now, size=(now.size[1], now.size[1]), stride=(now.stride[1], now.stride[1]), pad=behind)
     else:
         changed = now
     changed = editor.retyped(changed)

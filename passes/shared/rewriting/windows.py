@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from akc.ir.module import Module
 from akc.ir.ops import nn
-from akc.passes.shared.rewriting.chains import Group, Segment
+from akc.passes.shared.rewriting.chains import Group, Segment, without_pool
 from akc.passes.shared.rewriting.geometry import image_plan
 from akc.sim.windows import same_padding
 from akc.targets import Numbers
@@ -90,7 +90,14 @@ def solvable_parts(segment: Segment, module: Module, chip: Numbers) -> Iterator[
     if stuck is None:
         yield segment
         return
-    at = segment.groups.index(stuck)
+    at, shorter = segment.groups.index(stuck), without_pool(stuck)
+    if shorter is not None:
+        front = evolve(segment, groups=(*segment.groups[:at], shorter))
+        if solve(front, module, chip) is not None:
+            yield front
+            if rest := segment.groups[at + 1 :]:
+                yield from solvable_parts(Segment(source=rest[0].ops[0].operands[0], groups=rest), module, chip)
+            return
     runs = (segment.groups[:at], segment.groups[at:]) if at else (segment.groups[1:],)
     for groups in runs:
         if groups:

@@ -95,14 +95,18 @@ def _length(shape: tuple[int, ...], axis: int, rank: int) -> int:
 
 
 def joined_axes(b: Builder, node: Node, batch: int) -> Axes:
-    """The order of the result's axes: that of the first operand which has them all, else the source's."""
+    """The order of the result's axes: that of the first operand which has them all, else the source's.
+
+    A map of one row keeps its row, so that what reads the join finds a map.
+    """
     shape = b.shape(node.output)
     rest = tuple(a for a in range(len(shape)) if a != batch)
     for value in node.inputs:
         more = len(shape) - len(b.shape(value))
         held = tuple(None if a is None else a + more for a in b.held[value].axes)
         named = [a for a in held if a is not None]
-        if len(named) == len(held) and set(held) == set(rest) and held != rest:
+        whole = len(named) == len(held) or len(named) > 1
+        if whole and len(named) == len(rest) and set(named) == set(rest) and held != rest:
             return held
     return rest
 
