@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help example test lint types notebooks browser conformance site release-check editor
+.PHONY: help example test lint types notebooks browser conformance site release-check editor spikingjelly
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -51,6 +51,10 @@ notebooks: .venv/.dev  ## Run the notebooks in examples/notebooks
 
 browser: .venv/.browser  ## Look at the pages in Chromium, which the system must have (apt-get install chromium)
 	$(BIN)/python -m pytest -s tests/browser
+
+spikingjelly: .venv/.dev  ## Hold SpikingJelly 0.0.0.0.14 beside akc, too
+	rm -rf build/spikingjelly && $(BIN)/pip install --quiet --no-deps --target build/spikingjelly spikingjelly==0.0.0.0.14
+	PYTHONPATH=build/spikingjelly $(BIN)/python -m pytest tests/frontends/spiking/test_spikingjelly.py
 
 conformance: .venv/.vendor  ## Compare with the vendor's SDK, which this installs under its own licence
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/conformance
