@@ -315,6 +315,8 @@ class _Rewriting:
             self.renamed[op.name] = self.renamed.get(op.x, op.x)
         elif isinstance(op, snn.Neuron):
             self.neuron(op)
+        elif isinstance(op, nn.Relu) and _are_spikes(op.x, self.module):
+            self.renamed[op.name] = self.renamed.get(op.x, op.x)
         elif isinstance(op, READOUTS) and is_last(op, self.module):
             self.readout(op)
         elif isinstance(op, READOUTS):
@@ -443,6 +445,13 @@ class _Rewriting:
         slope, offset = response_line(neuron, self.module, steps, self.top)
         share = times / steps
         return self.affine(neuron, x, name, slope * share, offset * share, neuron.comments)
+
+
+def _are_spikes(name: str, module: Module) -> bool:
+    """Whether a value is spikes, perhaps pooled or in another shape: a ReLU leaves them as they are."""
+    while isinstance(op := module.net.producer(name), nn.MaxPool | nn.Reshape | nn.Permute):
+        name = op.x
+    return isinstance(op, snn.Neuron) and op.output == "spikes" and op.fires
 
 
 def response_line(op: snn.Neuron, module: Module, steps: int, top: int) -> tuple[Array, Array]:

@@ -89,7 +89,12 @@ _STATES: dict[str, Any] = {}
 def _note_state(cell: Any) -> None:
     import torch
 
-    _STATES[type(cell).__name__] = type(cell.state_fallback(torch.zeros(1, 1, 1)))
+    if hasattr(cell, "state_fallback"):
+        state = cell.state_fallback(torch.zeros(1, 1, 1))
+    else:  # a cell with weights of its own
+        with torch.no_grad():
+            _, state = cell(torch.zeros(1, cell.input_weights.shape[-1]), None)
+    _STATES[type(cell).__name__] = type(state)
 
 
 def _state(cell: Any, new: dict[str, Any], over_time: bool) -> Any:

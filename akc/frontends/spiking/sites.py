@@ -66,9 +66,27 @@ def difference(f: Folding, sites: list[Site]) -> Diagnostic:
     most = sum(site.steps for site in sites)
     what = f"'{live.path}' ({type(live.module).__name__}) does not get the same layers at every step"
     how_many = f" ({len(sites)} different inputs in {most} steps)"
-    return f.fault(sites[-1].calls[-1].node, what + how_many, SAME_LAYERS, live.path)
+    help = OWN_TIME if all(_is_taken_apart(x) for x in read) else SAME_LAYERS
+    return f.fault(sites[-1].calls[-1].node, what + how_many, help, live.path)
 
 
+def _is_taken_apart(made: Any) -> bool:
+    """Whether a value is made of a part of the input that a view cut out of it."""
+    waiting, seen = [made], set[Any]()
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if short_name(node) in ("select", "slice"):
+            return True
+        waiting += node.all_input_nodes
+    return False
+
+
+OWN_TIME = (
+    "give forward an input that has its time axis already, such as [batch, T, features], and reshape it outside",
+)
 SAME_LAYERS = (
     "spikes that go back into an earlier layer need snn.RLeaky and --host=allow",
     "layers with other weights at other steps (BNTT) cannot run: the chip has one program",

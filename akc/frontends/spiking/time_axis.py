@@ -45,7 +45,9 @@ def _follow(node: Any, axes: dict[Any, tuple[int, ...]], taken: dict[int, set[in
     """Note the entries of the input's axes that a node takes, or where it puts its axes."""
     name, before = short_name(node), axes[node.args[0]]
     rule: Callable[..., Any] | None = _MOVES.get(name)
-    if name == "select":
+    if name in ("select", "squeeze") and (gone := _gone(node)) is not None:
+        axes[node] = tuple(a for d, a in enumerate(before) if d not in gone)
+    elif name == "select":
         axis = before[node.args[1]]
         taken.setdefault(axis, set()).add(node.args[2] % shape_of(node.args[0])[node.args[1]])
     elif name == "unbind":
@@ -55,6 +57,15 @@ def _follow(node: Any, axes: dict[Any, tuple[int, ...]], taken: dict[int, set[in
         axes[node] = rule(before, *node.args[1:])
     elif hasattr(node.meta.get("val"), "shape") and shape_of(node)[:-1] == shape_of(node.args[0])[:-1]:
         axes[node] = before
+
+
+def _gone(node: Any) -> set[int] | None:
+    """The axes of length 1 that a node takes away; None where it takes entries of a longer one."""
+    shape = shape_of(node.args[0])
+    named = node.args[1] if len(node.args) > 1 else range(len(shape))
+    gone = {d % len(shape) for d in (named if isinstance(named, list | tuple | range) else [named])}
+    one = {d for d in gone if shape[d] == 1}
+    return one if short_name(node) == "squeeze" or one == gone else None
 
 
 def _swapped(axes: tuple[int, ...], first: int = 0, second: int = 1) -> tuple[int, ...]:
