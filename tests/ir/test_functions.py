@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+
+from akc.ir.functions import erf
 
 PAGE = Path(__file__).parents[2] / "docs" / "writing-a-function.md"
 
@@ -52,3 +57,8 @@ def test_one_row_is_enough() -> None:
     add = f"import numpy as np\nfrom akc.ir.functions import *\nrow = {row}\nFUNCTIONS[row.name] = row\n"
     done = subprocess.run([sys.executable, "-c", add + USE], capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout.strip().endswith("all of it"), done.stderr
+
+
+def test_the_error_function_is_that_of_the_library() -> None:
+    x = np.linspace(-4, 4, 101)
+    assert np.abs(erf(x) - np.vectorize(math.erf)(x)).max() < 2e-7
