@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 import akc
+from akc.base.diagnostics import DiagnosticError
 from akc.ir.module import Module
 from akc.ir.ops import nn
 from akc.ir.verifier import verify
@@ -17,6 +18,8 @@ from akc.passes.shared.rewriting.split_signs import with_split_signs
 from akc.passes.shared.rewriting.unfolding import unfolded
 from akc.targets.akd1000 import TARGET
 from tests.passes.building import Building, assert_same, context
+from tests.passes.test_spiking import dense as spiking
+from tests.passes.test_spiking import images
 
 
 def _with_input_range(module: Module, low: float, high: float) -> Module:
@@ -72,3 +75,24 @@ def test_no_channel_is_scaled_by_more_than_sixteen() -> None:
     after = PASSES["equalize"]().run(module, context(samples=samples).of_pass(("samples",)))
     found = np.diag(after.array(first.weight)) / np.diag(weight)
     assert found.max() == 16.0 and found.min() < 2
+
+
+def test_a_pool_may_move_by_one_cell_or_by_its_size() -> None:
+    """Other steps are refused by what they are."""
+    for stride, fits in ((1, True), (2, True), (3, False)):
+        net = Building(8, 8, 4).conv(4, 3, pad=(1, 1, 1, 1)).relu()
+        net.max_pool(2, stride, pad=(0, 0, 1, 1) if stride == 1 else (0, 0, 0, 0)).conv(4, 1).relu()
+        said = ""
+        try:
+            PASSES["legalize"]().run(net.module(), context().of_pass(("host",)))
+        except DiagnosticError as refused:
+            said = str(refused)
+        assert (f"a 2x2 max pool with stride [{stride}, {stride}]" in said) == (not fits), stride
+
+
+@pytest.mark.parametrize("count", [0, 40])
+def test_rates_without_samples_are_warned_of(count: int) -> None:
+    module = spiking("snn.leaky(%fc1, beta=0.9, threshold=3.0, reset=zero)", out="")
+    given = context(samples={"image": images(count, seed=7)} if count else None, input_range=(0.0, 1.0))
+    PASSES["rate"]().run(module, given.of_pass(("samples",)))
+    assert bool(given.warnings) == (count == 0)
