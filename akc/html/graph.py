@@ -75,7 +75,7 @@ def draw_graph(
     parts = [*_frames(module, nodes, facts), *_edges(module, nodes, crossing)]
     parts += [_box(node, module, layers.get(node.name), order.get(node.name), prefix, (heat or {}).get(node.name))
               for node in nodes.values()]  # fmt: skip
-    width = EDGE * 2 + WIDTH + ACROSS * max(node.column for node in nodes.values())
+    width = EDGE * 3 + WIDTH + ACROSS * max(node.column for node in nodes.values())
     height = EDGE * 2 + HEIGHT + DOWN * max(node.rank for node in nodes.values())
     label = f"Network {module.net.name} from its inputs at the top to its results at the bottom"
     return drawing(*parts, width=width, height=height, label=label, ids=f"{prefix}graph-title")

@@ -13,6 +13,7 @@ from akc.compiler.pipeline import Context, Step
 from akc.compiler.program import Program
 from akc.compiler.samples import SampleSet
 from akc.html.road import Road, leading_to, stops_of, stops_of_folder
+from akc.ir.levels import level_of, reaches
 from akc.ir.module import Module
 from akc.ir.printer import print_module
 
@@ -35,7 +36,8 @@ def find_road(
         stops, last = stops_of_folder(os.fspath(folder))
         return leading_to(stops, last, program.module, f"Kept by akc lower in {os.fspath(folder)}.")
     just_run = stops_of(steps, program.module)
-    if source is not None:
+    whole = bool(just_run) and not reaches(level_of(steps[0].before), "quantised")
+    if source is not None and not whole:
         again = _again(source, samples, str(name) if isinstance(name, str | os.PathLike) else "the source", program)
         if again.stops or not just_run:
             return again

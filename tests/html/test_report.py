@@ -194,6 +194,8 @@ def test_a_road_of_another_network_is_told(folder: Path) -> None:
 def test_a_road_that_was_just_run_and_one_that_nobody_knows(folder: Path) -> None:
     run = _page(folder, "report", "float.akir")
     assert "The passes that were run for this report." in run.text and "place" in run.text
+    also = _page(folder, "report", "float.akir", "-i", "x.npy", "--against", "float.akir")
+    assert "The passes that were run for this report." in also.text
     unknown = _page(folder, "report", "net.akd")
     assert "A program does not hold the texts of its passes" in unknown.text
 
