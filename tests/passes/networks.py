@@ -224,6 +224,17 @@ REWRITES: dict[str, dict[str, Make]] = {
         "narrow-enough": lambda: Building(2, 1, 2).conv(448, 1).relu().conv(2, 1).relu().module(),
     },
     "repeat-rows": {
+        "kernel-of-nine-stays": lambda: (
+            Building(1, 40, 2)
+            .conv(3, 1, 9)
+            .relu()
+            .add(nn.MaxPool, size=(1, 2), stride=(1, 2))
+            .conv(3, 1, 3)
+            .relu()
+            .flatten()
+            .dense(3)
+            .module()
+        ),
         "two-pools": lambda: (
             Building(1, 12, 2)
             .conv(3, 1, 3, pad=(0, 1, 0, 1))
@@ -424,6 +435,7 @@ UNCHANGED = {
     ("separate-depthwise", "already-separable"),
     ("separate-pointwise", "narrow-enough"),
     ("repeat-rows", "pool-of-three"),
+    ("repeat-rows", "kernel-of-nine-stays"),
     ("space-to-depth", "image-layer-has-it"),
     ("space-to-depth", "mesh-has-it"),
     ("split-stride", "fits-already"),

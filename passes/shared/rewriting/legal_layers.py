@@ -116,10 +116,12 @@ def _max_pool(place: Place) -> str | None:
     pool = place.group.pool
     if not isinstance(pool, nn.MaxPool):
         return None
+    x = place.module.net.types[pool.x].shape
     size = f"a {pool.size[0]}x{pool.size[1]} max pool with stride {list(pool.stride)}"
+    if x[0] == 1 == pool.size[0]:
+        size = f"a max pool of {pool.size[1]} cells with stride {pool.stride[1]}"
     if _odd_pool(pool, place.chip):
         return size
-    x = place.module.net.types[pool.x].shape
     return None if pools_same(pool, place.module) else f"{size} that leaves out a border of {x[0]}x{x[1]} cells"
 
 

@@ -30,7 +30,7 @@ def reads_input(module: Module, conv: nn.Conv) -> bool:
 def with_rows(module: Module, chip: Numbers) -> Module:
     """The module with rows; the same object where there is no such pool, or another window is in the way."""
     segments = split(module).segments
-    groups = _one_dimensional(segments[0].groups, module) if segments else ()
+    groups = _one_dimensional(segments[0].groups, module, max(chip.kernels[1])) if segments else ()
     last = max((i for i, group in enumerate(groups) if _halves(group.pool)), default=-1)
     halvings = sum(_halves(op) for group in groups[: last + 1] for op in (group.core, group.pool))
     if last < 0 or 2**halvings > MOST_ROWS or 2 not in chip.pools:
@@ -46,25 +46,29 @@ def with_rows(module: Module, chip: Numbers) -> Module:
     return editor.finish()
 
 
-def _one_dimensional(groups: tuple[Group, ...], module: Module) -> tuple[Group, ...]:
-    """The first groups as long as they stay in one row; none if they do not begin at the net's input."""
+def _one_dimensional(groups: tuple[Group, ...], module: Module, largest: int) -> tuple[Group, ...]:
+    """The first groups as long as they stay in one row; none if they do not begin at the net's input.
+
+    A kernel that is larger than the chip's ends them: the host would compute all rows, and each like the first.
+    """
     found: list[Group] = []
     for group in groups:
-        if not isinstance(group.core, nn.Conv) or not all(_stays(op, module) for op in group.ops):
+        if not isinstance(group.core, nn.Conv) or not all(_stays(op, module, largest) for op in group.ops):
             break
         found.append(group)
     leads = found and isinstance(found[0].core, nn.Conv) and reads_input(module, found[0].core)
     return tuple(found) if leads else ()
 
 
-def _stays(op: Op, module: Module) -> bool:
+def _stays(op: Op, module: Module, largest: int) -> bool:
     """Whether an op works along one row, with steps and pools of one or two cells."""
     if isinstance(op, nn.Relu | nn.Clip):
         return True
     if not isinstance(op, nn.Conv | nn.MaxPool) or module.net.types[op.x].shape[0] != 1 or op.pad[0] or op.pad[2]:
         return False
     if isinstance(op, nn.Conv):
-        return module.weights[op.weight].type.shape[1] == 1 and op.stride[1] in (1, 2)
+        kernel = module.weights[op.weight].type.shape[1:3]
+        return kernel[0] == 1 and kernel[1] <= largest and op.stride[1] in (1, 2)
     return op.size[0] == 1 and (op.size[1], op.stride[1]) in ((1, 1), (2, 1), (2, 2))
 
 
