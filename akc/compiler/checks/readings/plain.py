@@ -16,6 +16,10 @@ Step = Callable[[dict[str, Any], Array], tuple[Array, Array]]
 """(state, which is empty at first, input [batch, ...]) to spikes and membrane of one step; changes the state."""
 
 
+NUMPY_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
+"""What plain numpy raises at shapes and kinds that it was not written for."""
+
+
 class Unread(Exception):
     """A file holds what its reading does not know; the message says what."""
 
@@ -64,7 +68,13 @@ class FileSource:
         return self
 
     def run(self, inputs: Mapping[str, Array], keep: str = "") -> Answers:
-        """The chain at each step."""
+        """The chain at each step; raises Unread where it does not fit together as this reading lays it out."""
+        try:
+            return self._run(inputs, keep)
+        except NUMPY_FAULTS as fault:
+            raise Unread(f"how its numbers fit together ({type(fault).__name__})") from None
+
+    def _run(self, inputs: Mapping[str, Array], keep: str) -> Answers:
         x = np.asarray(next(iter(inputs.values())), np.float64)
         for stage in self.stages:
             stage.state.clear()
