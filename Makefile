@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help example test lint types notebooks browser conformance site release-check editor spikingjelly
+.PHONY: help example test fuzz lint types notebooks browser conformance site release-check editor spikingjelly
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -35,6 +35,9 @@ example: .venv/.example  ## Compile the MNIST network and run it on the simulato
 
 test: .venv/.dev  ## Run the tests (without the vendor's SDK)
 	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/conformance --ignore=tests/browser --ignore=tests/site --ignore=tests/notebooks
+
+fuzz: .venv/.dev  ## Damaged inputs of every kind, always the same ones, for three minutes at most
+	$(BIN)/python -m tests.fuzz all 20 - --seconds 170
 
 lint: .venv/.dev  ## ruff, rules and format
 	$(BIN)/ruff check .

@@ -228,6 +228,11 @@ KINDS: dict[str, Kind] = {
 
 def made(kind: str, folder: Path) -> dict[str, bytes]:
     """The files of a kind."""
+    import torch
+
+    global RNG
+    RNG = np.random.default_rng(7)  # the same seeds whatever was made before
+    torch.manual_seed(7)
     folder.mkdir(parents=True, exist_ok=True)
     KINDS[kind].make(folder)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
