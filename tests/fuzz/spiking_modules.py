@@ -6,12 +6,7 @@ python -m tests.fuzz.spiking_modules 5000 log.jsonl      # goes on where the log
 
 from __future__ import annotations
 
-import json
-import sys
-import warnings
-from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,6 +16,7 @@ from torch import nn
 
 import akc
 from akc.compiler.pipeline import Context
+from tests.fuzz.logged import run
 
 STEPS = 7
 
@@ -148,17 +144,22 @@ def _states(neuron: Any) -> Any:
     return made if isinstance(made, tuple) else (made,)
 
 
-def verdict(seed: int) -> str:
-    """ "equal", or the code of the refusal; raises AssertionError where the import gives other answers."""
-    network = Written(seed).eval()
+def example(network: Written) -> tuple[int, ...]:
+    """Shape of one input."""
     shapes = {
         "constant": (1, network.width),
         "time first": (STEPS, 1, network.width),
         "batch first": (1, STEPS, network.width),
     }
+    return shapes[network.way]
+
+
+def verdict(seed: int) -> str:
+    """ "equal", or the code of the refusal; raises AssertionError where the import gives other answers."""
+    network = Written(seed).eval()
     context = Context()
     try:
-        akc.lower(network, example=shapes[network.way], pipeline="", host="allow", context=context)
+        akc.lower(network, example=example(network), pipeline="", host="allow", context=context)
     except akc.DiagnosticError as refusal:
         code: str = refusal.diagnostics[0].code
         assert code not in ("AKC0720", "AKC0722"), f"seed {seed}: {refusal}"
@@ -167,28 +168,5 @@ def verdict(seed: int) -> str:
     return "equal"
 
 
-def main(arguments: list[str]) -> int:
-    """Try so many seeds, each once, and print the refusals by reason."""
-    count, log = int(arguments[0]), Path(arguments[1])
-    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    done = {row["seed"] for row in rows}
-    warnings.simplefilter("ignore")
-    with log.open("a") as stream:
-        for seed in (s for s in range(count) if s not in done):
-            try:
-                found = verdict(seed)
-            except AssertionError as difference:
-                found = f"DIFFERS {difference}"
-            except Exception as crash:
-                found = f"CRASH {type(crash).__name__}: {crash}"
-            rows.append({"seed": seed, "found": found})
-            stream.write(json.dumps(rows[-1]) + "\n")
-            stream.flush()
-    reasons = Counter(row["found"].split("\n")[0][:110] for row in rows)
-    for reason, number in reasons.most_common():
-        print(f"{number:6} {number / len(rows):6.1%}  {reason}")
-    return int(any(row["found"].startswith(("DIFFERS", "CRASH")) for row in rows))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(verdict)
