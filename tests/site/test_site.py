@@ -37,6 +37,8 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path, pages: Path) -> Non
     assert "AKC0203" in (html / "docs" / "errors" / "index.html").read_text()
     assert "akida.fully_connected" in (html / "search" / "search_index.json").read_text()
     assert "Five minutes" in (html / "index.html").read_text()
+    for guide in (html / "docs").glob("writing-a-*/index.html"):
+        assert "```" not in guide.read_text(), guide
 
 
 DEAD = {"nowhere.md": "[there](nowhere.md)", "#no-heading": "[there](language.md#no-heading)"}
