@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import cramjam
 
+from akc.base.budget import promise
+
 LARGEST = 2**31
 """FlatBuffers address 2 GiB."""
 
@@ -31,6 +33,7 @@ def block_end(data: bytes) -> int:
     size, position = _varint(data)
     if size >= LARGEST:
         raise SnappyFault(f"its head announces {size} bytes, more than such a file can hold")
+    promise(size, "the file, unpacked as its head announces,")
     made = 0
     while made < size:
         length, position = _element(data, position)
