@@ -7,6 +7,8 @@
     module = akc.train_readout(reservoir, x, labels)             # a read-out by ridge regression (echo states)
     print(akc.print_module(module))                              # the text, ready to edit
     module = akc.fit(module, x, labels)                          # edge learning, where the last layer learns
+    net = akc.trainable(module)                                  # a torch.nn.Module in the chip's integers
+    module = akc.trained(net)                                    # back into the text, after your own training loop
     program = akc.build(module)                                  # place and assemble
     program.info, program.data, program.bytes                    # what the chip takes
     program.save("net.akd"); program = akc.load("net.akd")
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from akc.ir.parser import parse
     from akc.ir.printer import print_module
     from akc.sim.engine.model import to_onnx
+    from akc.tuning.network import trainable, trained
 
 _HOMES = {
     "build": "akc.compiler.compiler",
@@ -65,6 +68,8 @@ _HOMES = {
     "run_pipeline": "akc.compiler.pipeline",
     "to_onnx": "akc.sim.engine.model",
     "train_readout": "akc.compiler.reservoirs",
+    "trainable": "akc.tuning.network",
+    "trained": "akc.tuning.network",
 }
 """Where each public name lives: they load on first use, so that `akc --help` stays fast."""
 
@@ -90,6 +95,8 @@ __all__ = [
     "run_pipeline",
     "to_onnx",
     "train_readout",
+    "trainable",
+    "trained",
 ]
 
 __version__ = "0.2.0"

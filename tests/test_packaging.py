@@ -49,11 +49,12 @@ BELOW = {
     "akc.fbz": "base ir",
     "akc.passes": "base ir sim targets",
     "akc.frontends": "base ir sim fbz targets",
-    "akc.compiler": "base grammar ir sim fbz targets passes frontends",
+    "akc.tuning": "base ir sim targets passes",
+    "akc.compiler": "base grammar ir sim fbz targets passes frontends tuning",
     "akc.devices": "base ir sim targets compiler",
     "akc.lsp": "base ir targets passes compiler pages",
     "akc.html": "base ir sim targets compiler",
-    "akc.cli": "base ir sim fbz targets passes frontends compiler devices lsp html",
+    "akc.cli": "tuning base ir sim fbz targets passes frontends compiler devices lsp html",
     "akc.pages": "base ir sim targets passes frontends compiler",
 }
 """What the files of a room may import from other rooms."""

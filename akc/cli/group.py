@@ -20,6 +20,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "check": ("akc check net.akir",),
     "fmt": ("akc fmt net.akir", "akc fmt --check net.akir"),
     "export": ("akc export net.akir --onnx integers.onnx",),
+    "tune": (
+        "akc tune net.akir -i train.npz --distill model.onnx -o tuned.akir",
+        "akc lower model.onnx --calibrate samples.npz --tune train.npz -o tuned.akir",
+    ),
     "passes": ("akc passes", "akc passes lower-int4"),
     "explain": ("akc explain AKC0203",),
     "build": ("akc build net.akir -o net.akd --map map.json", "akc build net.akir --host allow -o net.akd"),

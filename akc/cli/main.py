@@ -37,6 +37,8 @@ from akc.cli.options import (
     STREAM,
     TARGET,
     TIMINGS,
+    TUNE,
+    TUNING,
     WEIGHTS,
     complete_code,
     complete_pass,
@@ -63,6 +65,7 @@ def cli() -> None:
 @SPIKING
 @EXAMPLE
 @CALIBRATE
+@TUNE
 @LEAST
 @HOST
 @PIPELINE
@@ -81,6 +84,22 @@ def lower(source: str, **options: Any) -> None:
     from akc.cli import verbs
 
     verbs.lower(source, **options)
+
+
+@cli.command()
+@click.argument("file", type=FILE, metavar="FILE")
+@TUNING
+@EXAMPLE
+@OUTPUT
+def tune(file: str, **options: Any) -> None:
+    """Train a quantised network in the chip's own integers.
+
+    The text goes in and the text comes out, with other weights, thresholds and steps. The network as it was is kept
+    unless another one does better on samples held out by more than a standard error. Ctrl-C keeps the best so far.
+    """
+    from akc.cli import tuning_verbs
+
+    tuning_verbs.tune(file, **options)
 
 
 @cli.command()

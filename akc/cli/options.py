@@ -205,6 +205,41 @@ STREAM = option_group(
         "--fresh", is_flag=True, help="Stream: neurons on the host start at rest in every window; else they go on."
     ),
 )
+TUNE = click.option(
+    "--tune",
+    type=FILE,
+    metavar="X.npz",
+    help="Samples to train on in the chip's integers, by what the source answers.",
+)
+TUNING = option_group(
+    click.option(
+        "-i",
+        "--input",
+        "inputs",
+        type=FILE,
+        required=True,
+        metavar="X.npz",
+        help="Samples to train on: arrays named like the inputs, `labels` if there are any.",
+    ),
+    click.option("--labels", is_flag=True, help="Train by the labels, not by a source's answers."),
+    click.option("--distill", type=FILE, metavar="SOURCE", help="Train by what this network answers."),
+    click.option(
+        "--start", type=FILE, metavar="FLOAT.akir", help="The text in front of lower-int4 (--dump-dir leaves it)."
+    ),
+    click.option("--epochs", type=click.IntRange(1), help="Passes over the samples.  [default: 900 steps, 6 at least]"),
+    click.option(
+        "--rate", type=click.FloatRange(0, min_open=True), help="Learning rate.  [default: 5e-3; 2e-3 at 4 bits]"
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Of the order of the samples."),
+    click.option(
+        "--hold",
+        type=click.FloatRange(0, 0.9, min_open=True),
+        default=0.1,
+        show_default=True,
+        help="Share of the samples that choose the epoch, 2000 at most.",
+    ),
+    click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop after so many, behind an epoch."),
+)
 LEAST = click.option(
     "--least",
     type=click.FloatRange(0, 1),

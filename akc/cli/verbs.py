@@ -40,7 +40,7 @@ def lower(
     **options: Any,
 ) -> None:
     """A source to quantised text."""
-    check_files([source, options["calibrate"], options["topology"]], [output], options["dump_dir"])
+    check_files([source, options["calibrate"], options["tune"], options["topology"]], [output], options["dump_dir"])
     context = Context(progress=progress_bar())
     changed = changed_options(",".join(pass_options))
     for key, value in (("window", window), ("fit", fit)):
@@ -305,7 +305,7 @@ def _programs(file: str) -> list[tuple[str, bytes]]:
 _BUILD_ONE = "akc build net.akir -o net.akd, or --program net.bin, writes a program"
 
 
-REPORTING = ("quantised as trained", "train-readout", "rate", "fit-rate", "calibration")
+REPORTING = ("quantised as trained", "train-readout", "rate", "fit-rate", "calibration", "tuning")
 """Reports that are told."""
 
 

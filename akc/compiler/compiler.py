@@ -39,6 +39,7 @@ def lower(
     example: Any = None,
     target: str = "akd1000",
     calibrate: Any = None,
+    tune: Any = None,
     input_range: tuple[float, float] | None = None,
     pipeline: str | None = None,
     host: str = "refuse",
@@ -55,7 +56,8 @@ def lower(
     source: a file name (.onnx, .fbz, .akir, file.py:factory ...), an onnx.ModelProto, a torch.nn.Module
     (with example: a tensor, or the shape of one with its batch axis), or a Module. calibrate: a .npz or
     .npy file, an array, or a dict of arrays by input name (`labels` optional). input_range: smallest and
-    largest input value. pipeline: passes in place of the default ones. options: values for pass options,
+    largest input value. tune: samples to train on in the chip's integers, by what the source answers.
+    pipeline: passes in place of the default ones. options: values for pass options,
     as {"lower-int4": {"weights": 2}}. least: the smallest share of same answers on samples held out that is
     not refused (0.8); 0 never refuses. context: to collect warnings, reports and timings; without one, warnings
     are Python's (`akc.DiagnosticWarning`). spikes: "rate", "step" or "hybrid", the way a spiking network takes.
@@ -69,6 +71,7 @@ def lower(
         example=example,
         target=target,
         calibrate=calibrate,
+        tune=tune,
         input_range=input_range,
         pipeline=pipeline,
         host=host,
@@ -106,9 +109,14 @@ def _lower(request: LowerRequest, context: Context) -> Module:
         lowered = run_pipeline(module, passes, context)
     if chosen is not None:
         return lowered
-    from akc.compiler.recipes import LEAST, calibrated
+    if request.tune is not None:
+        from akc.compiler.tune import tuned
 
-    lowered = calibrated(module, lowered, passes, context, LEAST if request.least is None else request.least)
+        lowered = tuned(module, lowered, passes, context, request.tune)
+    else:
+        from akc.compiler.recipes import LEAST, calibrated
+
+        lowered = calibrated(module, lowered, passes, context, LEAST if request.least is None else request.least)
     refuse_unreadable(lowered, "<lowered>")
     raise_or_warn([d for d in verify_numbers(lowered) if d.severity == "error"], context)
     if request.host == "refuse":

@@ -38,6 +38,7 @@ class LowerRequest:
     example: Any = field(default=(), converter=_shapes)
     target: str = "akd1000"
     calibrate: Any = None
+    tune: Any = None
     input_range: tuple[float, float] | None = None
     pipeline: str | None = None
     host: str = "refuse"

@@ -273,7 +273,7 @@ def _network_class() -> Any:
             return sums.reshape(*axes, *sums.shape[1:])
 
         def _decoded(self, op: host.Decode, x: Any) -> Any:
-            state = self.states[op.x] if op.x in self.states else None
+            state = self.states.get(op.x)
             if state is None or state.op.threshold != op.threshold or state.op.act_step != op.act_step:
                 return self._by_numpy(op, [x.to(torch.int32)])
             steps = torch.from_numpy(state.unit) * self.gain(state)

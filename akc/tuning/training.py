@@ -62,13 +62,15 @@ def tune(
     teacher: Array | None = None,
     start: Module | None = None,
     recipe: Recipe | None = None,
+    classes: bool = True,
     say: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> Tuned:
     """Train a quantised module; the untuned one is kept unless another is better by more than a standard error.
 
     inputs: samples by name; teacher: the source's results on them [samples, classes]; labels: classes, taken where
-    there is no teacher. Ctrl-C keeps the best so far. Raises DiagnosticError AKC0455 to AKC0457.
+    there is no teacher; classes: whether the largest result is the answer, else the results are values. Ctrl-C keeps
+    the best so far. Raises DiagnosticError AKC0455 to AKC0457.
     """
     torch = import_torch()
     recipe = recipe or Recipe()
@@ -76,35 +78,38 @@ def tune(
     held = min(max(1, int(count * recipe.hold)), MOST_HELD)
     if labels is None and teacher is None:
         raise error("AKC0457", "nothing says what the network is to answer",
-                    help=("--distill model.onnx: what the source answers", "`labels` in the file of samples, --labels"))  # fmt: skip
+                    help=("--distill model.onnx: what the source answers", "or `labels` in the samples"))  # fmt: skip
     if count - held < 8:
         raise error("AKC0457", f"{count} samples are too few to train on", help="give some hundreds")
     torch.manual_seed(recipe.seed)
     net = trainable(module, start)
-    return _Training(torch, net, inputs, labels, teacher, held, recipe, say, progress).run(module)
+    return _Training(torch, net, inputs, labels, teacher, held, recipe, classes, say, progress).run(module)
 
 
 class _Training:
     """The state of one training."""
 
     def __init__(
-        self, torch: Any, net: Any, inputs: Any, labels: Any, teacher: Any, held: int, recipe: Recipe, say: Any,
-        progress: Any,
+        self, torch: Any, net: Any, inputs: Any, labels: Any, teacher: Any, held: int, recipe: Recipe, classes: bool,
+        say: Any, progress: Any,
     ) -> None:  # fmt: skip
         self.torch, self.net, self.recipe, self.say, self.progress = torch, net, recipe, say, progress
         self.inputs = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in inputs.items()}
         count = len(next(iter(inputs.values())))
         self.train, self.held = count - held, held
         target = labels if teacher is None else teacher.reshape(count, -1)
-        self.distils = teacher is not None
+        self.distils, self.classes = teacher is not None, classes
         self.target = torch.from_numpy(np.ascontiguousarray(target))
         self.words = "same answers" if self.distils else "right answers"
+        if not classes:
+            self.words = "variance of the results given again"
+            self.target = self.target.reshape(count, -1)
         self.tau = 1.0
 
     def run(self, module: Module) -> Tuned:
         """Train, and give the best."""
         before, outputs = self.score()
-        spread = self.target if self.distils else outputs
+        spread = self.target if self.distils or not self.classes else outputs
         centred = spread.double() - spread.double().mean(dim=1, keepdim=True)
         self.tau = max(1e-6, float(centred.square().mean().sqrt()) / 2)
         optimizer = self.torch.optim.Adam(self.net.groups(self.rate(module)))
@@ -155,8 +160,9 @@ class _Training:
                 group["lr"] = rate * share
             rows = self.torch.from_numpy(order[batch * BATCH : (batch + 1) * BATCH])
             optimizer.zero_grad()
-            loss = self.loss(self.outputs(rows), self.target[rows])
-            loss.backward()
+            with self.torch.enable_grad():
+                loss = self.loss(self.outputs(rows), self.target[rows])
+                loss.backward()
             optimizer.step()
             self.net.project()
             lost += float(loss.detach())
@@ -170,6 +176,8 @@ class _Training:
     def loss(self, found: Any, target: Any) -> Any:
         """KL divergence from the source's answers, or cross entropy of the labels, both at one temperature."""
         functional = self.torch.nn.functional
+        if not self.classes:
+            return functional.mse_loss(found / self.tau, target.float() / self.tau)
         if not self.distils:
             return functional.cross_entropy(found / self.tau, target.long())
         wanted = functional.log_softmax(target.float() / self.tau, dim=1)
@@ -184,6 +192,10 @@ class _Training:
                 for a in range(self.train, self.train + self.held, 250)
             ]
         found, target = self.torch.cat(parts), self.target[self.train :]
+        if not self.classes:
+            spread = (target.double() - target.double().mean(dim=0)).square().sum()
+            share = 1 - float((found.double() - target.double()).square().sum() / spread)
+            return Score(max(0.0, share), 0.0, 1.0), found
         wanted = target.argmax(dim=1) if self.distils else target
         same = float((found.argmax(dim=1) == wanted).double().mean())
         return Score(same, float(np.sqrt(same * (1 - same) / self.held)), 1.0), found

@@ -122,5 +122,17 @@ CODES: dict[str, Code] = {
         "a quantiser of Brevitas has no words in the text",
         "nn.levels has one scale, a whole number of bits, and rounds to the nearest level, down or up.",
     ),
+    "AKC0455": Code(
+        "PyTorch is not installed",
+        "Tuning trains with PyTorch, which is an optional part.",
+    ),
+    "AKC0456": Code(
+        "a network cannot be trained in the chip's integers",
+        "Training needs a quantised network, and a gradient for everything behind its chip layers.",
+    ),
+    "AKC0457": Code(
+        "there is nothing to tune by",
+        "Training needs some hundreds of samples, and for each the source's answer or a label.",
+    ),
 }
 """Codes AKC0400 to AKC0499."""
