@@ -79,7 +79,7 @@ def tune(
     if labels is None and teacher is None:
         raise error("AKC0457", "nothing says what the network is to answer",
                     help=("--distill model.onnx: what the source answers", "or `labels` in the samples"))  # fmt: skip
-    if count - held < 8:
+    if count - held < 1:
         raise error("AKC0457", f"{count} samples are too few to train on", help="give some hundreds")
     torch.manual_seed(recipe.seed)
     net = trainable(module, start)

@@ -37,6 +37,7 @@ VERBS: dict[str, str] = {
     "doctor": "doctor",
     "verify": "verify net.akd -i x.npy",
     "learn": "learn learning.akd -i labelled.npz --on simulator -o -",
+    "tune": "tune net.akir -i labelled.npz --distill float.akir --epochs 1 -o -",
     "lsp": "lsp",
     "bench": "bench net.akd -i x.npy --repeat 1",
 }
