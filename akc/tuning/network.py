@@ -101,7 +101,7 @@ def trainable(module: Module, start: Module | None = None) -> Any:
 def _refuse(module: Module) -> None:
     """Raise DiagnosticError with every operation behind the chip that has no gradient here."""
     behind: set[str] = set()
-    faults = []
+    faults: list[tuple[Op, str]] = []
     for op in module.net.ops:
         if isinstance(op, akida.Layer):
             behind.add(op.name)
