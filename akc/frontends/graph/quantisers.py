@@ -69,7 +69,9 @@ def _apply(graph: Graph, rule: Rule) -> bool:
     producers, users = graph.producers(), graph.users()
     for node in graph.nodes:
         before = producers.get(node.inputs[0]) if node.kind == "levels" else None
-        if before is None or before.output in graph.outputs or len(users[before.output]) != 1:
+        if before is None or len(before.outputs) > 1:
+            continue
+        if before.output in graph.outputs or len(users[before.output]) != 1:
             continue
         new = rule(graph, before, node)
         if new is not None:
