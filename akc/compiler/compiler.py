@@ -107,19 +107,17 @@ def _lower(request: LowerRequest, context: Context) -> Module:
         passes = [attrs.evolve(p, least=request.least) if p.name == "fit-rate" else p for p in passes]  # type: ignore[misc]
     with proved(context):
         lowered = run_pipeline(module, passes, context)
-    if chosen is not None:
-        return lowered
-    if request.tune is not None:
+    if chosen is None and request.tune is not None:
         from akc.compiler.tune import tuned
 
         lowered = tuned(module, lowered, passes, context, request.tune)
-    else:
+    elif chosen is None:
         from akc.compiler.recipes import LEAST, calibrated
 
         lowered = calibrated(module, lowered, passes, context, LEAST if request.least is None else request.least)
     refuse_unreadable(lowered, "<lowered>")
     raise_or_warn([d for d in verify_numbers(lowered) if d.severity == "error"], context)
-    if request.host == "refuse":
+    if chosen is None and request.host == "refuse":
         from akc.passes.placing.place import host_faults
 
         raise_or_warn([*context.target.check(lowered), *host_faults(lowered)], context)

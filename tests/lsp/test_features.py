@@ -93,6 +93,7 @@ async def test_a_target_that_is_unknown_is_said(client: LanguageClient) -> None:
 
 @pytest.mark.parametrize(("new", "words"), [("1x", "1x is no name"), ("#fc2.weights", "#fc2.weights is taken")])
 async def test_a_name_that_will_not_do_is_said(client: LanguageClient, new: str, words: str) -> None:
+    """AKC0947, as a message of the editor."""
     editor = Editor(client, f"file:///rename-{len(new)}.akir")
     await editor.open(TINY)
     client.messages.clear()

@@ -247,7 +247,7 @@ def test_same_text_twice() -> None:
     assert run_pipeline(module, LOWER, sampled(module)) == run_pipeline(module, LOWER, sampled(module))
 
 
-@pytest.mark.parametrize("times", [5000.0, 4096.0, 1e30])
+@pytest.mark.parametrize("times", [5000.0, 4096.0, 1e27])
 @pytest.mark.parametrize("kind", ["dense", "conv"])
 def test_large_results_are_scaled_exactly(kind: str, times: float) -> None:
     """A unit of potential that is worth more than 16 gives the decoder a power of two: nothing else changes."""

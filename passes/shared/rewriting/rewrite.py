@@ -83,7 +83,7 @@ class Editor:
         mine = set(owner.weights_used) if owner is not None else set()
 
         def taken(one: str) -> bool:
-            others = [op for op in self.lines.users_of_weight(one) if op is not owner]
+            others = [op for op in self.lines.users_of_weight(one) if owner is None or op.name != owner.name]
             return bool(others) or (one in self.weights and one not in mine)
 
         chosen, n = name, 1
