@@ -24,9 +24,9 @@ ON_HOST = {
     "conv_dvs_time_first_strided": {"AKC0422", "AKC0426"},
     "relus_around": {"AKC0426"},
     "rows_of_an_image": {"AKC0529"},
-    "population": {"AKC0423", "AKC0426"},
+    "population": {"AKC0423"},
     "learnable": {"AKC0420"},
-    "sj_dvs": {"AKC0423", "AKC0426"},
+    "sj_dvs": {"AKC0423"},
 }
 """Networks that need the host, and what lower says without it."""
 
