@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def folded(r: Reader, node: Any) -> bool:
     inputs = {name: r.graph.constants.get(r.value(name)) for name in node.input if name}
     if any(array is None for array in inputs.values()) or node.op_type.startswith(NEVER_COMPUTED):
         return False
-    if not _room(r, node):
+    if not _room(r, node, inputs):
         return False
     results = computed(r, node, inputs)
     if results is not None:
@@ -50,8 +51,17 @@ GROWS = ("Expand", "Tile", "Range", "ConstantOfShape", "Pad", "Resize", "Upsampl
 """Operators whose results may be far larger than their operands."""
 
 
-def _room(r: Reader, node: Any) -> bool:
+def _room(r: Reader, node: Any, inputs: dict[str, Any]) -> bool:
     """Whether the results of a node of constants are of a size that is known; raises AKC0956 where it is too large."""
+    if node.op_type == "Range":  # exporters write its scalars as vectors of one, which onnx does not infer
+        if any(inputs[name].size != 1 for name in node.input):
+            return False
+        start, limit, delta = (float(inputs[name].item()) for name in node.input)
+        steps = (limit - start) / delta if delta else np.inf
+        if not np.isfinite(steps):
+            return False
+        promise(8 * max(ceil(steps), 0), f"{node.output[0][:60]}, a constant that Range makes,")
+        return True
     schema = _schema(r, node)
     try:
         found = {} if schema is None else _inferred(r, node, schema)
@@ -70,6 +80,9 @@ def computed(r: Reader, node: Any, inputs: dict[str, Any]) -> list[Array] | None
         fill = r.attributes(node).get("value")
         number = r.onnx.numpy_helper.to_array(fill).reshape(-1)[:1] if fill is not None else np.zeros(1, np.float32)
         return [np.broadcast_to(number, inputs[node.input[0]].tolist())] if number.size else None
+    if node.op_type == "Range":
+        ends = [inputs[name].reshape(-1)[0] for name in node.input]
+        return [np.arange(*ends, dtype=ends[0].dtype)]
     if node.op_type in ("Identity", "Dropout"):
         return [inputs[node.input[0]]]
     if node.op_type == "Unsqueeze" and (axes := r.attributes(node).get("axes")):  # onnx 1.22 fails at this old form
