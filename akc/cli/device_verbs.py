@@ -137,16 +137,11 @@ def bench(file: str, inputs: str, on: str, batch: int, repeat: int, as_json: boo
     """Samples per second, the median of `repeat` runs, with the device opened and programmed once."""
     program = _load(file)
     samples = load_samples(inputs, program.module.net.inputs)
-    seconds = []
     if on == "simulator":
-        runner = Runner(program.module)
-        for _ in range(repeat):
-            seconds.append(_timed(lambda: runner.run(samples.inputs)))
+        seconds = _seconds(Runner(program.module), samples, repeat)
     else:
-        with unwinding(), open_device(on, _progress(on), target=program.target) as device:
-            on_device = DeviceRunner(device.driver, program, batch)
-            for _ in range(repeat):
-                seconds.append(_timed(lambda: on_device.run(samples.inputs)))
+        with unwinding(), open_device(on, target=program.target) as device:
+            seconds = _seconds(DeviceRunner(device.driver, program, batch), samples, repeat)
     median = float(np.median(seconds))
     rate = samples.count / median
     if as_json:
@@ -156,10 +151,16 @@ def bench(file: str, inputs: str, on: str, batch: int, repeat: int, as_json: boo
         print(f"{on}: {samples.count} samples in {median:.4f} s (median of {repeat}), {rate:.0f} a second")
 
 
-def _timed(work: Any) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def _seconds(runner: Runner, samples: SampleSet, repeat: int) -> list[float]:
+    """Of each run; the bar moves between runs, as telling takes time, too."""
+    bar, seconds = progress_bar(), []
+    for number in range(repeat):
+        bar(number, repeat, f"run {number + 1} of {repeat}")
+        start = time.perf_counter()
+        runner.run(samples.inputs)
+        seconds.append(time.perf_counter() - start)
+    bar(repeat, repeat, "measured")
+    return seconds
 
 
 def _load(file: str) -> Program:

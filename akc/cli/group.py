@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from akc.cli.session import Quiet, waiting
+from akc.cli.session import Quiet, closest, waiting
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "lower": (
@@ -66,6 +66,13 @@ class Verbs(click.Group):
         if verb in EXAMPLES:
             cmd.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[verb])
         super().add_command(cmd, name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The verb of a command line; a misspelt one names the nearest, whatever click's version says."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            ctx.fail(f"no such verb '{name}'; {closest(name, self.commands) or '`akc --help` lists them'}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a verb."""

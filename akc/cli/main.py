@@ -419,7 +419,7 @@ def bench(file: str, **options: Any) -> None:
 @cli.command()
 @TARGET
 def lsp(target: str) -> None:
-    """Serve an editor: faults as one types, hover, completion, rename ...
+    """Serve an editor: faults as one types, hover, completion, rename.
 
     An editor starts it and speaks with it through stdin and stdout (docs/editors.md).
     """

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from akc.cli.session import closest
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -30,12 +32,27 @@ class Listed(click.ParamType):  # type: ignore[type-arg]
         """The word; a usage error with all of them where it is none."""
         known = list(self.words())
         if value not in known:
-            self.fail(f"{value!r} is none of {', '.join(known)}", param, ctx)
+            self.fail(_unknown(value, known), param, ctx)
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The words that start so."""
         return [CompletionItem(word) for word in self.words() if word.startswith(incomplete)]
+
+
+class OneOf(click.Choice):  # type: ignore[type-arg]
+    """A word of a few."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word; a usage error with all of them where it is none."""
+        if value not in self.choices:
+            self.fail(_unknown(value, self.choices), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _unknown(value: Any, known: Iterable[str]) -> str:
+    near = closest(str(value), known)
+    return f"{value!r} is none of {', '.join(known)}" + (f"; {near}" if near else "")
 
 
 def _targets() -> Iterable[str]:
@@ -120,7 +137,7 @@ OUTPUT = click.option(
 )
 HOST = click.option(
     "--host",
-    type=click.Choice(["refuse", "allow"]),
+    type=OneOf(["refuse", "allow"]),
     default="refuse",
     show_default=True,
     help="Whether layers that the chip does not take may run on the host.",
@@ -172,22 +189,20 @@ SPIKING = option_group(
     click.option("--steps", type=click.IntRange(1), metavar="T", help="Spiking: number of time steps."),
     click.option("--dt", type=float, metavar="S", help="Spiking: length of a step in seconds."),
     click.option(
-        "--coding", type=click.Choice(["direct", "spikes"]), help="Spiking: a constant input, or one with a time axis."
+        "--coding", type=OneOf(["direct", "spikes"]), help="Spiking: a constant input, or one with a time axis."
     ),
     click.option(
         "--readout",
-        type=click.Choice(["count", "membrane", "max", "last", "none"]),
+        type=OneOf(["count", "membrane", "max", "last", "none"]),
         help="Spiking: how the answer is read.",
     ),
-    click.option(
-        "--reset", type=click.Choice(["subtract", "zero", "none"]), help="Spiking: in place of what the file says."
-    ),
+    click.option("--reset", type=OneOf(["subtract", "zero", "none"]), help="Spiking: in place of what the file says."),
     click.option("--producer", metavar="NAME", help="Spiking: which tool wrote a NIR file."),
     click.option("--topology", type=FILE, metavar="784-256-10|F.toml", help="Spiking: the layers of a weights file."),
     click.option("--accept", multiple=True, metavar="REASON", help="Spiking: accept what a refusal named."),
     click.option(
         "--spikes",
-        type=click.Choice(["rate", "step", "hybrid"]),
+        type=OneOf(["rate", "step", "hybrid"]),
         help="Spiking: one pass a window, a step, or neurons on the host.",
     ),
     click.option("--window", type=click.IntRange(1), metavar="K", help="Spiking: number of windows of --spikes=rate."),
@@ -256,7 +271,7 @@ PASS_OPTIONS = click.option(
 )
 CHECK = click.option(
     "--check",
-    type=click.Choice(["off", "quick", "full"]),
+    type=OneOf(["off", "quick", "full"]),
     default="quick",
     show_default=True,
     help="How much is proved: the source against what was read, each pass, the program against the text.",
@@ -271,7 +286,7 @@ EXAMPLE = click.option(
 )
 WEIGHTS = click.option(
     "--weights",
-    type=click.Choice(["inline", "elide"]),
+    type=OneOf(["inline", "elide"]),
     default="inline",
     show_default=True,
     help="Whether the text holds the numbers, or digests of them.",

@@ -87,12 +87,15 @@ def waiting(what: str) -> Iterator[None]:
 def _watch(what: str, done: threading.Event, start: float) -> None:
     if done.wait(PATIENCE):
         return
+    written = False
     while not done.wait(0.5):
         if not Bar.drawn and not Quiet.on:
             sys.stderr.write(f"\r{what}: {time.monotonic() - start:.0f} s ")
             sys.stderr.flush()
-    sys.stderr.write("\r\x1b[2K")
-    sys.stderr.flush()
+            written = True
+    if written:
+        sys.stderr.write("\r\x1b[2K")
+        sys.stderr.flush()
 
 
 class Bar:
@@ -119,8 +122,8 @@ def progress_bar() -> Show:
         if time.monotonic() - start < PATIENCE:
             return
         Bar.drawn = done < total
-        bar.start()
         bar.update(task, description=what, completed=done, total=total)
+        bar.start()
         if done >= total:
             bar.stop()
 

@@ -157,7 +157,7 @@ def _simulated(file: str, inputs: str, raw: bool) -> dict[str, Array]:
 
     module = read_source(file)
     refuse_elided(module)
-    runner = Runner(module)
+    runner = Runner(module, progress=progress_bar())
     samples = load_samples(inputs, runner.raw_entries if raw else module.net.inputs)
     return runner.run(samples.inputs, raw=raw)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from akc.base.calls import FLAG, optional, public
 from akc.base.diagnostics import error
+from akc.base.progress import shown_in_notebooks
 from akc.compiler.arguments import MODULE_OR_TEXT, RULES, SAMPLES
 from akc.compiler.samples import as_array, samples_for
 from akc.ir.module import MODULE, Module
@@ -28,7 +29,8 @@ def run(module: Module | str, inputs: Any, raw: bool = False) -> Any:
     refuse_elided(module)
     runner = Runner(module)
     samples = samples_for(inputs, runner.raw_entries if raw else module.net.inputs, "inputs")
-    outputs = runner.run(samples.inputs, raw)
+    with shown_in_notebooks() as runner.progress:
+        outputs = runner.run(samples.inputs, raw)
     return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
 

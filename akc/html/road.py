@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from akc.base.diagnostics import error
-from akc.base.files import read_text
+from akc.base.files import nearly, read_text
 from akc.compiler.pipeline import Step
 from akc.ir.module import Module
 from akc.ir.parser import parse
@@ -71,9 +71,9 @@ def stops_of_folder(folder: str) -> tuple[tuple[Stop, ...], str]:
     """The passes whose texts `akc lower --dump-dir` kept, and the last text; raises DiagnosticError AKC0935."""
     files = sorted(path for path in Path(folder).glob("[0-9][0-9]-*.akir"))
     if len(files) < 2:
-        raise error(
-            "AKC0935", f"{folder} holds no texts of passes", help="akc lower model.onnx --dump-dir DIR keeps them"
-        )
+        near = "" if Path(folder).is_dir() else nearly(folder)
+        help = [way for way in (near, "akc lower model.onnx --dump-dir DIR keeps them") if way]
+        raise error("AKC0935", f"{folder} holds no texts of passes", help=help)
     texts = [print_module(parse(read_text(path), str(path)), elide=True) for path in files]
     stops = [
         Stop(name=re.sub(r"^\d+-|\.akir$", "", path.name), diff=diff_of(before, after))

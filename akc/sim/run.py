@@ -15,6 +15,7 @@ from math import prod
 import numpy as np
 
 from akc.base.diagnostics import error
+from akc.base.progress import Show, silent
 from akc.ir.module import Module, Op, Value
 from akc.ir.ops.akida import Layer
 from akc.ir.ops.host import Quantize
@@ -63,11 +64,12 @@ class Runner:
         doubles: bool = False,
         touch: Callable[[Array], Array] | None = None,
         remember: bool = False,
+        progress: Show = silent,
     ) -> None:
         """doubles: whether float inputs, and with them all float layers and neurons, are computed in float64; touch:
         what to do to each result before it is used; remember: whether each run starts with the states that the one
-        before left (then all must have as many samples, at most `piece`)."""
-        self.touch, self.remember = touch, remember
+        before left (then all must have as many samples, at most `piece`); progress: told of each statement."""
+        self.touch, self.remember, self.progress = touch, remember, progress
         load_rules()
         _check_backend(backend)
         self.backend = "numpy" if doubles or touch is not None else backend
@@ -90,6 +92,8 @@ class Runner:
         key = (raw, keep, self._takes_engine(values))
         if key not in self.plans:
             self.plans[key] = self._plan(tuple(values), wanted, keep, fast=key[2])
+        count = len(next(iter(values.values()), ()))
+        self.done, self.total = 0, len(self.plans[key]) * -(-count // self.piece)
         parts = [self._run_piece(self.plans[key], part, keep) for part in pieces(values, self.piece)]
         joined = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]} if parts[1:] else parts[0]
         return joined if keep else {name: joined[name] for name in wanted}
@@ -178,9 +182,14 @@ class Runner:
             statement.run(values, self.timed, batch)
             if self.touch is not None and isinstance(statement, Unit):
                 values[statement.op.name] = self.touch(values[statement.op.name])
+            self._tell()
             if not keep:
                 values = {name: array for name, array in values.items() if name in still_read}
         return values
+
+    def _tell(self) -> None:
+        self.done += 1
+        self.progress(self.done, self.total, "simulating")
 
 
 def piece_size(module: Module) -> int:

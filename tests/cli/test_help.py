@@ -28,7 +28,9 @@ from tests.cli.runner import akc
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("help"))
+    here = make_folder(tmp_path_factory.mktemp("help"))
+    assert akc("opt", "net.akir", "-p", "place", "--dump-dir", "road", "-o", "placed.akir", folder=here).code == 0
+    return here
 
 
 @pytest.mark.parametrize("verb", sorted(cli.commands))
@@ -52,6 +54,22 @@ def test_help_ends_with_examples_that_are_read(verb: str) -> None:
         ("run net.akd -i y.npy", "x.npy"),
         ("explain AKC902", "AKC0902"),
         ("passes lower", "lower-int4"),
+        ("lowr m.onnx", "lower"),
+        ("bnech net.akd -i x.npy", "bench"),
+        ("run net.akd --inptu x.npy", "--input"),
+        ("report net.akd --jsn", "--json"),
+        ("compare net.akir flaot.akir -i x.npy", "float.akir"),
+        ("lower float.akir --calibrate labeled.npz", "labelled.npz"),
+        ("report net.akd -i x.npy --against float.aki", "float.akir"),
+        ("report net.akd --road raod", "road"),
+        ("diff net.akd net.adk", "net.akd"),
+        ("disasm net.akdd", "net.akd"),
+        ("run road/00-inptu.akir -i x.npy", "road/00-input.akir"),
+        ("opt net.akir -p palce", "place"),
+        ("build net.akir --target akd100", "akd1000"),
+        ("build net.akir --host alow", "allow"),
+        ("build net.akir --place compct", "compact"),
+        ("run net.akd -i x.npy --on emulatr", "emulator"),
     ],
 )
 def test_what_was_meant(command: str, meant: str, folder: Path) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import akc as library
+from akc.cli.main import cli
+from tests.cli.processes import VERBS, make_folder
 from tests.cli.runner import Outcome, akc
 
 W = [np.eye(3, 8, dtype=np.float32)]
@@ -99,3 +101,31 @@ def test_run(folder: Path) -> None:
 def test_a_kit(tmp_path: Path) -> None:
     found = _json(akc("verify", "--kit", "kit", "--json", folder=tmp_path))
     assert found["folder"] == "kit" and len(found["networks"]) > 3
+
+
+# -- every verb ------------------------------------------------------------------------------------
+
+NO_TABLE = {
+    "a text": ("lower", "tune", "opt", "fmt", "disasm"),
+    "a file for other programs": ("build", "export", "learn"),
+    "messages to an editor": ("lsp",),
+}
+"""Verbs whose product is no table, and what it is."""
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("everything"))
+
+
+@pytest.mark.parametrize("verb", sorted(set(cli.commands) - {verb for verbs in NO_TABLE.values() for verb in verbs}))
+def test_every_verb_that_prints_a_table(verb: str, everything: Path) -> None:
+    """A new verb is in one of the two tables: it takes --json, or its product is none."""
+    outcome = akc(*VERBS[verb].split(), "--json", folder=everything)
+    assert outcome.code == 0, outcome.stderr
+    assert json.loads(outcome.stdout) and outcome.stdout.lstrip()[0] in "{["
+
+
+@pytest.mark.parametrize("verb", sorted(verb for verbs in NO_TABLE.values() for verb in verbs))
+def test_no_other_verb_takes_it(verb: str) -> None:
+    assert not [option for option in cli.commands[verb].params if "--json" in option.opts]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from akc.targets.akida1.driver.bus import Bus
 from akc.targets.faults import CannotOpen
 
@@ -17,4 +19,6 @@ def open_bus(name: str) -> Bus:
         from akc.targets.akida1.driver.bus_akida import AkidaBus
 
         return AkidaBus(name)
-    raise CannotOpen(f"there is no device called {name}", "take emulator, /dev/akidaN or vfio:ADDRESS", "`akc devices`")
+    meant = ["did you mean emulator?"] if get_close_matches(name, ["emulator"]) else []
+    ways = (*meant, "take emulator, /dev/akidaN or vfio:ADDRESS", "`akc devices`")
+    raise CannotOpen(f"there is no device called {name}", *ways)
