@@ -8,6 +8,7 @@ import shutil
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import akc as api
@@ -53,6 +54,8 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The network of the five minutes of the README, lowered and built."""
     folder = tmp_path_factory.mktemp("usual")
     first_steps.write(folder)
+    with np.load(folder / "samples.npz") as samples:
+        np.savez(folder / "train.npz", **{name: samples[name][:64] for name in samples.files})
     (folder / "model.py").write_text(MODEL)
     module = api.lower(folder / "model.onnx", calibrate=str(folder / "samples.npz"))
     (folder / "net.akir").write_text(api.print_module(module))
