@@ -33,6 +33,7 @@ from akc.frontends.spiking.values import (
     Time,
     Timed,
     Total,
+    Unread,
     shape_of,
     short_name,
     times_of,
@@ -208,7 +209,7 @@ class Folder:
         if not hasattr(value, "shape"):
             return None
         if name in ALIKE:
-            node = _with_operand(node, torch.empty(tuple(shape_of(node.args[0])), dtype=node.args[0].meta["val"].dtype))
+            node = _Shaped(node, torch.empty(tuple(shape_of(node.args[0])), dtype=node.args[0].meta["val"].dtype))
         elif not all(isinstance(v, Const) for v in operands):
             return None
         arguments, keywords = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: self.value(n).tensor)
@@ -260,6 +261,8 @@ class Folder:
             return read_total(self, value, node)
         if isinstance(value, Peak):
             return read_peak(self, value, node)
+        if isinstance(value, Unread):
+            raise DiagnosticError(self.fault(node, f"forward reads {value.what}, which has no value here", value.help))
         if isinstance(value, Timed | Many):
             raise DiagnosticError(self.fault(node, f"{short_name(node)} works on values of all steps at once", BEHIND))
         return value
@@ -285,8 +288,9 @@ class Folder:
             if not isinstance(value, Timed) or value.dim != 0:
                 what = f"'{live.path}' takes all steps at once, and gets a value without a time axis in front"
                 raise NeedsTime(DiagnosticError(self.fault(node, what, "give the example with its time axis first")))
-        elif isinstance(value, Timed) or value.time == FREE:
-            what = f"'{live.path}' ({type(live.module).__name__}) gets a value of several steps"
+        elif not isinstance(value, Step) or value.time == FREE:
+            got = "numbers that do not depend on the input" if isinstance(value, Const) else "a value of several steps"
+            what = f"'{live.path}' ({type(live.module).__name__}) gets {got}"
             raise DiagnosticError(self.fault(node, what, ONE_STEP))
         site = self.site(node, index, value)
         time = len(site.calls)
@@ -392,7 +396,3 @@ class _Shaped:
     def __init__(self, node: Any, operand: Any) -> None:
         self.name, self.target, self.meta = node.name, node.target, node.meta
         self.args, self.kwargs = (operand, *node.args[1:]), node.kwargs
-
-
-def _with_operand(node: Any, operand: Any) -> Any:
-    return _Shaped(node, operand)

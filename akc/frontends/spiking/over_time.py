@@ -26,6 +26,7 @@ from akc.frontends.spiking.values import (
     Step,
     Timed,
     Total,
+    Unread,
     shape_of,
     short_name,
 )
@@ -339,14 +340,10 @@ def _reduce(f: Folding, node: Any) -> Any:
     if name in ("sum", "mean"):
         return Total({(made, t): share for t in timed.steps})
     peak = Peak(tuple((made, t) for t in timed.steps))
-    return Many((peak, _Unread("the step of a maximum"))) if name == "max" else peak
+    return Many((peak, WHERE)) if name == "max" else peak
 
 
-class _Unread:
-    """A result that has no value here; it is refused where it is read."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
+WHERE = Unread("the step of a maximum", "give the maximum alone: x.max(0).values, or x.amax(0)")
 
 
 # -- a value that is repeated ---------------------------------------------------------------------

@@ -18,7 +18,7 @@ from attrs import evolve, field, frozen
 
 from akc.base.diagnostics import Diagnostic, DiagnosticError
 from akc.frontends.spiking.reader import NeuronSpec
-from akc.frontends.spiking.values import EACH, Const, Step, short_name
+from akc.frontends.spiking.values import EACH, Const, Step, shape_of, short_name
 from akc.ir.ops import snn, snn_gated
 
 if TYPE_CHECKING:
@@ -257,6 +257,37 @@ def _chosen(r: Reading, gate: Any, x: Any, y: Any) -> Carried:
     return r.of(x).times(where).plus(r.of(y).times(Carried(one=1.0).plus(where, -1.0)))
 
 
+def _is_truth(node: Any) -> bool:
+    return str(node.meta["val"].dtype) == "torch.bool"
+
+
+def _inverted(r: Reading, x: Any) -> Carried:
+    """~x, which is another number where x is no truth value."""
+    if not _is_truth(x):
+        raise Unsaid
+    return Carried(one=1.0).plus(_truth(r, x), -1.0)
+
+
+def _raised(r: Reading, x: Any, y: Any) -> Carried:
+    """A number to the power of a spike."""
+    base, gate = r.of(x), r.of(y)
+    if not base.is_gate or np.any(base.spike) or not gate.is_gate:
+        raise Unsaid
+    off, on = base.one**gate.one, base.one ** (gate.one + gate.spike)
+    return Carried(one=off, spike=on - off)
+
+
+def _put(r: Reading, x: Any, where: Any, y: Any, adds: bool = False) -> Carried:
+    """membrane[spikes > 0] = a number; where the mask is as long as the membrane, it is a choice."""
+    (mask,) = where if len(where) == 1 else (None,)
+    value = r.of(y)
+    if mask is None or adds or not _is_truth(mask) or shape_of(mask) != shape_of(x) or np.size(value.one) != 1:
+        raise Unsaid
+    if not value.is_gate or np.any(value.spike):
+        raise Unsaid
+    return _chosen(r, mask, float(np.ravel(value.one)[0]), x)
+
+
 RULES: dict[str, Callable[..., Carried]] = {
     "add": _binary(1.0),
     "sub": _binary(-1.0),
@@ -270,6 +301,12 @@ RULES: dict[str, Callable[..., Carried]] = {
     "relu": lambda r, x: _clamped(r, x, 0.0),
     "maximum": lambda r, x, y: _clamped(r, x, y),
     "minimum": lambda r, x, y: _clamped(r, x, None, y),
+    "clip": _clamped,
+    "hardtanh": lambda r, x, low=-1.0, high=1.0: _clamped(r, x, low, high),
+    "relu6": lambda r, x: _clamped(r, x, 0.0, 6.0),
+    "lerp": lambda r, x, y, by: _chosen(r, by, y, x),
+    "pow": _raised,
+    "index_put": _put,
     "where": _chosen,
     "masked_fill": lambda r, x, gate, y: _chosen(r, gate, y, x),
     "gt": _compared(operator.gt),
@@ -279,6 +316,7 @@ RULES: dict[str, Callable[..., Carried]] = {
     "eq": _compared(operator.eq),
     "ne": _compared(operator.ne),
     "logical_not": lambda r, x: Carried(one=1.0).plus(_truth(r, x), -1.0),
+    "bitwise_not": _inverted,
     **dict.fromkeys(("to", "_to_copy", "float", "clone", "detach"), _truth),
     **dict.fromkeys(("zeros_like",), lambda r, x, *_: Carried()),
 }

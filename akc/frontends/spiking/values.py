@@ -87,7 +87,15 @@ class Many:
     parts: tuple[Any, ...]
 
 
-ValueOf = Const | Step | Timed | Total | Peak | Slots | Many
+@frozen(eq=False)
+class Unread:
+    """A result that has no value here; it is refused where it is read, with this way out."""
+
+    what: str
+    help: str
+
+
+ValueOf = Const | Step | Timed | Total | Peak | Slots | Many | Unread
 
 
 class Folding(Protocol):

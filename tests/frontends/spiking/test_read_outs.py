@@ -252,3 +252,10 @@ def test_encoders_are_named_with_their_way_out(kind: str) -> None:
     assert "feed x itself" in fault.help[0] and "x[t] at step t" in fault.help[1]
     same(Inputs(DIRECT["itself"]))
     same(Inputs(TIMED["time first"][0]), inputs(STEPS, 3, 20), 0, example=(STEPS, 1, 20))
+
+
+def test_the_step_of_a_maximum_is_refused_at_its_line() -> None:
+    with pytest.raises(DiagnosticError, match=r"AKC0383.*reads the step of a maximum") as caught:
+        imported(ByHand(lambda h, s, m: torch.stack(m).max(0)))
+    assert caught.value.diagnostics[0].span is not None
+    same(ByHand(lambda h, s, m: torch.stack(m).max(0).values))  # what its help says

@@ -64,6 +64,27 @@ READ_EXACTLY: dict[str, dict[str, Any]] = {
 }
 
 
+def _written(k: Any, m: Any) -> Any:
+    m[k > 0] = -0.25
+    return m
+
+
+def _by_place(k: Any, m: Any) -> Any:
+    m[torch.zeros(1, 16, dtype=torch.int64)] = 0.0
+    return m
+
+
+READ_EXACTLY |= {
+    "written where it fired": {"touch": _written},
+    "inverted truth": {"touch": lambda k, m: m * (~(k > 0)).float(), "lif": FREE},
+    "a power of the spike": {"touch": lambda k, m: m * 0.5**k},
+    "clipped": {"touch": lambda k, m: torch.clip(m, -0.25, 0.75)},
+    "clamped as hardtanh": {"touch": lambda k, m: nn.functional.hardtanh(m, -0.25, 0.75)},
+    "clamped as relu6": {"touch": lambda k, m: nn.functional.relu6(m)},
+    "moved to a level": {"touch": lambda k, m: torch.lerp(m, torch.full_like(m, 0.5), 0.25)},
+}
+
+
 @pytest.mark.parametrize("kind", READ_EXACTLY)
 def test_read_exactly(kind: str) -> None:
     same(ByHand(**READ_EXACTLY[kind]))
@@ -85,6 +106,8 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "square": (lambda k, m: m * m, "no equation of the language"),
     "own weights": (lambda k, m: m @ torch.eye(16).roll(1, 0), "no equation of the language"),
     "neighbour": (lambda k, m: m.roll(1, 1), "no equation of the language"),
+    "inverted bits": (lambda k, m: m * ~k.int(), "no equation of the language"),
+    "written at places": (_by_place, "no equation of the language"),
     "clamped, then scaled": (lambda k, m: m.clamp(0, 1) * 0.5, "no equation of the language"),
 }
 
@@ -207,6 +230,32 @@ def test_a_buffer_of_the_users_own_is_refused() -> None:
 
     with pytest.raises(DiagnosticError, match=r"AKC0315.*trace"):
         imported(Counts())
+
+
+def _spikes_of_the_step_before(n: Any, x: torch.Tensor) -> Any:
+    m1, m2, k, total = n.l1.reset_mem(), n.l2.reset_mem(), torch.zeros(x.size(0), 16), 0
+    for _ in range(STEPS):
+        out, m2 = n.l2(n.fc2(k), m2)
+        k, m1 = n.l1(n.fc1(x), m1)
+        total = total + out
+    return total
+
+
+def _input_of_the_first_step(n: Any, x: torch.Tensor) -> Any:
+    m1, m2, total = n.l1.reset_mem(), n.l2.reset_mem(), 0
+    for t in range(STEPS):
+        k, m1 = n.l1(n.fc1(torch.zeros_like(x) if t else x), m1)
+        k, m2 = n.l2(n.fc2(k), m2)
+        total = total + k
+    return total
+
+
+@pytest.mark.parametrize("forward", [_spikes_of_the_step_before, _input_of_the_first_step])
+def test_a_neuron_that_gets_numbers_for_its_layers_is_refused(forward: Callable[..., Any]) -> None:
+    network = ByHand()
+    network.forward = lambda x: forward(network, x)  # type: ignore[method-assign]
+    with pytest.raises(DiagnosticError, match=r"AKC0383.*gets numbers that do not depend on the input"):
+        imported(network)
 
 
 def test_tracing_leaves_nothing_behind() -> None:
