@@ -179,6 +179,60 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 }
 
 
+def cell_steps(m: Any, x: Tensor) -> Tensor:
+    h, c = torch.zeros(x.shape[0], 5), torch.zeros(x.shape[0], 5)
+    for t in range(x.shape[1]):
+        h, c = m.cell(x[:, t], (h, c))
+    return m.fc(h)
+
+
+def cells_in_turn(m: Any, x: Tensor) -> Tensor:
+    h = m.start.expand(x.shape[0], -1)
+    return m.tanh(m.relu(m.gru(x[:, 1], m.gru(x[:, 0], h)), h))
+
+
+LIVE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "lstm_cell": (lambda: Of(cell_steps, cell=nn.LSTMCell(8, 5), fc=nn.Linear(5, 4)), ROWS),
+    "lstm_cell_without_bias": (lambda: Of(cell_steps, cell=nn.LSTMCell(8, 5, bias=False), fc=nn.Linear(5, 4)), ROWS),
+    "cells_in_turn": (
+        lambda: Of(
+            cells_in_turn,
+            gru=nn.GRUCell(8, 5),
+            relu=nn.RNNCell(5, 5, nonlinearity="relu"),
+            tanh=nn.RNNCell(5, 5),
+            start=nn.Parameter(torch.rand(1, 5)),
+        ),
+        ROWS,
+    ),
+    "decoder": (
+        lambda: Of(lambda m, x: m.d(x, x[:, :3]), d=nn.TransformerDecoderLayer(8, 2, 16, batch_first=True)),
+        ROWS,
+    ),
+    "transformer": (lambda: Of(lambda m, x: m.t(x, x), t=nn.Transformer(8, 2, 1, 1, 16, batch_first=True)), ROWS),
+    "split_weight": (
+        lambda: Of(
+            lambda m, x: F.linear(x, m.w.split(3)[1]) + F.linear(x, m.w.chunk(2)[0]), w=nn.Parameter(torch.rand(6, 8))
+        ),
+        ROW,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_numbers_of_live_modules(name: str) -> None:
+    """Cells of recurrent layers, and stored values that the module takes apart."""
+    torch.manual_seed(0)
+    make, shape = LIVE[name]
+    module = make().eval()
+    agrees(module, read_torch(module, shape), torch.rand(5, *shape[1:]))
+
+
+def test_a_result_that_is_no_tensor() -> None:
+    """A number among the results is told as what does not depend on the input."""
+    with pytest.raises(akc.DiagnosticError, match=r"AKC0314.*result 3 does not depend"):
+        read_torch(Of(lambda m, x: (m.fc(x), 3), fc=nn.Linear(8, 4)), ROW)
+
+
 def agrees(module: nn.Module, imported: Module, x: Tensor) -> None:
     """Assert that an imported network gives the module's numbers."""
     assert not any(isinstance(op, ops.Opaque) for op in imported.net.ops)

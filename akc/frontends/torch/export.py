@@ -16,6 +16,7 @@ from akc.frontends.graph.quantisers import settle_quantisers
 from akc.frontends.graph.recognise import recognise
 from akc.frontends.graph.simplify import simplify
 from akc.frontends.torch.brevitas import is_quantised, plain
+from akc.frontends.torch.cells import written_out
 from akc.frontends.torch.factory import load_factory
 from akc.frontends.torch.graph import read_graph
 from akc.frontends.torch.users_code import in_users_code
@@ -63,7 +64,7 @@ def converted(module: Any, inputs: tuple[Any, ...]) -> Any:
         with warnings.catch_warnings(), torch.no_grad(), quiet_tracer():
             warnings.simplefilter("ignore")
             found = TS2EPConverter(module, inputs).convert()
-            return torch.export.export(found.module(), inputs, strict=False)
+            return written_out(torch.export.export(found.module(), inputs, strict=False))
     except Exception as fault:  # the converter raises whatever its parts do
         reason = next((line.strip() for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
         raise error(
@@ -184,7 +185,7 @@ def _exported(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
             in_users_code("AKC0310", "the module cannot be traced", _WAYS_OUT),
         ):
             warnings.simplefilter("ignore")
-            return without_changes_in_place(torch.export.export(module, inputs, strict=False))
+            return written_out(without_changes_in_place(torch.export.export(module, inputs, strict=False)))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
         switch_to(module, training)

@@ -24,8 +24,11 @@ def read_graph(program: Any, name: str, batch_axes: Sequence[int]) -> Graph:
             _placeholder(reader, node, states, axes)
         elif node.op == "get_attr":
             reader.store(node.name, getattr(program.graph_module, node.target))
+        elif is_part(node):
+            reader.aliases[node.name] = f"{reader.name(node.args[0])}:{node.args[1]}"
         elif node.op == "call_function" and reader.folded(node):
-            note_steps(reader, node, operator_name(node))
+            if node.name in reader.tensors:
+                note_steps(reader, node, operator_name(node))
         elif node.op == "call_function":
             reader.note_types(node)
             handle(reader, node)
@@ -62,9 +65,6 @@ def operator_name(node: Any) -> str:
 
 def handle(r: TorchReader, node: Any) -> None:
     """Read one call: by its row, or under its own name."""
-    if is_part(node):
-        r.aliases[node.name] = f"{r.name(node.args[0])}:{node.args[1]}"
-        return
     name = operator_name(node)
     row = HANDLERS.get(name)
     if name in ONE_RESULT and node.name in r.parts and any(user.args[1] != 0 and user.users for user in node.users):
@@ -78,7 +78,7 @@ def handle(r: TorchReader, node: Any) -> None:
 
 def _outputs(r: TorchReader, node: Any) -> None:
     for value in _flat(node.args[0]):
-        name = r.name(value)
+        name = r.name(value) if hasattr(value, "name") else ""
         if name not in r.graph.types:
             r.faults.append(Diagnostic(code="AKC0314", message=f"result {value} does not depend on the input"))
         elif name not in r.graph.outputs:

@@ -71,16 +71,22 @@ class TorchReader:
             self.graph.constants[name] = (plain.float() if plain.is_floating_point() else plain).numpy()
 
     def folded(self, node: Any) -> bool:
-        """Compute a node whose arguments are all known, such as zeros for a start state."""
+        """Compute a node whose arguments are all known: zeros for a start state, a weight that is split."""
         import torch
 
         if any(self.name(a) not in self.tensors for a in node.all_input_nodes) or "rand" in str(node.target):
             return False
-        if not hasattr(node.meta.get("val"), "shape"):
+        value = node.meta.get("val")
+        if not hasattr(value, "shape") and not isinstance(value, list | tuple):
             return False
         arguments, keywords = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: self.tensors[self.name(n)])
         with torch.no_grad():
-            self.store(node.name, node.target(*arguments, **keywords))
+            found = node.target(*arguments, **keywords)
+        if isinstance(found, list | tuple):
+            for i, part in enumerate(found):
+                self.store(f"{node.name}:{i}", part)
+            return True
+        self.store(node.name, found)
         return node.name in self.tensors
 
     def note_types(self, node: Any) -> None:
