@@ -16,11 +16,12 @@ from typing import Any, Self
 from attrs import frozen
 
 from akc.base.calls import CALLBACK, WORD, one_of, optional, public, whole
+from akc.base.progress import shown_in_notebooks
 from akc.compiler.arguments import SAMPLES
 from akc.compiler.program import Program, load
 from akc.compiler.samples import as_array
 from akc.devices.learned import with_learned
-from akc.devices.runner import DeviceRunner, run_on
+from akc.devices.runner import DeviceRunner, also_told, run_on
 from akc.targets import LARGEST_BATCH, Progress, load_target, target_names
 from akc.targets.faults import WrongState
 
@@ -81,7 +82,8 @@ class OpenDevice:
         if self._network is None:
             return self.driver.predict(inputs, batch)
         self._network.batch = batch
-        return _only(self._network.run(_arrays(inputs)))
+        with shown_in_notebooks() as show, also_told(self.driver, show):
+            return _only(self._network.run(_arrays(inputs)))
 
     # -- learning ----------------------------------------------------------------------------------
 

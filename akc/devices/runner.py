@@ -15,6 +15,7 @@ import numpy as np
 from attrs import evolve
 
 from akc.base.diagnostics import error
+from akc.base.progress import Show
 from akc.compiler.program import Program
 from akc.devices.learned import learning_layer
 from akc.ir.module import Module, Op, Sequence, Statement
@@ -162,6 +163,22 @@ def share(device: Device, start: float, stop: float) -> Iterator[None]:
 
     def told(done: int, total: int) -> None:
         tell(round(PROGRESS_STEPS * (start + (stop - start) * done / max(total, 1))), PROGRESS_STEPS)
+
+    device.progress = told
+    try:
+        yield
+    finally:
+        device.progress = tell
+
+
+@contextmanager
+def also_told(device: Device, show: Show) -> Iterator[None]:
+    """Inside, the device's progress is told to `show`, too."""
+    tell = device.progress
+
+    def told(done: int, total: int) -> None:
+        tell(done, total)
+        show(done, total, "on the device")
 
     device.progress = told
     try:

@@ -217,5 +217,5 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str], host_and_t
     assert "30 samples, " in capsys.readouterr().err
     learned = akc.load(target)
     assert (learned.module.array("w") != host_and_two_sequences.module.array("w")).any()
-    device_verbs.verify(target, str(tmp_path / "x.npz"), "emulator", 16)
+    device_verbs.verify(target, str(tmp_path / "x.npz"), "emulator", 16, as_json=False)
     assert "@learn: 30 samples, 180 values, all equal on emulator" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import akc
@@ -106,6 +107,19 @@ def test_a_report_from_a_notebook_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> 
     lowered, source, samples = dense()
     akc.report(lowered, inputs=samples, against=source)
     assert any("pass place" in html for html in cell.shown) and cell.shown[-1] == ""
+
+
+def test_runs_from_a_notebook_have_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    lowered, _, samples = dense()
+    program, images = akc.build(lowered), samples["input"]
+    cell = Cell(monkeypatch)
+    simulated = program.run(images)
+    assert any('<progress max="' in html and "simulating" in html for html in cell.shown) and cell.shown[-1] == ""
+    with akc.open_device("emulator") as device:
+        device.program(program)
+        cell.shown.clear()
+        assert np.array_equal(device.predict(images), simulated)
+        assert any("on the device" in html for html in cell.shown) and cell.shown[-1] == ""
 
 
 def test_a_script_has_no_bar_and_a_short_call_none_either(monkeypatch: pytest.MonkeyPatch) -> None:
