@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from torch.export import Dim
@@ -55,6 +56,17 @@ def test_another_open_axis_is_refused() -> None:
     data = exported(module, torch.rand(1, 3, 8, 8), False, input_names=["x"], dynamic_axes=axes)
     with pytest.raises(Exception, match=r"(?s)axis 2 of input x has no fixed length \(height\).*axis 3 of input x"):
         read_onnx(data)
+
+
+def test_axes_written_as_minus_one_are_open() -> None:
+    """Some converters write them so; the caller's own model stays as it is."""
+    module = torch.nn.Linear(4, 3)
+    model = onnx.load_from_string(exported(module, torch.rand(1, 4), False))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = -1
+    before = model.SerializeToString()
+    same_network(read_torch(module, (1, 4)), read_onnx(model))
+    assert model.SerializeToString() == before
 
 
 def test_a_file_by_its_path(tmp_path: Path) -> None:

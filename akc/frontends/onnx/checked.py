@@ -32,8 +32,8 @@ FIELDS = {
 }  # fmt: skip
 """Element types that are read (onnx.TensorProto.DataType): where their numbers stand if not raw, and bytes of one."""
 
-NARROW = {21: 2, 22: 2}
-"""UINT4 and INT4: numbers a byte."""
+NARROW = {21: 2, 22: 2, 25: 4, 26: 4}
+"""UINT4, INT4, UINT2 and INT2: numbers a byte."""
 
 
 class _Each:

@@ -32,11 +32,31 @@ def load_model(source: Any) -> tuple[Any, str]:
     if isinstance(source, bytes | bytearray):
         source = _parsed(onnx, bytes(source), shown)
     _read_external(onnx, source, folder, shown)
+    source = _with_open_axes(source)
     _check(onnx, source, shown)
     source = _new_enough(onnx, source, shown)
     if source.functions:
         source = _inlined(onnx, source, shown)
     return source, source.graph.name if name == "net" and source.graph.name else name
+
+
+def _with_open_axes(model: Any) -> Any:
+    """The model with the axes left open that a converter wrote as -1; the caller's own model stays as it is."""
+    if not any(dim.dim_value == -1 for dim in _axes(model)):
+        return model
+    opened = type(model)()
+    opened.CopyFrom(model)
+    for dim in _axes(opened):
+        if dim.dim_value == -1:
+            dim.ClearField("dim_value")
+    return opened
+
+
+def _axes(model: Any) -> list[Any]:
+    """The axes of all inputs, results and noted shapes."""
+    graph = model.graph
+    values = (*graph.input, *graph.output, *graph.value_info)
+    return [dim for value in values for dim in value.type.tensor_type.shape.dim]
 
 
 def _check(onnx: Any, model: Any, name: str) -> None:

@@ -171,6 +171,15 @@ def _small_types() -> Any:
     return _ended(file, 6 * 64)
 
 
+def _smallest_types() -> Any:
+    file = File(1, 8, 8, opset=25)
+    file.levels(1 / 15, dtype=TensorProto.UINT4)
+    file.conv(6, 1, most=1, dtype=TensorProto.INT2)
+    file.node("Relu", file.last)
+    file.levels(0.5, dtype=TensorProto.UINT2)
+    return _ended(file, 6 * 64)
+
+
 def _global_average() -> Any:
     file = _plain()
     file.node("GlobalAveragePool", file.last)
@@ -183,6 +192,7 @@ MODELS = {
     "pool in front of a dense layer": _pool_in_front_of_dense,
     "signed levels": _signed_levels,
     "int4 and uint4": _small_types,
+    "int2 and uint2": _smallest_types,
     "global average": _global_average,
 }
 
