@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipInfo
 
 from attrs import define
 
@@ -74,6 +75,18 @@ def promise(size: int, what: str) -> None:
         raise refused(size, what)
     if current is not None:
         current.promised = before + size
+
+
+def promise_member(entry: ZipInfo, name: str) -> None:
+    """Room for a member of an archive that is about to be unpacked; raises DiagnosticError AKC0956, AKC0962.
+
+    Only what zipfile unpacks up to the size that the archive claims is read: it unpacks bzip2 and LZMA without an end.
+    """
+    shown = f"{name}: {entry.filename[:100]}"
+    if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        message = f"{shown} is packed by the method {entry.compress_type} of zip"
+        raise error("AKC0962", message, help="pack it anew with deflate (method 8), or store it (0)")
+    promise(entry.file_size, shown)
 
 
 def fits(size: int) -> bool:

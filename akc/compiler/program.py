@@ -22,7 +22,7 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from akc.base.budget import account, promise
+from akc.base.budget import account, promise_member
 from akc.base.calls import PATH, public
 from akc.base.checked import Faults, Whole, Word, checked, record
 from akc.base.diagnostics import DiagnosticError, error
@@ -191,7 +191,7 @@ def _members(data: bytes, name: str) -> dict[str, bytes]:
     try:
         with account(), zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():
-                promise(entry.file_size, f"{name}: {entry.filename[:100]}")
+                promise_member(entry, name)
             return {entry: archive.read(entry) for entry in archive.namelist()}
     except _BAD_ZIP as fault:
         raise _no_akd(name, fault) from None

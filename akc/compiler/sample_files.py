@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from akc.base.budget import promise
+from akc.base.budget import promise_member
 from akc.base.checked import Array
 from akc.base.diagnostics import DiagnosticError, error
 
@@ -41,7 +41,7 @@ def _archive(data: bytes, shown: str) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():
-                promise(entry.file_size, f"{shown}: {entry.filename}")
+                promise_member(entry, shown)
                 name, held = entry.filename.removesuffix(".npy"), archive.read(entry)
                 if not held.startswith(MAGIC):
                     raise _Unreadable(f"{entry.filename} is no array")

@@ -4,6 +4,7 @@
     python -m tests.fuzz onnx 20000 onnx.jsonl     # goes on where the log ends
     python -m tests.fuzz all 200 - --seconds 170   # every kind in turn, no log, for at most so long
     python -m tests.fuzz corpus                    # what failed once
+    python -m tests.fuzz bombs                     # small files that claim gigabytes
 
 Input number n of a kind is the same on every machine. What ends badly is kept in fuzz-found/ with its command line.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzz import harness
+from tests.fuzz.bombs import bombs
 from tests.fuzz.mutators import MUTATORS
 from tests.fuzz.seeds import KINDS, command_of, made
 
@@ -109,6 +111,8 @@ def main(argv: list[str]) -> int:
     harness.preload()
     if argv == ["corpus"]:
         return int(corpus() > 0)
+    if argv[:1] == ["bombs"]:
+        return int(bombs(argv[1:]) > 0)
     kind, count, log, *rest = argv
     seconds = float(rest[1]) if rest else float("inf")
     kinds = list(KINDS) if kind == "all" else kind.split(",")

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.bombs import BOMBS
+
 ROOT = Path(__file__).parents[2]
+NAMES = list(BOMBS)
+RUNS = [["corpus"], *(["bombs", *NAMES[start : start + 5]] for start in range(0, len(NAMES), 5)), ["all", "2", "-"]]
 
 
-@pytest.mark.parametrize("argv", [["corpus"], ["all", "2", "-"]])
+@pytest.mark.parametrize("argv", RUNS, ids=lambda argv: "-".join(argv[:2]))
 def test_nothing_ends_badly(argv: list[str], tmp_path: Path) -> None:
     """In a process of its own, as it forks."""
     command, there = [sys.executable, "-m", "tests.fuzz", *argv], {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -98,5 +98,10 @@ CODES: dict[str, Code] = {
         "there are more time steps than akc simulates",
         "Every time step is simulated many times while a network is lowered; 32768 of them take seconds to minutes.",
     ),
+    "AKC0962": Code(
+        "a member of an archive is packed in a way that is not read",
+        "Stored and deflated members are read, which numpy, PyTorch and akc write. What bzip2 and LZMA unfold to cannot"
+        " be bounded by what the archive claims.",
+    ),
 }
 """Codes AKC0900 to AKC0999."""

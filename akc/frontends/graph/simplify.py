@@ -49,14 +49,21 @@ def join_constants(graph: Graph) -> None:
 Rule = Callable[[Graph, Node, Node], Node | None]
 
 
+MANY = 64
+"""Nodes of this many layers are merged once a round: long chains then merge in pairs, and not one by one, which would
+copy the names of all layers for each."""
+
+
 def _merge(graph: Graph, rule: Rule) -> bool:
     """Apply a rule to each pair (producer read by nothing else, reader); whether any applied."""
-    changed = False
+    changed: set[str] = set()
     producers, users = graph.producers(), graph.users()
     position = {id(node): i for i, node in enumerate(graph.nodes)}
     for node in list(graph.nodes):
         before = producers.get(node.inputs[0]) if node.inputs else None
         if before is None or node.inputs[0] in graph.outputs or len(users[node.inputs[0]]) != 1:
+            continue
+        if len(before.source) > MANY and before.output in changed:
             continue
         merged = rule(graph, before, node)
         if merged is not None:
@@ -64,9 +71,9 @@ def _merge(graph: Graph, rule: Rule) -> bool:
             graph.nodes[at] = merged
             position[id(merged)] = at
             producers[merged.output] = merged
-            changed = True
+            changed.add(merged.output)
     graph.drop_dead()
-    return changed
+    return bool(changed)
 
 
 # -- arithmetic with constants --------------------------------------------------------------------

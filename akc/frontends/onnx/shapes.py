@@ -207,7 +207,7 @@ def _inferred(r: Reader, node: Any, schema: Any) -> dict[str, Tensor]:
         element = r.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
         known[name] = r.onnx.helper.make_tensor_type_proto(element, tensor.shape)
         if array is not None and array.size <= SMALL:
-            data[name] = r.onnx.numpy_helper.from_array(np.ascontiguousarray(array))
+            data[name] = r.onnx.numpy_helper.from_array(np.asarray(array, order="C"))  # a scalar stays one
     _ask_for_one_sample(r, node, data)
     types = r.onnx.shape_inference.infer_node_outputs(
         schema, node, known, data, opset_imports=list(r.model.opset_import), ir_version=r.model.ir_version or 8

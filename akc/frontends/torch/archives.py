@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from attrs import define, field, frozen
 
-from akc.base.budget import promise
+from akc.base.budget import promise, promise_member
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """The number that a file of the old form begins with."""
@@ -66,7 +66,7 @@ def _zip(data: bytes, name: str) -> Archive:
         raise BadFile("it has no data.pkl")
 
     def member(entry: zipfile.ZipInfo) -> bytes:
-        promise(entry.file_size, f"{name}: {entry.filename}")
+        promise_member(entry, name)
         try:
             return archive.read(entry)
         except Exception as fault:  # damage, encryption, unknown methods: zipfile raises many kinds

@@ -208,6 +208,8 @@ def load(path: str) -> NIRGraph:
     root = tree.get("node")
     if not isinstance(root, Mapping):
         raise error("AKC0389", f"{Path(path).name} is no NIR file: it has no group node", help="nir.write writes one")
+    if "type" in root:
+        taken(Word(("NIRGraph",)), root["type"], "node/type", faults)
     graph = _graph(root, "node", faults, 0)
     faults.stop()
     return graph
