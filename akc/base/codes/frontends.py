@@ -229,5 +229,10 @@ CODES: dict[str, Code] = {
         " rounding. Where probe inputs lie beyond the ranges of its quantisers, or its rounding decides what follows,"
         " nothing is left to compare. Inputs of the right range help; `--check=off` compiles without.",
     ),
+    "AKC0396": Code(
+        "a result is returned twice",
+        "Every result of forward is an output of the net, under a name of its own. One that is returned twice would"
+        " silently be one output where the source has two.",
+    ),
 }
 """Codes AKC0300 to AKC0399."""

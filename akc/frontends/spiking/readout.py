@@ -21,6 +21,7 @@ from akc.frontends.spiking.over_time import need_ordered, resolved
 from akc.frontends.spiking.reader import SpikingOptions, ask_for_readout, build_spiking
 from akc.frontends.spiking.states import undelivered
 from akc.frontends.spiking.values import EACH, FREE, Const, Slots, Timed
+from akc.frontends.torch.graph import returned_twice
 from akc.ir.module import Module
 
 
@@ -148,12 +149,20 @@ def _chosen(f: Folder, results: Sequence[Result], options: SpikingOptions) -> tu
     if wanted is None:
         if timed and not read:
             raise ask_for_readout(f.name)
+        _need_apart(results)
         return list(results), None
     if not timed:
         return _among(f, read, wanted), None
     if wanted == "none":
         return (list(results) if f.steps > 1 or f.time_axis is not None else _of_a_step(f, timed)), "none"
     return [_read_as(f, timed, wanted, options)], wanted
+
+
+def _need_apart(results: Sequence[Result]) -> None:
+    nodes = [r.node for r in results]
+    faults = [returned_twice(f"result {i + 1}") for i, node in enumerate(nodes) if node in nodes[:i]]
+    if faults:
+        raise DiagnosticError(faults)
 
 
 def _of_a_step(f: Folder, timed: Sequence[Result]) -> list[Result]:

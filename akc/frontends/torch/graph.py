@@ -81,8 +81,16 @@ def _outputs(r: TorchReader, node: Any) -> None:
         name = r.name(value) if hasattr(value, "name") else ""
         if name not in r.graph.types:
             r.faults.append(Diagnostic(code="AKC0314", message=f"result {value} does not depend on the input"))
-        elif name not in r.graph.outputs:
+        elif name in r.graph.outputs:
+            r.faults.append(returned_twice(f"result {value}"))
+        else:
             r.graph.outputs.append(name)
+
+
+def returned_twice(what: str) -> Diagnostic:
+    """The fault of a result that is one of the others."""
+    help = "return it once, and use it twice behind the network"
+    return Diagnostic(code="AKC0396", message=f"{what} of forward is one of its other results", help=(help,))
 
 
 def _flat(results: Any) -> list[Any]:

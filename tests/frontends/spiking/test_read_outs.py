@@ -259,3 +259,23 @@ def test_the_step_of_a_maximum_is_refused_at_its_line() -> None:
         imported(ByHand(lambda h, s, m: torch.stack(m).max(0)))
     assert caught.value.diagnostics[0].span is not None
     same(ByHand(lambda h, s, m: torch.stack(m).max(0).values))  # what its help says
+
+
+def test_a_result_that_is_returned_twice_is_refused() -> None:
+    with pytest.raises(DiagnosticError, match=r"AKC0396.*result 2 of forward is one of its other results"):
+        imported(ByHand(lambda h, s, m: (sum(s), sum(s))))
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(20, 4)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        y = self.fc(x).relu()
+        return y, y
+
+
+def test_a_result_of_an_ordinary_network_that_is_returned_twice_is_refused() -> None:
+    with pytest.raises(DiagnosticError, match=r"AKC0396"):
+        imported(Twice())
