@@ -116,13 +116,13 @@ class Calibrate:
         return {bits: spread.least_error_top(2**bits - 1) for bits in widths}
 
 
-LARGEST = 1e30
+HIGHEST = 1e30
 """Values of a larger size do not survive the products that make levels of them."""
 
 
 def finite(name: str, module: Module, low: float, high: float) -> tuple[float, float]:
     """A range that levels can be made of; raises DiagnosticError AKC0960 for infinities, NaN and what is near."""
-    if low >= -LARGEST and high <= LARGEST:  # false for NaN
+    if low >= -HIGHEST and high <= HIGHEST:  # false for NaN
         return low, high
     producer = module.net.producer(name)
     raise error(

@@ -191,13 +191,13 @@ def largest_decoding_step(layer: Layer) -> float:
     return SLOPES[0] * layer.chip.decoding[isinstance(layer.group.core, nn.Dense)]
 
 
-LARGEST_UNIT = 16
+MOST_IN_A_UNIT = 16
 """What a unit of potential can be worth, since an act_step is at least 1/16."""
 
 
 def decoding_factor(unit: float) -> float:
     """The power of two by which the answers of a last layer are too large to be decoded; `unit`: the worth of one."""
-    return max(1.0, 2.0 ** ceil(log2(unit / LARGEST_UNIT)))
+    return max(1.0, 2.0 ** ceil(log2(unit / MOST_IN_A_UNIT)))
 
 
 def _evidence(rows: Array | None, target: Array | None, count: int) -> Evidence | None:

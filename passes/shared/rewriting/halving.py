@@ -25,7 +25,7 @@ def halve(editor: Editor, op: nn.MaxPool | nn.AveragePool) -> bool:
     return True
 
 
-LARGEST = 5
+WIDEST_POOL = 5
 """Cells of a window that pools of two with stride 1 find; each takes a layer more."""
 
 
@@ -38,7 +38,7 @@ def overlapping(editor: Editor, op: nn.MaxPool, largest: int) -> bool:
     """
     size, stride, front = _square(op.size), _square(op.stride), _square(op.pad[:2])
     row = op.size[0] == 1
-    if not 3 <= size <= LARGEST or stride not in (1, 2) or front > 1 or not _rectified(editor, op.x, largest):
+    if not 3 <= size <= WIDEST_POOL or stride not in (1, 2) or front > 1 or not _rectified(editor, op.x, largest):
         return False
     if row and (stride == 1 or editor.type_of(op.x).shape[0] > 1):
         return False

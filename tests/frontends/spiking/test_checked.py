@@ -105,7 +105,7 @@ def test_lava_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "import = net.net on 32 inputs" in check(path, **STEPS)
 
     def wider(chain: Any, name: str, layer: Any) -> None:
-        chain.dense(name, np.asarray(layer["weight"], np.float32) + 3)
+        chain.dense(name, np.asarray(layer.weight, np.float32) + 3)
 
     monkeypatch.setitem(lava_frontend.APPENDERS, "dense", wider)
     caught(path, "net.net", **STEPS)

@@ -16,7 +16,7 @@ from akc.base.diagnostics import DiagnosticError
 from akc.frontends.spiking.reader import SpikingOptions
 from akc.frontends.spiking.snntorch import read_snntorch
 from akc.frontends.spiking.weights import read_statedict
-from akc.ir.ops import snn as ops
+from akc.ir.ops import snn_gated as ops
 from tests.frontends.spiking.networks import answer, inputs, on_grid
 
 OPTIONS = SpikingOptions(readout="none")
