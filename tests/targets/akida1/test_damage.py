@@ -69,7 +69,11 @@ DOORS: dict[str, Door] = {
     "disasm": ("program", lambda kind, data: TARGET.disassemble(data), {"AKC0605", "AKC0610", "AKC0611"}),
     "recover": ("program", lambda kind, data: TARGET.recover(data), {"AKC0605", "AKC0610", "AKC0611", "AKC0614"}),
     "diff": ("program", lambda kind, data: diff(sound(kind)["program"], data), {"AKC0605", "AKC0610", "AKC0611"}),
-    "akd": ("akd", lambda kind, data: from_bytes(data), {"AKC0601", "AKC0602", "AKC0603", "AKC0955", "AKC0956"}),
+    "akd": (
+        "akd",
+        lambda kind, data: from_bytes(data),
+        {"AKC0601", "AKC0602", "AKC0603", "AKC0955", "AKC0956", "AKC0962"},
+    ),
     "fbz": ("fbz", lambda kind, data: read_fbz(data), {f"AKC034{n}" for n in range(6)}),
     "unpacked": (
         "unpacked",
